@@ -1,0 +1,121 @@
+import { z } from 'zod';
+
+/**
+ * The only reader of the environment. `.env.example` lists every variable with its meaning.
+ *
+ * A variable that is set to an empty text counts as absent, as docker compose passes them.
+ */
+const text = <Schema extends z.ZodType>(schema: Schema) =>
+  z.preprocess(value => (value === '' ? undefined : value), schema);
+
+const port = (fallback: number) =>
+  z.preprocess(
+    value => (value === '' || value === undefined ? String(fallback) : value),
+    z
+      .string()
+      .regex(/^\d{1,5}$/, 'must be a port number from 1 to 65535')
+      .transform(Number)
+      .refine(value => value >= 1 && value <= 65_535, 'must be a port number from 1 to 65535'),
+  );
+
+const url = (...protocols: string[]) =>
+  z
+    .string()
+    .refine(
+      value => URL.canParse(value) && protocols.includes(new URL(value).protocol),
+      `must be a URL that begins with ${protocols.map(protocol => `${protocol}//`).join(' or ')}`,
+    );
+
+const schema = z.object({
+  DATABASE_URL: text(url('postgres:', 'postgresql:').optional()),
+  AWS_REGION: text(z.string().default('us-east-1')),
+  AWS_ENDPOINT_URL_SQS: text(url('http:', 'https:').optional()),
+  HOST: text(z.string().default('127.0.0.1')),
+  PORT: port(8080),
+  LOG_LEVEL: text(
+    z
+      .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'], {
+        error: 'must be one of trace, debug, info, warn, error, silent',
+      })
+      .default('info'),
+  ),
+  FORESIGHT_DATA_DIR: text(z.string().default('.foresight')),
+  OANDA_API_TOKEN: text(z.string().optional()),
+  OANDA_ACCOUNT_ID: text(
+    z
+      .string()
+      .regex(/^\d{1,4}-\d{1,4}-\d{1,12}-\d{1,4}$/, 'must look like 101-004-1234567-001')
+      .optional(),
+  ),
+  OANDA_ENVIRONMENT: text(
+    z.enum(['practice', 'live'], { error: 'must be practice or live' }).default('practice'),
+  ),
+  OANDA_STREAM_URL: text(url('http:', 'https:').optional()),
+  OANDA_API_URL: text(url('http:', 'https:').optional()),
+});
+
+/** Every setting of every process; an optional one is absent when its variable is. */
+export interface Config {
+  /** Absent: the embedded database of `npm start`. */
+  readonly databaseUrl: string | undefined;
+  readonly awsRegion: string;
+  /** Absent: the SDK's own choice, which is Amazon's endpoint of the region. */
+  readonly sqsEndpoint: string | undefined;
+  readonly host: string;
+  readonly port: number;
+  readonly logLevel: string;
+  /** Where embedded mode keeps its database and its queue. */
+  readonly dataDir: string;
+  readonly oanda: {
+    readonly token: string | undefined;
+    readonly accountId: string | undefined;
+    readonly environment: 'practice' | 'live';
+    /** Overrides of OANDA's hosts, for a fake server or a proxy. */
+    readonly streamUrl: string | undefined;
+    readonly apiUrl: string | undefined;
+  };
+}
+
+/** Wrong configuration. The message names each variable and what it must be, never its value. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/**
+ * Validates the environment as a whole.
+ * @throws {ConfigError} one line a fault, all faults at once.
+ */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const result = schema.safeParse(env);
+  if (!result.success) {
+    const faults = result.error.issues.map(issue => `${issue.path.join('.')} ${issue.message}`);
+    throw new ConfigError(`wrong configuration: ${faults.join('; ')}`);
+  }
+  const read = result.data;
+  return {
+    databaseUrl: read.DATABASE_URL,
+    awsRegion: read.AWS_REGION,
+    sqsEndpoint: read.AWS_ENDPOINT_URL_SQS,
+    host: read.HOST,
+    port: read.PORT,
+    logLevel: read.LOG_LEVEL,
+    dataDir: read.FORESIGHT_DATA_DIR,
+    oanda: {
+      token: read.OANDA_API_TOKEN,
+      accountId: read.OANDA_ACCOUNT_ID,
+      environment: read.OANDA_ENVIRONMENT,
+      streamUrl: read.OANDA_STREAM_URL,
+      apiUrl: read.OANDA_API_URL,
+    },
+  };
+}
+
+/** The database a process must have: `start:*` processes never fall back to the embedded one. */
+export function requireDatabaseUrl(config: Config): string {
+  if (config.databaseUrl === undefined) {
+    throw new ConfigError(
+      'wrong configuration: DATABASE_URL must be set (npm start alone brings its own database)',
+    );
+  }
+  return config.databaseUrl;
+}

@@ -1,0 +1,69 @@
+import pg from 'pg';
+import postgres from 'postgres';
+import { hideCredentials, type Logger } from './logger.ts';
+
+export type Sql = postgres.Sql;
+
+export interface DatabaseOptions {
+  readonly url: string;
+  /** Shown in pg_stat_activity. */
+  readonly process: string;
+  /** The role whose rights the process has; absent: those of the URL's user. */
+  readonly role?: string;
+  readonly logger: Logger;
+  readonly maxConnections?: number;
+  /** Longest run of one statement in milliseconds; 0 for no limit. */
+  readonly statementTimeout?: number;
+}
+
+/** Times stay text: a JavaScript Date would cut PostgreSQL's microseconds to milliseconds. */
+const asText = { serialize: String, parse: String };
+
+/**
+ * Opens the pool that a process sends its single statements through. Transactions and COPY do not
+ * go here (they can leak into each other in postgres.js): they use {@link openPgPool}.
+ */
+export function openDatabase(options: DatabaseOptions): Sql {
+  return postgres(options.url, {
+    max: options.maxConnections ?? 4,
+    connect_timeout: 5,
+    idle_timeout: 0,
+    backoff: attempt => Math.min(2, 0.1 * 2 ** attempt),
+    connection: sessionSettings(options),
+    types: {
+      date: { to: 1082, from: [1082], ...asText },
+      timestamp: { to: 1114, from: [1114], ...asText },
+      timestamptz: { to: 1184, from: [1184], ...asText },
+    },
+    onnotice: notice => options.logger.debug({ notice: notice['message'] }, 'database notice'),
+  }) as unknown as Sql;
+}
+
+/** Opens a node-postgres pool with the same session settings: for graphile-worker, COPY and transactions. */
+export function openPgPool(options: DatabaseOptions): pg.Pool {
+  const { application_name, ...settings } = sessionSettings(options);
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    application_name,
+    max: options.maxConnections ?? 4,
+    connectionTimeoutMillis: 5_000,
+    options: Object.entries(settings)
+      .map(([name, value]) => `-c ${name}=${value}`)
+      .join(' '),
+  });
+  const onError = (error: Error) =>
+    options.logger.warn({ reason: hideCredentials(error.message) }, 'database connection lost');
+  pool.on('error', onError);
+  pool.on('connect', client => client.on('error', onError));
+  return pool;
+}
+
+function sessionSettings(options: DatabaseOptions) {
+  return {
+    application_name: `foresight ${options.process}`,
+    TimeZone: 'UTC',
+    statement_timeout: options.statementTimeout ?? 30_000,
+    idle_in_transaction_session_timeout: 10_000,
+    ...(options.role === undefined ? {} : { role: options.role }),
+  };
+}

@@ -1,0 +1,111 @@
+import { hostname } from 'node:os';
+import { type Config, ConfigError, readConfig } from './config.ts';
+import { createLogger, hideCredentials, type Logger } from './logger.ts';
+
+/** What a process is given by {@link runProcess}. */
+export interface Context {
+  readonly config: Config;
+  readonly logger: Logger;
+  /** Aborts when the process is asked to stop. */
+  readonly signal: AbortSignal;
+  /** Registers what closes a thing that was opened; the last opened is closed first. */
+  readonly onStop: (close: () => unknown) => void;
+  /** Stops the process with an error. */
+  readonly fail: (error: unknown) => void;
+}
+
+/** An error after which a restart cannot help: the supervisor does not try one (EX_CONFIG). */
+export const exitForConfig = 78;
+
+/**
+ * The life of one process: reads the configuration, starts, says that it is ready, and closes what
+ * was opened in reverse order on SIGTERM, SIGINT or the death of its supervisor.
+ *
+ * @param isHopeless Errors that no restart can cure, reported as one line with exit code 78.
+ */
+export async function runProcess(
+  name: string,
+  start: (context: Context) => Promise<void>,
+  isHopeless: (error: unknown) => boolean = () => false,
+): Promise<void> {
+  const closers: (() => unknown)[] = [];
+  const stopping = new AbortController();
+  let logger = createLogger(name, 'info');
+
+  const stop = async (exitCode: number): Promise<void> => {
+    if (stopping.signal.aborted) return;
+    process.exitCode = exitCode;
+    stopping.abort();
+    // A close that hangs must not keep a stopped process alive.
+    setTimeout(() => process.exit(), 7_000).unref();
+    for (const close of closers.reverse()) {
+      try {
+        await close();
+      } catch (error) {
+        logger.warn({ err: error }, 'could not close');
+      }
+    }
+    logger.info('stopped');
+    process.exit();
+  };
+  const fail = (error: unknown): void => {
+    if (stopping.signal.aborted) return;
+    if (error instanceof ConfigError || isHopeless(error)) {
+      process.stderr.write(`foresight ${name}: ${hideCredentials((error as Error).message)}\n`);
+      void stop(exitForConfig);
+      return;
+    }
+    logger.fatal({ err: error }, hideCredentials((error as Error)?.message ?? String(error)));
+    void stop(1);
+  };
+
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(0));
+  process.once('disconnect', () => void stop(0));
+  process.on('uncaughtException', fail);
+  process.on('unhandledRejection', fail);
+
+  try {
+    const config = readConfig(process.env);
+    logger = createLogger(name, config.logLevel);
+    await start({
+      config,
+      logger,
+      signal: stopping.signal,
+      onStop: close => closers.push(close),
+      fail,
+    });
+    process.send?.({ ready: true });
+    logger.info('ready');
+  } catch (error) {
+    fail(error);
+  }
+}
+
+/** Calls `beat` now and every five seconds, so that `ops.status` knows that the process lives. */
+export function startHeartbeat(
+  context: Context,
+  beat: (host: string, processId: number) => Promise<unknown>,
+): void {
+  const tick = (): void => {
+    beat(hostname(), process.pid).catch((error: unknown) =>
+      context.logger.debug({ err: error }, 'no heartbeat'),
+    );
+  };
+  tick();
+  const timer = setInterval(tick, 5_000);
+  context.onStop(() => clearInterval(timer));
+}
+
+/** Waits, or returns early when the signal aborts. */
+export async function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  if (signal?.aborted) return;
+  await new Promise<void>(resolve => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, milliseconds);
+    signal?.addEventListener('abort', done, { once: true });
+  });
+}
