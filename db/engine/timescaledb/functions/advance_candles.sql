@@ -1,0 +1,46 @@
+-- Materialise what has become quiet, so that reads do not aggregate it again and again. Starts where
+-- the last run ended, or at the first tick: no range is ever jumped over, so nothing below a
+-- watermark is unmaterialised. The lag keeps ticks that are on their way, and commits that are in
+-- flight, above the watermark.
+create or replace procedure feed.advance_candles(lag interval default interval '10 minutes')
+language plpgsql
+as $$
+declare
+  level record;
+  oldest timestamptz;
+  start_at timestamptz;
+  end_at timestamptz;
+begin
+  select min(c.range_start) into oldest
+  from timescaledb_information.chunks as c
+  where c.hypertable_schema = 'feed' and c.hypertable_name = 'ticks';
+  if oldest is null then
+    return;
+  end if;
+  for level in
+    select t.timeframe, t.width, a.mat_hypertable_id,
+      greatest(10, 86400 / extract(epoch from t.width)::int) as buckets_per_batch
+    from feed.timeframes as t
+    join _timescaledb_catalog.continuous_agg as a
+      on a.user_view_schema = 'feed' and a.user_view_name = 'candles_' || t.timeframe
+    order by t.width
+  loop
+    start_at := _timescaledb_functions.to_timestamp(_timescaledb_functions.cagg_watermark(level.mat_hypertable_id));
+    if start_at is null or start_at < oldest then
+      start_at := oldest;
+    end if;
+    start_at := pg_catalog.date_bin(level.width, start_at, '2000-01-03Z');
+    end_at := pg_catalog.date_bin(level.width, now() - lag, '2000-01-03Z');
+    if end_at > start_at then
+      call public.refresh_continuous_aggregate(
+        format('feed.%I', 'candles_' || level.timeframe)::regclass, start_at, end_at,
+        options => jsonb_build_object('buckets_per_batch', level.buckets_per_batch)
+      );
+    end if;
+    commit;
+  end loop;
+end
+$$;
+
+comment on procedure feed.advance_candles(interval) is
+  'Store the candles that ended before now minus lag, in every timeframe. Called each minute; reads are right without it, only slower.';

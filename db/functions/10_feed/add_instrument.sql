@@ -1,0 +1,36 @@
+create or replace function feed.add_instrument(
+  symbol text,
+  source text default 'manual',
+  description text default '',
+  price_precision int default 5
+)
+returns int
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  existing feed.instruments;
+begin
+  if not exists (select from feed.sources as s where s.source = add_instrument.source) then
+    raise exception 'there is no source %', quote_literal(left(add_instrument.source, 80))
+      using errcode = 'NOSRC',
+        hint = (select 'Choose one of ' || string_agg(s.source, ', ' order by s.source) from feed.sources as s);
+  end if;
+  insert into feed.instruments as i (symbol, source, description, price_precision)
+  values (add_instrument.symbol, add_instrument.source, add_instrument.description, add_instrument.price_precision)
+  on conflict on constraint instruments_symbol_key do update set is_active = true
+    where i.source = excluded.source
+  returning * into existing;
+  if existing.instrument_id is null then
+    select * into existing from feed.instruments as i where i.symbol = add_instrument.symbol;
+    raise exception 'the symbol % belongs to the source %', add_instrument.symbol, existing.source
+      using errcode = 'SRCIN', hint = 'Prices of two sources never share a history: choose another symbol.';
+  end if;
+  return existing.instrument_id;
+end
+$$;
+
+comment on function feed.add_instrument(text, text, text, int) is
+  'Add an instrument and return its id; one that is there already is made active again. symbol: capital letters, digits and . _ : -, at most 32. price_precision: digits shown. Errors: NOSRC no such source, SRCIN the symbol belongs to another source, 23514 a symbol or precision that is not allowed.';
+grant execute on function feed.add_instrument(text, text, text, int) to foresight_ingest;

@@ -1,0 +1,18 @@
+create or replace function feed.record_source_state(source text, state text, reason text default null)
+returns void
+language sql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  insert into feed.source_states as s (source, state, reason, changed_at, alive_at)
+  values (source, state, reason, now(), case when state = 'connected' then now() end)
+  on conflict on constraint source_states_pkey do update set
+    state = excluded.state,
+    reason = excluded.reason,
+    changed_at = case when s.state = excluded.state then s.changed_at else excluded.changed_at end,
+    alive_at = coalesce(excluded.alive_at, s.alive_at)
+$$;
+
+comment on function feed.record_source_state(text, text, text) is
+  'A source connected or disconnected, and why.';
+grant execute on function feed.record_source_state(text, text, text) to foresight_ingest;

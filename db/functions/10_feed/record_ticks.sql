@@ -1,0 +1,91 @@
+-- One statement a batch stores it, so that a batch is stored as a whole or not at all, and the
+-- change marks with it. Only when something was not new is the batch compared with what is stored.
+create or replace function feed.record_ticks(
+  source text,
+  symbols text[],
+  observed_ats timestamptz[],
+  seqs bigint[],
+  bids double precision[],
+  asks double precision[],
+  lasts double precision[],
+  sizes double precision[],
+  future_tolerance interval default interval '5 seconds'
+)
+returns table (stored_count int, duplicate_count int, conflicting_count int, rejected_count int)
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  received int := cardinality(symbols);
+  latest timestamptz := clock_timestamp() + future_tolerance;
+begin
+  if cardinality(observed_ats) <> received or cardinality(seqs) <> received
+    or cardinality(bids) <> received or cardinality(asks) <> received
+    or cardinality(lasts) <> received or cardinality(sizes) <> received
+  then
+    raise exception 'the arrays of a batch must have one element a tick: % symbols, % observed_ats, % seqs, % bids, % asks, % lasts, % sizes',
+      received, cardinality(observed_ats), cardinality(seqs), cardinality(bids), cardinality(asks),
+      cardinality(lasts), cardinality(sizes)
+      using errcode = 'ARRAY';
+  end if;
+
+  insert into feed.rejected_ticks (source, symbol, reason, detail, raw)
+  select record_ticks.source, left(t.symbol, 80), v.reason, v.detail, left(to_jsonb(t)::text, 1000)
+  from unnest(symbols, observed_ats, seqs, bids, asks, lasts, sizes)
+    as t(symbol, observed_at, seq, bid, ask, last, size)
+  left join feed.instruments as i on i.symbol = t.symbol
+  cross join lateral feed.tick_fault(
+    record_ticks.source, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest) as v
+  where v.reason is not null;
+  get diagnostics rejected_count = row_count;
+
+  insert into feed.ticks (instrument_id, observed_at, seq, bid, ask, last, size)
+  select i.instrument_id, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size
+  from unnest(symbols, observed_ats, seqs, bids, asks, lasts, sizes)
+    with ordinality as t(symbol, observed_at, seq, bid, ask, last, size, position)
+  join feed.instruments as i on i.symbol = t.symbol
+  cross join lateral feed.tick_fault(
+    record_ticks.source, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest) as v
+  where v.reason is null
+  order by i.instrument_id, t.observed_at, t.seq, t.position
+  on conflict do nothing;
+  get diagnostics stored_count = row_count;
+
+  conflicting_count := 0;
+  if stored_count + rejected_count < received then
+    -- Another price under a stored key: a fact about the source, kept aside once.
+    insert into feed.rejected_ticks (source, symbol, reason, detail, raw)
+    select record_ticks.source, t.symbol, 'conflict',
+      format('the tick of %s at %s with seq %s is stored with another price or size', t.symbol, t.observed_at, t.seq),
+      left(to_jsonb(t)::text, 1000)
+    from unnest(symbols, observed_ats, seqs, bids, asks, lasts, sizes)
+      as t(symbol, observed_at, seq, bid, ask, last, size)
+    join feed.instruments as i on i.symbol = t.symbol
+    join feed.ticks as s on s.instrument_id = i.instrument_id and s.observed_at = t.observed_at and s.seq = t.seq
+    cross join lateral feed.tick_fault(
+      record_ticks.source, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest) as v
+    where v.reason is null
+      and (s.bid, s.ask, s.last, s.size) is distinct from (t.bid, t.ask, t.last, t.size);
+    get diagnostics conflicting_count = row_count;
+  end if;
+  duplicate_count := received - stored_count - rejected_count - conflicting_count;
+
+  insert into feed.source_states as s
+    (source, alive_at, stored_count, duplicate_count, conflicting_count, rejected_count)
+  values (record_ticks.source, clock_timestamp(), record_ticks.stored_count, record_ticks.duplicate_count,
+    record_ticks.conflicting_count, record_ticks.rejected_count)
+  on conflict on constraint source_states_pkey do update set
+    alive_at = excluded.alive_at,
+    stored_count = s.stored_count + excluded.stored_count,
+    duplicate_count = s.duplicate_count + excluded.duplicate_count,
+    conflicting_count = s.conflicting_count + excluded.conflicting_count,
+    rejected_count = s.rejected_count + excluded.rejected_count;
+  return next;
+end
+$$;
+
+comment on function feed.record_ticks(text, text[], timestamptz[], bigint[], double precision[], double precision[], double precision[], double precision[], interval) is
+  'Store a batch of ticks, each once: array i holds tick i; absent prices are null. Returns how many were stored, duplicate (same key, same content), conflicting (same key, other content: kept in feed.rejected_ticks), and rejected (kept there with the reason); the four add up to the batch. future_tolerance: how far observed_at (UTC) may be ahead of our clock. Error ARRAY: arrays of unequal length.';
+grant execute on function feed.record_ticks(text, text[], timestamptz[], bigint[], double precision[], double precision[], double precision[], double precision[], interval) to foresight_ingest;

@@ -1,0 +1,47 @@
+-- What every statement that adds ticks does, whoever wrote it: refuse what would break the windows,
+-- and mark what changed. Nothing is queued and nobody notified here: that would serialise commits.
+create or replace function feed.tg_ticks__mark_changes()
+returns trigger
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  newest timestamptz;
+  unknown_id int;
+begin
+  select max(n.observed_at) into newest from new_ticks as n;
+  if newest > clock_timestamp() + interval '5 seconds' then
+    raise exception 'a tick observed at % lies in the future', newest
+      using errcode = 'FUTUR', hint = 'observed_at may be at most 5 seconds ahead of the database''s clock.';
+  end if;
+
+  select c.instrument_id into unknown_id
+  from (select distinct n.instrument_id from new_ticks as n) as c
+  where not exists (select from feed.instruments as i where i.instrument_id = c.instrument_id)
+  limit 1;
+  if unknown_id is not null then
+    raise exception 'there is no instrument with id %', unknown_id using errcode = 'NOINS';
+  end if;
+
+  -- In key order, so that two statements cannot lock each other's rows.
+  insert into outbox.changes as c (instrument_id, minute, changed_from, changed_to)
+  select n.instrument_id, date_trunc('minute', n.observed_at), min(n.observed_at), max(n.observed_at)
+  from new_ticks as n
+  group by 1, 2
+  order by 1, 2
+  on conflict (instrument_id, minute) do update set
+    changed_from = least(c.changed_from, excluded.changed_from),
+    changed_to = greatest(c.changed_to, excluded.changed_to),
+    revision = c.revision + 1;
+  return null;
+end
+$$;
+
+comment on function feed.tg_ticks__mark_changes() is
+  'Mark the minutes that a statement added ticks to. Errors: FUTUR a tick more than 5 seconds ahead of the clock, NOINS no such instrument.';
+
+create or replace trigger _100_mark_changes
+  after insert on feed.ticks
+  referencing new table as new_ticks
+  for each statement execute function feed.tg_ticks__mark_changes();

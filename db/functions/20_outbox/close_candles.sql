@@ -1,0 +1,44 @@
+-- A candle is closed by the clock, also when no further tick comes. Under the capture's lock, and
+-- only when no change of its minute range waits, so that the first closing has the true content.
+create or replace function outbox.close_candles(max_candles int default 2000)
+returns int
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  deltas outbox.delta[];
+begin
+  perform pg_advisory_xact_lock(hashtext('outbox.capture_deltas'));
+  with due as (
+    select c.instrument_id, c.timeframe, c.side, c.bucket
+    from outbox.candles as c
+    where not c.is_closed and c.closes_at <= clock_timestamp()
+      and not exists (
+        select from outbox.changes as m
+        where m.instrument_id = c.instrument_id
+          and m.minute >= date_trunc('minute', c.bucket) and m.minute < c.closes_at
+          and m.changed_from < c.closes_at and m.changed_to >= c.bucket
+      )
+    order by c.closes_at
+    limit max_candles
+  ),
+  closed as (
+    update outbox.candles as c
+    set is_closed = true, revision = nextval('outbox.revision'), captured_at = clock_timestamp()
+    from due as d
+    where c.instrument_id = d.instrument_id and c.timeframe = d.timeframe and c.side = d.side and c.bucket = d.bucket
+    returning c.instrument_id, c.timeframe, c.side, c.bucket, c.is_closed, c.revision
+  )
+  select array_agg(row(c.*)::outbox.delta) into deltas from closed as c;
+  if deltas is null then
+    return 0;
+  end if;
+  perform outbox.queue_deliveries(deltas);
+  return cardinality(deltas);
+end
+$$;
+
+comment on function outbox.close_candles(int) is
+  'Close the captured candles whose bucket and grace are over and queue them with a new revision; returns how many.';
+grant execute on function outbox.close_candles(int) to foresight_publish;

@@ -1,0 +1,27 @@
+create or replace function outbox.queue_deliveries(deltas outbox.delta[])
+returns int
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  queued int;
+begin
+  insert into outbox.deliveries as old (subscription_id, instrument_id, timeframe, side, bucket, revision)
+  select distinct s.subscription_id, d.instrument_id, d.timeframe, d.side, d.bucket, d.revision
+  from unnest(deltas) as d
+  join outbox.filters as f
+    on f.side = d.side
+    and (f.instrument_id is null or f.instrument_id = d.instrument_id)
+    and (f.timeframe is null or f.timeframe = d.timeframe)
+  join outbox.subscriptions as s on s.subscription_id = f.subscription_id
+  where d.is_closed or not s.closed_only
+  order by 1, 2, 3, 4, 5
+  on conflict (subscription_id, instrument_id, timeframe, side, bucket) do update
+    set revision = greatest(old.revision, excluded.revision);
+  get diagnostics queued = row_count;
+  return queued;
+end
+$$;
+
+comment on function outbox.queue_deliveries(outbox.delta[]) is
+  'Queue deltas for every subscription that wants them; a delivery that still waits only gets the higher revision. Returns how many deliveries that were.';

@@ -1,0 +1,39 @@
+-- TimescaleDB shows a tick that came in below a watermark only after a refresh: do it for exactly
+-- the ranges that late ticks touched, joined where they are near each other.
+create or replace procedure outbox.refresh_late()
+language plpgsql
+as $$
+declare
+  horizon timestamptz := feed.refresh_horizon();
+  late outbox.changes[];
+  late_range record;
+begin
+  select pg_catalog.array_agg(c) into late
+  from (
+    select c.* from outbox.changes as c
+    where c.changed_from < horizon and c.refreshed_revision < c.revision
+    order by c.minute limit 10000
+  ) as c;
+  if late is null then
+    return;
+  end if;
+  commit;
+  for late_range in
+    select pg_catalog.lower(r.piece) as from_time, pg_catalog.upper(r.piece) - interval '10 minutes' as to_time
+    from pg_catalog.unnest((
+      select pg_catalog.range_agg(pg_catalog.tstzrange(c.changed_from, c.changed_to + interval '10 minutes', '[]'))
+      from pg_catalog.unnest(late) as c
+    )) as r(piece)
+  loop
+    call feed.refresh_candles(late_range.from_time, late_range.to_time);
+  end loop;
+  update outbox.changes as c
+  set refreshed_revision = greatest(c.refreshed_revision, l.revision)
+  from pg_catalog.unnest(late) as l
+  where c.instrument_id = l.instrument_id and c.minute = l.minute;
+  commit;
+end
+$$;
+
+comment on procedure outbox.refresh_late() is
+  'Bring late ticks into the candles (TimescaleDB; nothing to do on plain PostgreSQL). A statement of its own, by the owner of the candles. Error 55P03: another refresh runs now; try again later.';

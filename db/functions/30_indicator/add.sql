@@ -1,0 +1,47 @@
+create or replace function indicator.add(
+  symbol text, timeframe text, kind text, params jsonb default '{}', side text default 'mid'
+)
+returns int
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  series_id int := feed.instrument_id(add.symbol);
+  checked jsonb := indicator.checked_params(add.kind, add.params);
+  known indicator.kinds;
+  label text;
+  bars int;
+  added_id int;
+begin
+  perform feed.timeframe_width(add.timeframe);
+  select k.* into known from indicator.kinds as k where k.kind = add.kind;
+  select coalesce(sum(term.factor::numeric * coalesce((checked ->> term.name)::numeric, 1)), 1)::int into bars
+  from jsonb_each_text(known.bars) as term(name, factor);
+  label := known.label;
+  select coalesce(
+    (select string_agg(coalesce(checked ->> piece.parts[1], '') || piece.parts[2], '' order by piece.position)
+     from regexp_matches('{}' || known.label, '\{(\w*)\}([^{]*)', 'g') with ordinality as piece(parts, position)),
+    known.label) into label;
+
+  insert into indicator.definitions (instrument_id, timeframe, side, kind, params, label, bars_required)
+  values (series_id, add.timeframe, add.side, add.kind, checked, label, bars)
+  on conflict on constraint definitions_instrument_id_timeframe_side_kind_params_key do nothing
+  returning indicator_id into added_id;
+  if added_id is null then
+    return (
+      select d.indicator_id from indicator.definitions as d
+      where d.instrument_id = series_id and d.timeframe = add.timeframe and d.side = add.side
+        and d.kind = add.kind and d.params = checked
+    );
+  end if;
+
+  -- First subscribe, then fill the history: a candle that changes in between is in both.
+  perform outbox.subscribe('indicators', 'foresight-indicators', add.symbol, add.timeframe, add.side);
+  insert into indicator.backfills (indicator_id, next_bucket, revision) values (added_id, '-infinity', 0);
+  return added_id;
+end
+$$;
+
+comment on function indicator.add(text, text, text, jsonb, text) is
+  'Compute an indicator on the candles of a symbol, timeframe and side from now on, and on all stored ones; returns its id (the existing one''s if it is there). Parameters left out get their defaults. Errors: NOINS, NOTFR, NOKIN, PARAM, 23514 an unknown side.';

@@ -1,0 +1,80 @@
+-- Claims first and reads the candles in a later statement, which sees at least what the claimed
+-- revisions stand for. The claim is a lease of 10 seconds: a worker that dies loses it.
+create or replace function indicator.claim_pending(max_candles int default 500)
+returns table (
+  instrument_id int, timeframe text, side text, from_bucket timestamptz, to_bucket timestamptz, revision bigint,
+  claimed_buckets timestamptz[], claimed_revisions bigint[], indicators jsonb,
+  buckets timestamptz[], opens double precision[], highs double precision[], lows double precision[],
+  closes double precision[], sums double precision[], volumes double precision[], tick_counts bigint[]
+)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  claimed indicator.pending[];
+begin
+  with leased as (
+    update indicator.pending as p
+    set leased_until = clock_timestamp() + interval '10 seconds'
+    from (
+      select p.instrument_id, p.timeframe, p.side, p.bucket
+      from indicator.pending as p
+      where p.leased_until < clock_timestamp()
+      order by p.bucket desc
+      limit max_candles
+      for update skip locked
+    ) as free
+    where p.instrument_id = free.instrument_id and p.timeframe = free.timeframe
+      and p.side = free.side and p.bucket = free.bucket
+    returning p.*
+  )
+  select array_agg(l) into claimed from leased as l;
+  if claimed is null then
+    return;
+  end if;
+
+  return query
+  with spaced as (
+    -- Changed candles near each other share one window; far ones get their own.
+    select c.*, t.width,
+      c.bucket - lag(c.bucket) over series > t.width * 100 as is_far
+    from unnest(claimed) as c
+    join feed.timeframes as t using (timeframe)
+    window series as (partition by c.instrument_id, c.timeframe, c.side order by c.bucket)
+  ),
+  numbered as (
+    select s.*, count(*) filter (where s.is_far) over (
+      partition by s.instrument_id, s.timeframe, s.side order by s.bucket) as island
+    from spaced as s
+  ),
+  islands as (
+    select n.instrument_id, n.timeframe, n.side, min(n.bucket) as from_bucket, max(n.bucket) as to_bucket,
+      max(n.revision) as revision,
+      array_agg(n.bucket order by n.bucket) as claimed_buckets,
+      array_agg(n.revision order by n.bucket) as claimed_revisions
+    from numbered as n
+    group by n.instrument_id, n.timeframe, n.side, n.island
+  )
+  select i.instrument_id, i.timeframe, i.side, i.from_bucket, i.to_bucket, i.revision,
+    i.claimed_buckets, i.claimed_revisions, coalesce(d.indicators, '[]'),
+    w.buckets, w.opens, w.highs, w.lows, w.closes, w.sums, w.volumes, w.tick_counts
+  from islands as i
+  cross join lateral (
+    select max(d.bars_required) as bars,
+      jsonb_agg(jsonb_build_object('indicator_id', d.indicator_id, 'kind', d.kind, 'params', d.params,
+        'bars_required', d.bars_required)) as indicators
+    from indicator.definitions as d
+    where d.instrument_id = i.instrument_id and d.timeframe = i.timeframe and d.side = i.side
+  ) as d
+  left join lateral indicator.candle_window(
+    i.instrument_id, i.timeframe, i.side, i.from_bucket, i.to_bucket, d.bars - 1, d.bars - 1
+  ) as w on d.bars is not null;
+end
+$$;
+
+comment on function indicator.claim_pending(int) is
+  'Lease changed candles for 10 seconds, newest first, grouped by series: the indicators to compute and the window of candles to compute them from. Values are due from from_bucket on, up to bars_required - 1 candles after to_bucket.';
+grant execute on function indicator.claim_pending(int) to foresight_indicators;

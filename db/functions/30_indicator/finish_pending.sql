@@ -1,0 +1,24 @@
+create or replace function indicator.finish_pending(
+  instrument_ids int[], timeframes text[], sides text[], buckets timestamptz[], revisions bigint[]
+)
+returns int
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  done int;
+begin
+  delete from indicator.pending as p
+  using unnest(instrument_ids, timeframes, sides, buckets, revisions)
+    as d(instrument_id, timeframe, side, bucket, revision)
+  where p.instrument_id = d.instrument_id and p.timeframe = d.timeframe and p.side = d.side
+    and p.bucket = d.bucket and p.revision <= d.revision;
+  get diagnostics done = row_count;
+  return done;
+end
+$$;
+
+comment on function indicator.finish_pending(int[], text[], text[], timestamptz[], bigint[]) is
+  'The values that these candle revisions (array i is candle i) asked for are stored. Returns how many are done; one that changed meanwhile stays.';
+grant execute on function indicator.finish_pending(int[], text[], text[], timestamptz[], bigint[]) to foresight_indicators;

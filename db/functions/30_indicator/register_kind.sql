@@ -1,0 +1,36 @@
+create or replace function indicator.register_kind(
+  kind text, description text, rule text, label text, parameters jsonb, bars jsonb, defaults jsonb default '[]'
+)
+returns void
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  is_new boolean := not exists (select from indicator.kinds as k where k.kind = register_kind.kind);
+  instrument record;
+begin
+  insert into indicator.kinds as k (kind, description, rule, label, parameters, bars)
+  values (register_kind.kind, register_kind.description, register_kind.rule, register_kind.label,
+    register_kind.parameters, register_kind.bars)
+  on conflict on constraint kinds_pkey do update set
+    description = excluded.description, rule = excluded.rule, label = excluded.label,
+    parameters = excluded.parameters, bars = excluded.bars
+  where (k.description, k.rule, k.label, k.parameters, k.bars)
+    is distinct from (excluded.description, excluded.rule, excluded.label, excluded.parameters, excluded.bars);
+
+  if is_new then
+    insert into indicator.defaults (kind, timeframe, side, params)
+    select register_kind.kind, d.timeframe, coalesce(d.side, 'mid'), d.params
+    from jsonb_to_recordset(register_kind.defaults) as d(timeframe text, side text, params jsonb)
+    on conflict do nothing;
+    for instrument in select i.symbol from feed.instruments as i where i.is_active order by i.symbol loop
+      perform indicator.add_defaults(instrument.symbol);
+    end loop;
+  end if;
+end
+$$;
+
+comment on function indicator.register_kind(text, text, text, text, jsonb, jsonb, jsonb) is
+  'A service says what it can compute. parameters: [{"name", "type": "integer" or "number", "min", "max", "default", "less_than": other parameter}]. bars: window length in candles as a sum, for example {"slow": 1, "plus": 1}. label: text with {parameter} in it. defaults: [{"timeframe", "side", "params"}] that every instrument gets; they are taken only the first time, afterwards indicator.defaults is the operator''s.';
+grant execute on function indicator.register_kind(text, text, text, text, jsonb, jsonb, jsonb) to foresight_indicators;

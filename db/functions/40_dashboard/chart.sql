@@ -1,0 +1,52 @@
+create or replace function dashboard.chart(indicator_id int, from_time timestamptz default null, max_candles int default 300)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  definition indicator.definitions;
+  width interval;
+  newest timestamptz;
+  candles jsonb;
+  first_bucket timestamptz;
+begin
+  select d.* into definition from indicator.definitions as d where d.indicator_id = chart.indicator_id;
+  if definition.indicator_id is null then
+    return null;
+  end if;
+  width := feed.timeframe_width(definition.timeframe);
+  select date_bin(width, t.observed_at, '2000-01-03Z') into newest
+  from feed.ticks as t where t.instrument_id = definition.instrument_id
+  order by t.observed_at desc limit 1;
+
+  select min(to_timestamp((c.value ->> 'time')::bigint)), jsonb_agg(c.value order by c.value -> 'time')
+  into first_bucket, candles
+  from dashboard.recent_candles(definition.instrument_id, definition.timeframe, definition.side,
+    coalesce(from_time, newest - width * (max_candles - 1)), newest, max_candles) as c(value);
+
+  return jsonb_build_object(
+    'candles', coalesce(candles, '[]'),
+    'lines', (
+      select coalesce(jsonb_object_agg(n.name, n.points), '{}')
+      from (
+        select line.key as name, jsonb_agg(jsonb_build_object(
+          'time', extract(epoch from v.bucket)::bigint, 'value', line.value) order by v.bucket) as points
+        from indicator.values as v
+        cross join lateral jsonb_each(v.lines) as line
+        where v.indicator_id = definition.indicator_id and v.bucket >= first_bucket and v.bucket <= newest
+        group by line.key
+      ) as n),
+    'verdicts', (
+      select coalesce(jsonb_agg(jsonb_build_object(
+        'time', extract(epoch from v.bucket)::bigint, 'verdict', v.verdict) order by v.bucket), '[]')
+      from indicator.values as v
+      where v.indicator_id = definition.indicator_id and v.bucket >= first_bucket and v.bucket <= newest));
+end
+$$;
+
+comment on function dashboard.chart(int, timestamptz, int) is
+  'Candles, lines and verdicts of an indicator for its chart, oldest first, times in epoch seconds (UTC): the last max_candles buckets, or those from from_time on.';
+grant execute on function dashboard.chart(int, timestamptz, int) to foresight_web;

@@ -1,0 +1,32 @@
+create or replace function dashboard.status()
+returns jsonb
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_build_object(
+    'engine', s.engine, 'engine_version', s.engine_version, 'postgres_version', s.postgres_version,
+    'started_at', s.started_at, 'is_healthy', s.is_healthy, 'faults', to_jsonb(s.faults),
+    'processes', (
+      select coalesce(jsonb_agg(jsonb_build_object('process', p.process, 'last_seen_at', p.seen_at,
+        'is_alive', p.seen_at > now() - interval '15 seconds') order by p.process), '[]')
+      from (select p.process, max(p.seen_at) as seen_at from ops.processes as p group by 1) as p),
+    'lag', (select jsonb_agg(to_jsonb(l)) from ops.lag as l),
+    'sources', (
+      select coalesce(jsonb_agg(jsonb_build_object('source', st.source, 'is_simulated', f.is_simulated,
+        'state', st.state, 'reason', st.reason, 'last_message_at', st.alive_at, 'stored', st.stored_count,
+        'duplicate', st.duplicate_count, 'conflicting', st.conflicting_count, 'rejected', st.rejected_count)
+        order by st.source), '[]')
+      from feed.source_states as st join feed.sources as f using (source)),
+    'queues', (
+      select coalesce(jsonb_agg(jsonb_build_object('subscription', q.subscription, 'queue', q.queue,
+        'pending', q.pending, 'oldest_pending_at', q.oldest_pending_at, 'sent', q.sent_count,
+        'last_sent_at', q.last_sent_at, 'last_error', q.last_error, 'dead_letters', q.dead_letters)
+        order by q.subscription), '[]')
+      from ops.queues as q))
+  from ops.status as s
+$$;
+
+comment on function dashboard.status() is 'Everything of the status page as JSON.';
+grant execute on function dashboard.status() to foresight_web;

@@ -1,0 +1,109 @@
+-- Sources, instruments, timeframes and ticks. Candles are made by the engine (db/engine).
+
+create table feed.sources (
+  source text primary key constraint source_is_a_short_code check (source ~ '^[a-z][a-z0-9_]{0,31}$'),
+  is_simulated boolean not null default false,
+  grace interval not null default interval '1 second'
+    constraint grace_is_from_zero_to_one_hour check (grace between interval '0' and interval '1 hour'),
+  description text not null default ''
+);
+comment on table feed.sources is 'Who sends prices. Simulated prices carry that label to the screen.';
+comment on column feed.sources.grace is 'How long after its end a candle stays forming, for ticks that are on their way.';
+
+insert into feed.sources (source, is_simulated, description) values
+  ('manual', false, 'Ticks that people or programs insert themselves'),
+  ('replay', false, 'Ticks from files'),
+  ('simulated', true, 'Made-up market for trying things out'),
+  ('oanda', false, 'OANDA v20 pricing stream');
+
+create table feed.source_states (
+  source text primary key references feed.sources,
+  state text not null default 'disconnected' check (state in ('connected', 'disconnected')),
+  reason text,
+  changed_at timestamptz not null default now(),
+  alive_at timestamptz,
+  stored_count bigint not null default 0,
+  duplicate_count bigint not null default 0,
+  conflicting_count bigint not null default 0,
+  rejected_count bigint not null default 0
+) with (fillfactor = 50);
+comment on table feed.source_states is 'Is the source connected, when was it last alive, and what became of every tick it sent: the four counts add up to what was received.';
+
+create table feed.instruments (
+  instrument_id int generated always as identity primary key,
+  symbol text not null unique
+    constraint symbol_is_allowed check (symbol ~ '^[A-Z0-9][A-Z0-9._:-]{0,31}$'),
+  source text not null references feed.sources,
+  description text not null default ''
+    constraint description_is_printable check (description !~ '[[:cntrl:]]' and length(description) <= 200),
+  price_precision smallint not null default 5
+    constraint price_precision_is_from_0_to_12 check (price_precision between 0 and 12),
+  is_active boolean not null default true,
+  created_at timestamptz not null default now()
+);
+comment on table feed.instruments is 'What is priced. A symbol belongs to one source, so simulated and real prices never share a history.';
+comment on column feed.instruments.price_precision is 'Digits after the decimal point, for display only.';
+comment on column feed.instruments.is_active is 'Shown on the dashboard; an inactive instrument keeps its history.';
+
+create table feed.timeframes (
+  timeframe text primary key constraint timeframe_is_a_number_and_a_unit check (timeframe ~ '^[1-9][0-9]{0,3}[smhd]$'),
+  width interval not null unique,
+  built_from text references feed.timeframes,
+  constraint width_divides_a_day check (
+    width >= interval '1 second'
+    and (86400 % extract(epoch from width)::bigint = 0)
+  )
+);
+comment on table feed.timeframes is 'Widths of candles. Buckets are UTC, half-open, and labelled by their left edge.';
+comment on column feed.timeframes.built_from is 'The finer timeframe whose candles this one is rolled up from; absent: the ticks.';
+
+insert into feed.timeframes (timeframe, width, built_from) values
+  ('1s', '1 second', null),
+  ('1m', '1 minute', '1s'),
+  ('5m', '5 minutes', '1m'),
+  ('15m', '15 minutes', '5m'),
+  ('1h', '1 hour', '15m'),
+  ('4h', '4 hours', '1h'),
+  ('1d', '1 day', '4h');
+
+create table feed.ticks (
+  instrument_id int not null,
+  observed_at timestamptz not null
+    constraint observed_at_is_from_1970_to_2100 check (observed_at >= '1970-01-01Z' and observed_at < '2100-01-01Z'),
+  -- 43 bits: a candle orders its ticks by microsecond and seq packed into one bigint.
+  seq bigint not null default 0
+    constraint seq_is_from_0_to_8796093022207 check (seq between 0 and 8796093022207),
+  -- NaN is greater than infinity in PostgreSQL, so these two bounds keep both out.
+  bid double precision constraint bid_is_positive check (bid > 0 and bid < 'infinity'),
+  ask double precision constraint ask_is_positive check (ask > 0 and ask < 'infinity'),
+  last double precision constraint last_is_positive check (last > 0 and last < 'infinity'),
+  size double precision constraint size_is_not_negative check (size >= 0 and size < 'infinity'),
+  received_at timestamptz not null default clock_timestamp(),
+  primary key (instrument_id, observed_at, seq),
+  constraint tick_has_a_price check (coalesce(bid, ask, last) is not null)
+);
+comment on table feed.ticks is 'Observed prices, stored once and never changed. mid is (bid + ask) / 2; last and size are a trade''s.';
+comment on column feed.ticks.observed_at is 'The source''s clock, UTC, microseconds: buckets follow it.';
+comment on column feed.ticks.seq is 'The source''s trade id or sequence, else 0: orders ticks of equal time.';
+comment on column feed.ticks.received_at is 'Our clock when the tick was stored.';
+
+create table feed.rejected_ticks (
+  rejected_tick_id bigint generated always as identity primary key,
+  source text not null,
+  symbol text,
+  reason text not null,
+  detail text not null,
+  raw text not null,
+  rejected_at timestamptz not null default clock_timestamp()
+);
+create index on feed.rejected_ticks (rejected_at);
+comment on table feed.rejected_ticks is 'What came in and was not stored, with the reason: bad input, or another price under a stored key (conflict).';
+
+create table feed.coverage (
+  source text not null references feed.sources,
+  covered_from timestamptz not null,
+  covered_to timestamptz not null,
+  primary key (source, covered_from),
+  constraint coverage_is_not_empty check (covered_to >= covered_from)
+) with (fillfactor = 70);
+comment on table feed.coverage is 'When we listened to a source. No tick in a covered time means no price; a time that is not covered is a gap.';

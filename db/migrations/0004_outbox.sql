@@ -1,0 +1,97 @@
+-- From "something changed" to "everybody was told". The tables hold what is left to do; jobs only nudge.
+
+create table outbox.changes (
+  instrument_id int not null,
+  minute timestamptz not null,
+  changed_from timestamptz not null,
+  changed_to timestamptz not null,
+  revision bigint not null default 1,
+  refreshed_revision bigint not null default 0,
+  primary key (instrument_id, minute)
+) with (fillfactor = 50, autovacuum_vacuum_threshold = 200, autovacuum_vacuum_scale_factor = 0);
+comment on table outbox.changes is 'Where ticks came in and candles were not captured since: a row an instrument and minute, however many ticks.';
+comment on column outbox.changes.changed_to is 'Newest tick of the change, inclusive.';
+comment on column outbox.changes.revision is 'Raised by every statement that adds ticks; a capture removes the row only if it is still the one it read.';
+comment on column outbox.changes.refreshed_revision is 'The revision up to which late ticks were refreshed into the candles (TimescaleDB only).';
+
+create sequence outbox.revision;
+comment on sequence outbox.revision is 'Revisions of candles. One for all, so that a revision can only grow, also after old rows are gone.';
+
+create table outbox.subscriptions (
+  subscription_id int generated always as identity primary key,
+  name text not null unique
+    constraint name_is_a_short_code check (name ~ '^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$'),
+  queue text not null
+    constraint queue_is_an_sqs_queue_name check (queue ~ '^[A-Za-z0-9_-]{1,80}$'),
+  closed_only boolean not null default false,
+  is_paused boolean not null default false,
+  created_at timestamptz not null default now(),
+  retry_at timestamptz not null default '-infinity',
+  failure_count int not null default 0,
+  last_error text,
+  last_sent_at timestamptz,
+  sent_count bigint not null default 0
+);
+comment on table outbox.subscriptions is 'Who is told about changed candles, and on which SQS queue.';
+comment on column outbox.subscriptions.closed_only is 'Only candles whose bucket is over; else forming ones too.';
+comment on column outbox.subscriptions.retry_at is 'After a failed send: not tried again before this time.';
+
+create table outbox.filters (
+  subscription_id int not null references outbox.subscriptions on delete cascade,
+  instrument_id int references feed.instruments,
+  timeframe text references feed.timeframes,
+  side text not null constraint side_is_known check (side in ('bid', 'ask', 'mid', 'last'))
+);
+create unique index filters_key on outbox.filters
+  (subscription_id, coalesce(instrument_id, 0), coalesce(timeframe, ''), side);
+comment on table outbox.filters is 'What a subscription wants; an absent instrument or timeframe means all of them.';
+
+create table outbox.candles (
+  instrument_id int not null,
+  timeframe text not null,
+  side text not null,
+  bucket timestamptz not null,
+  open double precision not null,
+  high double precision not null,
+  low double precision not null,
+  close double precision not null,
+  sum double precision not null,
+  volume double precision,
+  tick_count bigint not null,
+  closes_at timestamptz not null,
+  is_closed boolean not null,
+  revision bigint not null,
+  captured_at timestamptz not null,
+  primary key (instrument_id, timeframe, side, bucket)
+) with (fillfactor = 50);
+create index candles_to_close on outbox.candles (closes_at) where not is_closed;
+comment on table outbox.candles is 'The newest captured state of every subscribed candle: the delta that is, or was, sent.';
+comment on column outbox.candles.closes_at is 'End of the bucket plus the source''s grace.';
+
+create table outbox.deliveries (
+  subscription_id int not null references outbox.subscriptions on delete cascade,
+  instrument_id int not null,
+  timeframe text not null,
+  side text not null,
+  bucket timestamptz not null,
+  revision bigint not null,
+  queued_at timestamptz not null default clock_timestamp(),
+  claimed_until timestamptz not null default '-infinity',
+  primary key (subscription_id, instrument_id, timeframe, side, bucket)
+) with (fillfactor = 50, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_scale_factor = 0);
+comment on table outbox.deliveries is 'Candles a subscription still has to be sent; further changes of a waiting candle raise its revision, not the number of rows.';
+
+create table outbox.dead_letters (
+  dead_letter_id bigint generated always as identity primary key,
+  subscription text not null,
+  queue text not null,
+  reason text not null,
+  candle jsonb not null,
+  failed_at timestamptz not null default clock_timestamp()
+);
+comment on table outbox.dead_letters is 'Deltas that a queue refused for good, with its reason.';
+
+create type outbox.delta as (
+  instrument_id int, timeframe text, side text, bucket timestamptz, is_closed boolean, revision bigint
+);
+comment on type outbox.delta is 'A candle that changed, and the revision of its new state.';

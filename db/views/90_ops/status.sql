@@ -1,0 +1,39 @@
+create or replace view ops.status as
+with processes as (
+  select wanted.process, max(p.seen_at) as seen_at,
+    coalesce(max(p.seen_at) > now() - interval '15 seconds', false) as is_alive
+  from unnest(array['ingest', 'publish', 'indicators', 'web']) as wanted(process)
+  left join ops.processes as p using (process)
+  group by wanted.process
+),
+faults as (
+  select format('process %s is not running', p.process) as fault
+  from processes as p where not p.is_alive
+  union all
+  select format('source %s is disconnected: %s', s.source, coalesce(s.reason, 'no reason given'))
+  from feed.source_states as s
+  where s.state = 'disconnected' and s.source not in ('manual', 'replay')
+    and exists (select from feed.instruments as i where i.source = s.source and i.is_active)
+  union all
+  select format('source %s has been silent since %s', s.source, to_char(s.alive_at, 'YYYY-MM-DD HH24:MI:SS "UTC"'))
+  from feed.source_states as s
+  where s.state = 'connected' and s.alive_at < now() - interval '30 seconds'
+    and s.source not in ('manual', 'replay')
+    and exists (select from feed.instruments as i where i.source = s.source and i.is_active)
+  union all
+  select format('subscription %s cannot be sent: %s', q.subscription, q.last_error)
+  from ops.queues as q where q.last_error is not null
+  union all
+  select format('subscription %s has waited since %s', q.subscription, to_char(q.oldest_pending_at, 'YYYY-MM-DD HH24:MI:SS "UTC"'))
+  from ops.queues as q where not q.is_paused and q.oldest_pending_at < now() - interval '60 seconds'
+  union all
+  select format('%s messages are in outbox.dead_letters', count(*)) from outbox.dead_letters having count(*) > 0
+)
+select i.engine, feed.engine_version() as engine_version, current_setting('server_version') as postgres_version,
+  i.installed_at, pg_postmaster_start_time() as started_at,
+  (select array_agg(f.fault) from faults as f) is null as is_healthy,
+  coalesce((select array_agg(f.fault order by f.fault) from faults as f), '{}') as faults
+from ops.installation as i;
+
+comment on view ops.status is 'The engine, and whether everything works; faults says in words what does not.';
+grant select on ops.status to foresight_publish, foresight_web;
