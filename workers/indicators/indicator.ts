@@ -1,0 +1,149 @@
+import type { Sql } from '../../db/runtime/database.ts';
+import type { CandleDelta } from '../messages.ts';
+import type { Candle, Kind, Params } from './catalog.ts';
+import type { ComputedValue } from './compute.ts';
+
+export interface Definition {
+  readonly indicator_id: number;
+  readonly kind: string;
+  readonly params: Params;
+  readonly bars_required: number;
+}
+
+/** A stretch of one series whose indicators are due, with the candles to compute them from. */
+export interface Work {
+  readonly instrumentId: number;
+  readonly timeframe: string;
+  readonly side: string;
+  /** Values are due for the candles from here on, and for those whose window still holds `toBucket`. */
+  readonly fromBucket: string;
+  readonly toBucket: string;
+  readonly revision: string;
+  readonly claimedBuckets: readonly string[];
+  readonly claimedRevisions: readonly string[];
+  readonly indicators: readonly Definition[];
+  readonly candles: readonly Candle[];
+}
+
+export interface IndicatorStore {
+  registerKind(kind: Kind): Promise<void>;
+  acceptCandles(candles: readonly CandleDelta[]): Promise<number>;
+  claimPending(maxCandles: number): Promise<Work[]>;
+  finishPending(work: readonly Work[]): Promise<void>;
+  claimBackfill(maxCandles: number): Promise<Work | undefined>;
+  finishBackfill(work: Work): Promise<void>;
+  recordValues(values: readonly ComputedValue[]): Promise<void>;
+  hasWork(): Promise<boolean>;
+  nudge(): Promise<void>;
+}
+
+/** The SQL functions of schema indicator. */
+export function createIndicatorStore(sql: Sql): IndicatorStore {
+  return {
+    async registerKind(kind) {
+      await sql`select indicator.register_kind(
+        ${kind.kind}, ${kind.description}, ${kind.rule}, ${kind.label},
+        ${JSON.stringify(kind.parameters)}::text::jsonb, ${JSON.stringify(kind.bars)}::text::jsonb,
+        ${JSON.stringify(kind.defaults)}::text::jsonb)`;
+    },
+    async acceptCandles(candles) {
+      const [row] = await sql<{ count: number }[]>`select indicator.accept_candles(
+        ${candles.map(candle => candle.symbol)}::text[], ${candles.map(candle => candle.timeframe)}::text[],
+        ${candles.map(candle => candle.side as string)}::text[],
+        ${candles.map(candle => candle.bucket)}::text[]::timestamptz[],
+        ${candles.map(candle => candle.revision)}::bigint[]) as count`;
+      return row?.count ?? 0;
+    },
+    async claimPending(maxCandles) {
+      const rows = await sql<WorkRow[]>`
+        select * from indicator.claim_pending(max_candles => ${maxCandles})`;
+      return rows.map(toWork);
+    },
+    async finishPending(work) {
+      const keys = work.flatMap(item =>
+        item.claimedBuckets.map((bucket, index) => ({
+          item,
+          bucket,
+          revision: item.claimedRevisions[index] ?? item.revision,
+        })),
+      );
+      await sql`select indicator.finish_pending(
+        ${keys.map(key => key.item.instrumentId)}::int[], ${keys.map(key => key.item.timeframe)}::text[],
+        ${keys.map(key => key.item.side)}::text[],
+        ${keys.map(key => key.bucket)}::text[]::timestamptz[], ${keys.map(key => key.revision)}::bigint[])`;
+    },
+    async claimBackfill(maxCandles) {
+      const [row] = await sql<WorkRow[]>`
+        select * from indicator.claim_backfill(max_candles => ${maxCandles})`;
+      return row === undefined ? undefined : toWork(row);
+    },
+    async finishBackfill(work) {
+      const id = work.indicators[0]?.indicator_id;
+      if (id === undefined) return;
+      await sql`select indicator.finish_backfill(
+        ${id}, ${work.fromBucket}::text::timestamptz, ${work.toBucket}::text::timestamptz)`;
+    },
+    async recordValues(values) {
+      await sql`select indicator.record_values(
+        ${values.map(value => value.indicatorId)}::int[],
+        ${values.map(value => value.bucket)}::text[]::timestamptz[],
+        ${values.map(value => value.value)}::float8[],
+        ${values.map(value => (value.lines === null ? null : JSON.stringify(value.lines)))}::text[],
+        ${values.map(value => value.verdict)}::int2[],
+        ${values.map(value => value.bars)}::int[],
+        ${values.map(value => value.revision)}::bigint[])`;
+    },
+    async hasWork() {
+      const [row] = await sql<{ has_work: boolean }[]>`select indicator.has_work()`;
+      return row?.has_work ?? false;
+    },
+    async nudge() {
+      await sql`select indicator.nudge()`;
+    },
+  };
+}
+
+interface WorkRow {
+  readonly instrument_id: number;
+  readonly timeframe: string;
+  readonly side: string;
+  readonly from_bucket: string;
+  readonly to_bucket: string;
+  readonly revision: string;
+  readonly claimed_buckets?: string[];
+  readonly claimed_revisions?: string[];
+  readonly indicators: Definition[];
+  readonly buckets: string[] | null;
+  readonly opens: number[] | null;
+  readonly highs: number[] | null;
+  readonly lows: number[] | null;
+  readonly closes: number[] | null;
+  readonly sums: number[] | null;
+  readonly volumes: (number | null)[] | null;
+  readonly tick_counts: string[] | null;
+}
+
+function toWork(row: WorkRow): Work {
+  const candles = (row.buckets ?? []).map((bucket, index) => ({
+    bucket,
+    open: row.opens?.[index] ?? Number.NaN,
+    high: row.highs?.[index] ?? Number.NaN,
+    low: row.lows?.[index] ?? Number.NaN,
+    close: row.closes?.[index] ?? Number.NaN,
+    sum: row.sums?.[index] ?? Number.NaN,
+    volume: row.volumes?.[index] ?? null,
+    tickCount: Number(row.tick_counts?.[index] ?? 0),
+  }));
+  return {
+    instrumentId: row.instrument_id,
+    timeframe: row.timeframe,
+    side: row.side,
+    fromBucket: row.from_bucket,
+    toBucket: row.to_bucket,
+    revision: row.revision,
+    claimedBuckets: row.claimed_buckets ?? [],
+    claimedRevisions: row.claimed_revisions ?? [],
+    indicators: row.indicators,
+    candles,
+  };
+}

@@ -1,0 +1,63 @@
+import { hostname } from 'node:os';
+import { requireDatabaseUrl } from '../../db/runtime/config.ts';
+import { openDatabase, openPgPool } from '../../db/runtime/database.ts';
+import { runProcess, startHeartbeat } from '../../db/runtime/process.ts';
+import { pollForWork, runJobs } from '../jobs.ts';
+import { openQueue } from '../queue.ts';
+import { catalog } from './catalog.ts';
+import { consume } from './consumer.ts';
+import { createIndicatorStore } from './indicator.ts';
+import { computeValuesTask } from './tasks/compute_values.ts';
+
+/** The queue of the subscription `indicators`, which indicator.add() extends. */
+const queueName = 'foresight-indicators';
+
+await runProcess('indicators', async context => {
+  const { config, logger, onStop, signal } = context;
+  const connection = {
+    url: requireDatabaseUrl(config),
+    process: 'indicators',
+    role: 'foresight_indicators',
+    logger,
+  };
+  const sql = openDatabase(connection);
+  onStop(() => sql.end({ timeout: 2 }));
+  const pool = openPgPool(connection);
+  onStop(() => pool.end());
+  const queue = openQueue({ region: config.awsRegion, endpoint: config.sqsEndpoint });
+  onStop(() => queue.close());
+
+  const store = createIndicatorStore(sql);
+  for (const kind of catalog) await store.registerKind(kind);
+  const kinds = new Map(catalog.map(kind => [kind.kind, kind]));
+
+  const jobs = await runJobs({
+    pool,
+    tasks: { compute_values: computeValuesTask({ store, kinds, signal }) },
+    crontab: '',
+    concurrency: 2,
+    logger,
+  });
+  onStop(() => jobs.stop());
+  onStop(pollForWork({ hasWork: store.hasWork, nudge: store.nudge, logger }));
+
+  onStop(
+    consume({
+      queue,
+      queueName,
+      logger,
+      signal,
+      handle: async message => {
+        const accepted = await store.acceptCandles(message.candles);
+        if (accepted > 0) await store.nudge();
+      },
+    }),
+  );
+
+  startHeartbeat(
+    context,
+    (host, processId) =>
+      sql`select ops.beat('indicators', ${host}, ${processId}, ${jobs.workerIds()}::text[])`,
+  );
+  onStop(() => sql`select ops.say_goodbye('indicators', ${hostname()}, ${process.pid})`);
+});

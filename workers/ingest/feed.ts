@@ -1,0 +1,90 @@
+import type { Sql } from '../../db/runtime/database.ts';
+import type { Instrument, Rejection, Tick } from './source.ts';
+
+export interface Counts {
+  readonly stored: number;
+  readonly duplicate: number;
+  readonly conflicting: number;
+  readonly rejected: number;
+}
+
+export interface Feed {
+  addInstrument(source: string, instrument: Instrument): Promise<void>;
+  setActive(source: string, isActive: boolean): Promise<void>;
+  storedUntil(symbols: readonly string[]): Promise<Map<string, string>>;
+  recordTicks(source: string, ticks: readonly Tick[]): Promise<Counts>;
+  rejectTicks(source: string, rejections: readonly Rejection[]): Promise<void>;
+  recordState(
+    source: string,
+    state: 'connected' | 'disconnected',
+    reason: string | null,
+  ): Promise<void>;
+  extendCoverage(source: string, from: string, to: string): Promise<void>;
+  /** Wakes the publisher; call it after a commit. */
+  nudge(): Promise<void>;
+}
+
+/** The SQL functions of schema feed. Times go as text: a JavaScript Date would lose microseconds. */
+export function createFeed(sql: Sql): Feed {
+  return {
+    async addInstrument(source, { symbol, description, pricePrecision }) {
+      await sql`select feed.add_instrument(${symbol}, ${source}, ${description}, ${pricePrecision})`;
+    },
+    async setActive(source, isActive) {
+      await sql`select feed.set_active(${source}, ${isActive})`;
+    },
+    async storedUntil(symbols) {
+      const rows = await sql<{ symbol: string; observed_at: string }[]>`
+        select symbol, to_char(observed_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as observed_at
+        from feed.stored_until(${[...symbols]}::text[])`;
+      return new Map(rows.map(row => [row.symbol, row.observed_at]));
+    },
+    async recordTicks(source, ticks) {
+      const [row] = await sql<
+        {
+          stored_count: number;
+          duplicate_count: number;
+          conflicting_count: number;
+          rejected_count: number;
+        }[]
+      >`select * from feed.record_ticks(
+        ${source},
+        ${ticks.map(tick => tick.symbol)}::text[],
+        ${ticks.map(tick => tick.observedAt)}::text[]::timestamptz[],
+        ${ticks.map(tick => tick.seq)}::bigint[],
+        ${ticks.map(tick => tick.bid)}::float8[],
+        ${ticks.map(tick => tick.ask)}::float8[],
+        ${ticks.map(tick => tick.last)}::float8[],
+        ${ticks.map(tick => tick.size)}::float8[])`;
+      return {
+        stored: row?.stored_count ?? 0,
+        duplicate: row?.duplicate_count ?? 0,
+        conflicting: row?.conflicting_count ?? 0,
+        rejected: row?.rejected_count ?? 0,
+      };
+    },
+    async rejectTicks(source, rejections) {
+      await sql`select feed.reject_ticks(
+        ${source},
+        ${rejections.map(rejection => rejection.symbol)}::text[],
+        ${rejections.map(rejection => rejection.reason)}::text[],
+        ${rejections.map(rejection => printable(rejection.detail))}::text[],
+        ${rejections.map(rejection => printable(rejection.raw))}::text[])`;
+    },
+    async recordState(source, state, reason) {
+      await sql`select feed.record_source_state(${source}, ${state}, ${reason})`;
+    },
+    async extendCoverage(source, from, to) {
+      await sql`select feed.extend_coverage(
+        ${source}, ${from}::text::timestamptz, ${to}::text::timestamptz)`;
+    },
+    async nudge() {
+      await sql`select outbox.nudge()`;
+    },
+  };
+}
+
+/** PostgreSQL's text holds no NUL, and a lone surrogate is no character. */
+function printable(text: string): string {
+  return text.replaceAll('\0', '\u2400').toWellFormed();
+}

@@ -1,0 +1,99 @@
+import type { Logger } from '../../db/runtime/logger.ts';
+import { sleep } from '../../db/runtime/process.ts';
+import { createBatcher } from './batch.ts';
+import { createCoverage } from './coverage.ts';
+import type { Feed } from './feed.ts';
+import { recordBatch } from './record.ts';
+import { type Source, SourceError, type Tick } from './source.ts';
+
+const nudgeEveryMs = 50;
+
+/**
+ * Source -> ticks in the database, until the signal aborts. Batches of at most 20 ms or 2,000 ticks;
+ * after a commit the publisher is nudged, at most every 50 ms.
+ *
+ * @throws {SourceError} when the source cannot go on.
+ */
+export async function ingest(parts: {
+  source: Source;
+  symbols: readonly string[];
+  feed: Feed;
+  logger: Logger;
+  signal: AbortSignal;
+}): Promise<void> {
+  const { source, feed, logger, signal } = parts;
+  const symbols = await addInstruments(parts);
+  const coverage = createCoverage({ feed, source: source.name, logger });
+  const nudge = createNudge(feed, logger);
+  const batcher = createBatcher<Tick>({
+    maxItems: 2_000,
+    maxWaitMs: 20,
+    maxWaiting: 20_000,
+    write: async ticks => {
+      const counts = await recordBatch(ticks, { feed, source: source.name, logger, signal });
+      if (counts.stored > 0) nudge();
+      if (counts.rejected + counts.conflicting > 0) {
+        logger.warn({ ...counts }, 'ticks kept aside, see feed.rejected_ticks');
+      }
+    },
+  });
+  try {
+    const storedUntil = await feed.storedUntil(symbols);
+    for await (const ticks of source.ticks({
+      symbols,
+      storedUntil,
+      signal,
+      report: coverage.report,
+    })) {
+      await batcher.add(ticks);
+    }
+  } finally {
+    await batcher.drain();
+    await coverage.settle();
+  }
+}
+
+/** Adds what the source offers, and shows only instruments that can have live prices now. */
+async function addInstruments({
+  source,
+  symbols,
+  feed,
+  logger,
+  signal,
+}: {
+  source: Source;
+  symbols: readonly string[];
+  feed: Feed;
+  logger: Logger;
+  signal: AbortSignal;
+}): Promise<string[]> {
+  const instruments = await source.instruments(symbols);
+  for (let attempt = 0; ; attempt++) {
+    try {
+      await feed.setActive('simulated', source.isSimulated);
+      for (const instrument of instruments) await feed.addInstrument(source.name, instrument);
+      return instruments.map(instrument => instrument.symbol);
+    } catch (error) {
+      const code = (error as { code?: string }).code;
+      if (code === 'SRCIN' || code === '23514' || code === 'NOSRC') {
+        throw new SourceError((error as Error).message);
+      }
+      if (signal.aborted || attempt >= 30) throw error;
+      logger.warn({ err: error }, 'waiting for the database');
+      await sleep(1_000, signal);
+    }
+  }
+}
+
+function createNudge(feed: Feed, logger: Logger): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  let sentAt = 0;
+  const send = (): void => {
+    timer = undefined;
+    sentAt = Date.now();
+    feed.nudge().catch((error: unknown) => logger.debug({ err: error }, 'nudge lost'));
+  };
+  return () => {
+    timer ??= setTimeout(send, Math.max(0, sentAt + nudgeEveryMs - Date.now()));
+  };
+}

@@ -1,0 +1,52 @@
+import { hostname } from 'node:os';
+import { Command, Option } from 'commander';
+import { requireDatabaseUrl } from '../../db/runtime/config.ts';
+import { openDatabase } from '../../db/runtime/database.ts';
+import { type Context, runProcess, startHeartbeat } from '../../db/runtime/process.ts';
+import { createFeed } from './feed.ts';
+import { ingest } from './ingest.ts';
+import { SourceError } from './source.ts';
+import { createSource, sourceNames } from './sources.ts';
+
+const program = new Command('start:ingest')
+  .description('Take live prices from a source into the database.')
+  .addOption(
+    new Option('--source <name>', 'where prices come from')
+      .choices(sourceNames)
+      .default('simulated'),
+  )
+  .option('--symbols <list>', 'symbols with commas between; without it the default watchlist')
+  .option('--history <hours>', 'hours of history that the simulated market fills in', Number, 24)
+  .parse();
+const options = program.opts<{ source: string; symbols?: string; history: number }>();
+
+async function start(context: Context): Promise<void> {
+  const { config, logger, onStop, signal } = context;
+  const source = createSource(options.source, config, { historyHours: options.history });
+  const sql = openDatabase({
+    url: requireDatabaseUrl(config),
+    process: 'ingest',
+    role: 'foresight_ingest',
+    logger,
+  });
+  onStop(() => sql.end({ timeout: 2 }));
+  const feed = createFeed(sql);
+
+  startHeartbeat(
+    context,
+    (host, processId) => sql`select ops.beat('ingest', ${host}, ${processId})`,
+  );
+  onStop(() => sql`select ops.say_goodbye('ingest', ${hostname()}, ${process.pid})`);
+
+  const running = ingest({
+    source,
+    symbols: options.symbols?.split(',').map(symbol => symbol.trim()) ?? [],
+    feed,
+    logger,
+    signal,
+  });
+  running.catch(context.fail);
+  onStop(() => running.catch(() => undefined));
+}
+
+await runProcess('ingest', start, error => error instanceof SourceError);

@@ -1,0 +1,63 @@
+import type { Logger } from '../../db/runtime/logger.ts';
+import { sleep } from '../../db/runtime/process.ts';
+import type { Counts, Feed } from './feed.ts';
+import type { Tick } from './source.ts';
+
+/**
+ * Stores a batch whatever it takes: while the database is away it tries again (ticks are stored once,
+ * so an unknown outcome is harmless), and a batch that the database refuses for its content is split
+ * until the tick at fault stands alone and is kept aside.
+ */
+export async function recordBatch(
+  ticks: readonly Tick[],
+  {
+    feed,
+    source,
+    logger,
+    signal,
+  }: { feed: Feed; source: string; logger: Logger; signal: AbortSignal },
+): Promise<Counts> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await feed.recordTicks(source, ticks);
+    } catch (error) {
+      if (isRefusal(error)) return splitBatch(ticks, error);
+      if (signal.aborted && attempt >= 2) throw error;
+      if (attempt === 0 || attempt % 20 === 0) {
+        logger.warn({ err: error, waiting: ticks.length }, 'ticks wait for the database');
+      }
+      await sleep(Math.min(2_000, 50 * 2 ** attempt) * (0.5 + Math.random() / 2));
+    }
+  }
+
+  async function splitBatch(batch: readonly Tick[], error: unknown): Promise<Counts> {
+    const [tick] = batch;
+    if (batch.length === 1 && tick !== undefined) {
+      await feed.rejectTicks(source, [
+        {
+          symbol: tick.symbol,
+          reason: 'refused_by_database',
+          detail: (error as Error).message,
+          raw: JSON.stringify(tick).slice(0, 1_000),
+        },
+      ]);
+      return { stored: 0, duplicate: 0, conflicting: 0, rejected: 1 };
+    }
+    const middle = Math.ceil(batch.length / 2);
+    const parts = { feed, source, logger, signal };
+    const first = await recordBatch(batch.slice(0, middle), parts);
+    const second = await recordBatch(batch.slice(middle), parts);
+    return {
+      stored: first.stored + second.stored,
+      duplicate: first.duplicate + second.duplicate,
+      conflicting: first.conflicting + second.conflicting,
+      rejected: first.rejected + second.rejected,
+    };
+  }
+}
+
+/** Data exceptions and constraint violations lie in the content; everything else may pass. */
+function isRefusal(error: unknown): boolean {
+  const code = (error as { code?: unknown }).code;
+  return typeof code === 'string' && (/^2[23]/.test(code) || code === 'FUTUR');
+}

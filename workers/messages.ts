@@ -1,0 +1,93 @@
+import { z } from 'zod';
+
+/** The largest body of a message in bytes: SQS bills each 64 KB as one request. */
+export const maxMessageBytes = 60_000;
+
+const candleSchema = z.object({
+  symbol: z.string(),
+  timeframe: z.string(),
+  side: z.enum(['bid', 'ask', 'mid', 'last']),
+  /** Left edge, UTC. */
+  bucket: z.iso.datetime(),
+  open: z.number(),
+  high: z.number(),
+  low: z.number(),
+  close: z.number(),
+  average: z.number(),
+  sum: z.number(),
+  /** Sum of trade sizes; null when no tick had one. */
+  volume: z.number().nullable(),
+  tick_count: z.int().positive(),
+  /** The bucket and its grace are over; a later revision may still correct it. */
+  is_closed: z.boolean(),
+  /** Grows with every change of this candle: keep the highest. */
+  revision: z.int().positive(),
+});
+
+/** The wire contract, version 1; `docs/message.schema.json` is made from it. */
+export const messageSchema = z.object({
+  version: z.literal(1),
+  subscription: z.string(),
+  sent_at: z.iso.datetime(),
+  candles: z.array(candleSchema).min(1),
+});
+
+export type CandleDelta = z.infer<typeof candleSchema>;
+export type Message = z.infer<typeof messageSchema>;
+
+/** A message body that is not ours, or of a version we do not know. */
+export class MessageError extends Error {
+  override readonly name = 'MessageError';
+}
+
+/**
+ * Packs candles of one subscription into as few message bodies as fit, in order.
+ *
+ * @returns each body with how many candles it took, in the order given.
+ */
+export function encodeMessages(
+  subscription: string,
+  candles: readonly CandleDelta[],
+  sentAt: string,
+): { body: string; count: number }[] {
+  const head = `{"version":1,"subscription":${JSON.stringify(subscription)},"sent_at":"${sentAt}","candles":[`;
+  const messages: { body: string; count: number }[] = [];
+  let parts: string[] = [];
+  let size = 0;
+  const close = (): void => {
+    if (parts.length > 0)
+      messages.push({ body: `${head}${parts.join(',')}]}`, count: parts.length });
+    parts = [];
+    size = 0;
+  };
+  for (const candle of candles) {
+    // Every field is ASCII by the database's constraints, so characters are bytes.
+    const part = JSON.stringify(candle);
+    if (head.length + size + part.length + 3 > maxMessageBytes) close();
+    parts.push(part);
+    size += part.length + 1;
+  }
+  close();
+  return messages;
+}
+
+/**
+ * Reads a message body.
+ * @throws {MessageError} naming what is wrong.
+ */
+export function decodeMessage(body: string): Message {
+  let json: unknown;
+  try {
+    json = JSON.parse(body);
+  } catch {
+    throw new MessageError('the message is not JSON');
+  }
+  const result = messageSchema.safeParse(json);
+  if (!result.success) {
+    const issue = result.error.issues[0];
+    throw new MessageError(
+      `the message is not of version 1: ${issue?.path.join('.') ?? ''} ${issue?.message ?? ''}`.trim(),
+    );
+  }
+  return result.data;
+}

@@ -1,0 +1,103 @@
+import type { Logger } from '../../db/runtime/logger.ts';
+import { type CandleDelta, encodeMessages } from '../messages.ts';
+import { isMissingQueue, type Queue } from '../queue.ts';
+import type { Delivery, Outbox } from './outbox.ts';
+
+interface Envelope {
+  readonly body: string;
+  readonly deliveries: readonly Delivery[];
+}
+
+/** Sends claimed deliveries: as few messages as fit, ten a request, each queue on its own. */
+export async function deliver(
+  deliveries: readonly Delivery[],
+  { outbox, queue, logger }: { outbox: Outbox; queue: Queue; logger: Logger },
+): Promise<void> {
+  const byQueue = Map.groupBy(deliveries, delivery => delivery.queue);
+  await Promise.all(
+    [...byQueue].map(async ([name, ofQueue]) => {
+      try {
+        await sendToQueue(name, ofQueue);
+      } catch (error) {
+        // Nothing is lost: what was not marked as sent is claimed again.
+        if (isMissingQueue(error)) queue.forget(name);
+        const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+        logger.warn({ queue: name, reason }, 'queue cannot be reached, its deliveries wait');
+        for (const id of new Set(ofQueue.map(delivery => delivery.subscription_id))) {
+          await outbox.markFailed(id, reason);
+        }
+      }
+    }),
+  );
+
+  async function sendToQueue(name: string, ofQueue: readonly Delivery[]): Promise<void> {
+    const { isNew } = await queue.ensure(name);
+    if (isNew) await repeatAll(name, ofQueue);
+    const envelopes = pack(ofQueue);
+    for (let start = 0; start < envelopes.length; start += 10) {
+      const group = envelopes.slice(start, start + 10);
+      const results = await queue.send(
+        name,
+        group.map(envelope => envelope.body),
+      );
+      const sent: Delivery[] = [];
+      for (const [index, result] of results.entries()) {
+        const envelope = group[index];
+        if (envelope === undefined) continue;
+        const subscriptionId = envelope.deliveries[0]?.subscription_id;
+        if (result.ok) sent.push(...envelope.deliveries);
+        else if (result.isFinal) await outbox.bury(envelope.deliveries, result.reason);
+        else if (subscriptionId !== undefined) {
+          await outbox.markFailed(subscriptionId, result.reason);
+        }
+      }
+      if (sent.length > 0) await outbox.markSent(sent);
+    }
+  }
+
+  /** A queue that had to be made although it was used before has lost its messages. */
+  async function repeatAll(name: string, ofQueue: readonly Delivery[]): Promise<void> {
+    for (const [subscription, [first]] of Map.groupBy(ofQueue, delivery => delivery.subscription)) {
+      if (first === undefined || first.is_first_send) continue;
+      const count = await outbox.republish(subscription);
+      logger.warn(
+        { queue: name, subscription, count },
+        'queue was missing: made it and repeat all',
+      );
+    }
+  }
+}
+
+function pack(deliveries: readonly Delivery[]): Envelope[] {
+  const sentAt = new Date().toISOString();
+  const envelopes: Envelope[] = [];
+  for (const [subscription, own] of Map.groupBy(deliveries, delivery => delivery.subscription)) {
+    let taken = 0;
+    for (const { body, count } of encodeMessages(subscription, own.map(toCandle), sentAt)) {
+      envelopes.push({ body, deliveries: own.slice(taken, taken + count) });
+      taken += count;
+    }
+  }
+  return envelopes;
+}
+
+function toCandle(delivery: Delivery): CandleDelta {
+  const { symbol, timeframe, side, bucket, open, high, low, close } = delivery;
+  const { average, sum, volume, tick_count, is_closed, revision } = delivery;
+  return {
+    symbol,
+    timeframe,
+    side,
+    bucket,
+    open,
+    high,
+    low,
+    close,
+    average,
+    sum,
+    volume,
+    tick_count,
+    is_closed,
+    revision,
+  };
+}

@@ -1,0 +1,45 @@
+import { hostname } from 'node:os';
+import { requireDatabaseUrl } from '../../db/runtime/config.ts';
+import { openDatabase, openPgPool } from '../../db/runtime/database.ts';
+import { runProcess, startHeartbeat } from '../../db/runtime/process.ts';
+import { pollForWork, runJobs } from '../jobs.ts';
+import { openQueue } from '../queue.ts';
+import { createOutbox } from './outbox.ts';
+import { maintain } from './tasks/maintain.ts';
+import { publishDeltas } from './tasks/publish_deltas.ts';
+
+await runProcess('publish', async context => {
+  const { config, logger, onStop, signal } = context;
+  const connection = { url: requireDatabaseUrl(config), process: 'publish', logger };
+  const role = 'foresight_publish';
+
+  const sql = openDatabase({ ...connection, role });
+  onStop(() => sql.end({ timeout: 2 }));
+  const owner = openDatabase({ ...connection, maxConnections: 2, statementTimeout: 0 });
+  onStop(() => owner.end({ timeout: 2 }));
+  const queue = openQueue({ region: config.awsRegion, endpoint: config.sqsEndpoint });
+  onStop(() => queue.close());
+  const pool = openPgPool({ ...connection, role });
+  onStop(() => pool.end());
+
+  const outbox = createOutbox(sql, owner);
+  const jobs = await runJobs({
+    pool,
+    tasks: {
+      publish_deltas: publishDeltas({ outbox, queue, logger, signal }),
+      maintain: maintain({ outbox, sql, logger }),
+    },
+    crontab: '* * * * * maintain ?max=1',
+    concurrency: 2,
+    logger,
+  });
+  onStop(() => jobs.stop());
+  onStop(pollForWork({ hasWork: outbox.hasWork, nudge: outbox.nudge, logger }));
+
+  startHeartbeat(
+    context,
+    (host, processId) =>
+      sql`select ops.beat('publish', ${host}, ${processId}, ${jobs.workerIds()}::text[])`,
+  );
+  onStop(() => sql`select ops.say_goodbye('publish', ${hostname()}, ${process.pid})`);
+});

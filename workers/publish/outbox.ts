@@ -1,0 +1,114 @@
+import type { Sql } from '../../db/runtime/database.ts';
+import type { CandleDelta } from '../messages.ts';
+
+/** A candle that a subscription has to be sent. */
+export interface Delivery extends CandleDelta {
+  readonly subscription_id: number;
+  readonly subscription: string;
+  readonly queue: string;
+  readonly is_first_send: boolean;
+  readonly instrument_id: number;
+}
+
+export interface Outbox {
+  refreshLate(): Promise<void>;
+  captureDeltas(maxChanges: number): Promise<{ change_count: number; delta_count: number }>;
+  closeCandles(): Promise<number>;
+  claimDeliveries(maxDeliveries: number): Promise<Delivery[]>;
+  markSent(deliveries: readonly Delivery[]): Promise<void>;
+  markFailed(subscriptionId: number, reason: string): Promise<void>;
+  bury(deliveries: readonly Delivery[], reason: string): Promise<void>;
+  republish(subscription: string): Promise<number>;
+  hasWork(): Promise<boolean>;
+  nudge(): Promise<void>;
+  advanceCandles(): Promise<void>;
+  purge(): Promise<number>;
+}
+
+/**
+ * The SQL functions of schema outbox.
+ *
+ * @param owner A connection of the candles' owner: TimescaleDB lets nobody else refresh them.
+ */
+export function createOutbox(sql: Sql, owner: Sql): Outbox {
+  return {
+    async refreshLate() {
+      await owner`call outbox.refresh_late()`;
+    },
+    async captureDeltas(maxChanges) {
+      const [row] = await sql<{ change_count: number; delta_count: number }[]>`
+        select * from outbox.capture_deltas(max_changes => ${maxChanges})`;
+      return row ?? { change_count: 0, delta_count: 0 };
+    },
+    async closeCandles() {
+      const [row] = await sql<{ count: number }[]>`select outbox.close_candles() as count`;
+      return row?.count ?? 0;
+    },
+    async claimDeliveries(maxDeliveries) {
+      const rows = await sql<Record<string, unknown>[]>`
+        select * from outbox.claim_deliveries(max_deliveries => ${maxDeliveries})`;
+      return rows.map(toDelivery);
+    },
+    async markSent(deliveries) {
+      const keys = keysOf(deliveries);
+      await sql`select outbox.mark_sent(
+        ${keys.subscriptionIds}::int[], ${keys.instrumentIds}::int[], ${keys.timeframes}::text[],
+        ${keys.sides}::text[], ${keys.buckets}::text[]::timestamptz[], ${keys.revisions}::bigint[])`;
+    },
+    async markFailed(subscriptionId, reason) {
+      await sql`select outbox.mark_failed(${subscriptionId}, ${reason})`;
+    },
+    async bury(deliveries, reason) {
+      const keys = keysOf(deliveries);
+      await sql`select outbox.bury(
+        ${keys.subscriptionIds}::int[], ${keys.instrumentIds}::int[], ${keys.timeframes}::text[],
+        ${keys.sides}::text[], ${keys.buckets}::text[]::timestamptz[], ${keys.revisions}::bigint[], ${reason})`;
+    },
+    async republish(subscription) {
+      const [row] = await sql<
+        { count: number }[]
+      >`select outbox.republish(${subscription}) as count`;
+      return row?.count ?? 0;
+    },
+    async hasWork() {
+      const [row] = await sql<{ has_work: boolean }[]>`select outbox.has_work()`;
+      return row?.has_work ?? false;
+    },
+    async nudge() {
+      await sql`select outbox.nudge()`;
+    },
+    async advanceCandles() {
+      await owner`call feed.advance_candles()`;
+    },
+    async purge() {
+      const [row] = await sql<{ count: number }[]>`select outbox.purge() as count`;
+      return row?.count ?? 0;
+    },
+  };
+}
+
+/** PostgreSQL gives bigint as text; counts and revisions stay far below 2^53. */
+function toDelivery(row: Record<string, unknown>): Delivery {
+  return {
+    ...(row as unknown as Delivery),
+    bucket: isoTime(String(row['bucket'])),
+    tick_count: Number(row['tick_count']),
+    revision: Number(row['revision']),
+  };
+}
+
+/** `2026-01-01 00:00:00+00` as ISO 8601. */
+function isoTime(text: string): string {
+  return text.replace(' ', 'T').replace(/\+00$/, 'Z');
+}
+
+function keysOf(deliveries: readonly Delivery[]) {
+  return {
+    subscriptionIds: deliveries.map(delivery => delivery.subscription_id),
+    instrumentIds: deliveries.map(delivery => delivery.instrument_id),
+    timeframes: deliveries.map(delivery => delivery.timeframe),
+    sides: deliveries.map(delivery => delivery.side as string),
+    buckets: deliveries.map(delivery => delivery.bucket),
+    revisions: deliveries.map(delivery => delivery.revision),
+  };
+}

@@ -1,0 +1,107 @@
+import {
+  CreateQueueCommand,
+  GetQueueUrlCommand,
+  SendMessageBatchCommand,
+  SQSClient,
+} from '@aws-sdk/client-sqs';
+
+export interface QueueOptions {
+  readonly region: string;
+  /** Absent: Amazon's endpoint of the region. */
+  readonly endpoint: string | undefined;
+}
+
+/** What became of one message of a batch. */
+export type SendResult =
+  | { readonly ok: true }
+  /** `isFinal`: the message itself was refused, trying again cannot help. */
+  | { readonly ok: false; readonly isFinal: boolean; readonly reason: string };
+
+/** SQS as this project needs it: it knows queues and bodies, not candles. */
+export interface Queue {
+  /** The client that long polls; apart from the one that sends, so that neither waits for sockets. */
+  readonly receiver: SQSClient;
+  /** URL of a queue by its name. `isNew` tells that it was missing and has been made. */
+  ensure(name: string): Promise<{ url: string; isNew: boolean }>;
+  /** Sends up to ten bodies with one request; result i is of body i. */
+  send(name: string, bodies: readonly string[]): Promise<SendResult[]>;
+  /** Forgets a queue's URL, after an error that says it is gone. */
+  forget(name: string): void;
+  close(): void;
+}
+
+/** Opens SQS with hard deadlines: the SDK's own default is to wait for ever. */
+export function openQueue(options: QueueOptions): Queue {
+  const sender = createClient(options, 5_000);
+  const receiver = createClient(options, 30_000);
+  const urls = new Map<string, string>();
+
+  async function ensure(name: string): Promise<{ url: string; isNew: boolean }> {
+    const known = urls.get(name);
+    if (known !== undefined) return { url: known, isNew: false };
+    let url: string | undefined;
+    let isNew = false;
+    try {
+      ({ QueueUrl: url } = await sender.send(new GetQueueUrlCommand({ QueueName: name })));
+    } catch (error) {
+      if (!isMissingQueue(error)) throw error;
+      ({ QueueUrl: url } = await sender.send(
+        new CreateQueueCommand({
+          QueueName: name,
+          Attributes: { MessageRetentionPeriod: '345600', ReceiveMessageWaitTimeSeconds: '20' },
+        }),
+      ));
+      isNew = true;
+    }
+    if (url === undefined) throw new Error(`SQS gave no URL for the queue ${name}`);
+    urls.set(name, url);
+    return { url, isNew };
+  }
+
+  return {
+    receiver,
+    ensure,
+    forget: name => urls.delete(name),
+    async send(name, bodies) {
+      const { url } = await ensure(name);
+      const { Successful = [], Failed = [] } = await sender.send(
+        new SendMessageBatchCommand({
+          QueueUrl: url,
+          Entries: bodies.map((body, index) => ({ Id: String(index), MessageBody: body })),
+        }),
+      );
+      const sent = new Set(Successful.map(entry => entry.Id));
+      return bodies.map((_, index): SendResult => {
+        if (sent.has(String(index))) return { ok: true };
+        const failure = Failed.find(entry => entry.Id === String(index));
+        return {
+          ok: false,
+          isFinal: failure?.SenderFault ?? false,
+          reason: `${failure?.Code ?? 'Unknown'}: ${failure?.Message ?? 'SQS did not say why'}`,
+        };
+      });
+    },
+    close() {
+      sender.destroy();
+      receiver.destroy();
+    },
+  };
+}
+
+function createClient(options: QueueOptions, requestTimeout: number): SQSClient {
+  return new SQSClient({
+    region: options.region,
+    maxAttempts: 3,
+    requestHandler: { connectionTimeout: 2_000, requestTimeout, throwOnRequestTimeout: true },
+    // Else the SDK follows the host inside a queue's URL, past an emulator to Amazon.
+    ...(options.endpoint === undefined
+      ? {}
+      : { endpoint: options.endpoint, useQueueUrlAsEndpoint: false }),
+  });
+}
+
+/** Whether an error of SQS says that the queue does not exist. */
+export function isMissingQueue(error: unknown): boolean {
+  const name = error instanceof Error ? error.name : '';
+  return name === 'QueueDoesNotExist' || name === 'AWS.SimpleQueueService.NonExistentQueue';
+}
