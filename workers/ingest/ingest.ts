@@ -94,6 +94,7 @@ function createNudge(feed: Feed, logger: Logger): () => void {
     feed.nudge().catch((error: unknown) => logger.debug({ err: error }, 'nudge lost'));
   };
   return () => {
-    timer ??= setTimeout(send, Math.max(0, sentAt + nudgeEveryMs - Date.now()));
+    if (timer !== undefined) return;
+    timer = setTimeout(send, Math.max(0, sentAt + nudgeEveryMs - Date.now()));
   };
 }

@@ -1,0 +1,139 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { createFeed } from '../../../workers/ingest/feed.ts';
+import type { Tick } from '../../../workers/ingest/source.ts';
+import { expectCandlesOf } from '../support/candles.ts';
+import { addInstrument, capture, describeOnEngine } from '../support/database.ts';
+
+/** Few distinct times, so that ticks tie, repeat and fall on both sides of bucket edges. */
+const observedAt = fc
+  .record({
+    base: fc.constantFrom(
+      Date.UTC(2026, 2, 29, 0, 59, 58),
+      Date.UTC(2026, 2, 28, 23, 59, 59),
+      Date.UTC(2026, 2, 29, 4, 0, 0),
+      Date.UTC(2024, 1, 29, 12, 30, 0),
+    ),
+    second: fc.integer({ min: 0, max: 3 }),
+    microsecond: fc.constantFrom(0, 1, 500_000, 999_999),
+  })
+  .map(
+    ({ base, second, microsecond }) =>
+      `${new Date(base + second * 1_000).toISOString().slice(0, 19)}.${String(microsecond).padStart(6, '0')}Z`,
+  );
+const price = fc.double({ min: 0.000_1, max: 100_000, noNaN: true });
+const tick = fc
+  .record({
+    observedAt,
+    seq: fc.constantFrom(0, 1, 2, 8_796_093_022_207),
+    bid: fc.option(price),
+    ask: fc.option(price),
+    last: fc.option(price),
+    size: fc.option(fc.double({ min: 0, max: 1_000, noNaN: true })),
+  })
+  .filter(({ bid, ask, last }) => bid !== null || ask !== null || last !== null);
+/** Batches, and what happens after each. */
+const history = fc.array(
+  fc.record({
+    ticks: fc.array(tick, { minLength: 1, maxLength: 12 }),
+    repeat: fc.boolean(),
+    then: fc.constantFrom('nothing', 'capture', 'advance'),
+  }),
+  { minLength: 1, maxLength: 6 },
+);
+
+describeOnEngine('feed.candles', ({ sql }) => {
+  const feed = createFeed(sql);
+
+  it('equals the aggregate of the ticks, whatever their order, batches and repetition', async () => {
+    await fc.assert(
+      fc.asyncProperty(history, async steps => {
+        const symbol = await addInstrument(sql);
+        const sent: Tick[] = [];
+        for (const step of steps) {
+          const ticks = step.ticks.map(each => ({ ...each, symbol }));
+          await feed.recordTicks('manual', ticks);
+          sent.push(...ticks);
+          if (step.repeat) await feed.recordTicks('manual', ticks.toReversed());
+          if (step.then === 'capture') await capture(sql);
+          if (step.then === 'advance') await sql`call feed.advance_candles()`;
+        }
+        await capture(sql);
+        await expectCandlesOf(sql, symbol, sent);
+      }),
+      { numRuns: 12 },
+    );
+  });
+
+  it('orders ticks of the same microsecond by seq', async () => {
+    const symbol = await addInstrument(sql);
+    const at = '2026-01-01T00:00:00.123456Z';
+    const ticks = [2, 0, 1].map(seq => ({
+      symbol,
+      observedAt: at,
+      seq,
+      bid: seq + 1,
+      ask: seq + 2,
+      last: null,
+      size: null,
+    }));
+    await feed.recordTicks('manual', ticks);
+    await capture(sql);
+    const [candle] = await sql`select open, close from feed.candles(${symbol}, '1s', 'bid')`;
+    expect(candle).toEqual({ open: 1, close: 3 });
+  });
+
+  it('shows a late tick in every timeframe after a capture, also below the watermark', async () => {
+    const symbol = await addInstrument(sql);
+    const at = (second: string) => `2026-01-05T10:00:${second}Z`;
+    const quote = (observed: string, bid: number): Tick => ({
+      symbol,
+      observedAt: observed,
+      seq: 0,
+      bid,
+      ask: bid + 1,
+      last: null,
+      size: null,
+    });
+    const early = [quote(at('01'), 1), quote(at('59'), 2)];
+    await feed.recordTicks('manual', early);
+    await capture(sql);
+    await sql`call feed.advance_candles()`;
+    const late = quote(at('30.5'), 9);
+    await feed.recordTicks('manual', [late]);
+    await capture(sql);
+    await expectCandlesOf(sql, symbol, [...early, late]);
+  });
+
+  it('covers a plain INSERT of many ticks too', async () => {
+    const symbol = await addInstrument(sql);
+    await sql`insert into feed.ticks (instrument_id, observed_at, bid, ask)
+      select feed.instrument_id(${symbol}), timestamptz '2026-02-01 00:00Z' + n * interval '0.7 s', 1 + n, 2 + n
+      from generate_series(0, 999) as n`;
+    await capture(sql);
+    const ticks = Array.from({ length: 1_000 }, (_, n): Tick => {
+      const micros = Date.UTC(2026, 1, 1) * 1_000 + n * 700_000;
+      return {
+        symbol,
+        observedAt: `${new Date(Math.floor(micros / 1_000)).toISOString().slice(0, 23)}000Z`,
+        seq: 0,
+        bid: 1 + n,
+        ask: 2 + n,
+        last: null,
+        size: null,
+      };
+    });
+    await expectCandlesOf(sql, symbol, ticks);
+  });
+
+  it('names what is wrong with a question', async () => {
+    const symbol = await addInstrument(sql);
+    await expect(sql`select feed.candles('NOPE', '1m')`).rejects.toMatchObject({ code: 'NOINS' });
+    await expect(sql`select feed.candles(${symbol}, '7m')`).rejects.toMatchObject({
+      code: 'NOTFR',
+    });
+    await expect(sql`select feed.candles(${symbol}, '1m', 'offer')`).rejects.toMatchObject({
+      code: 'NOSID',
+    });
+  });
+});

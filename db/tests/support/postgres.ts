@@ -1,0 +1,19 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestProject } from 'vitest/node';
+import { startEmbedded } from '../../embedded.ts';
+import { createLogger } from '../../runtime/logger.ts';
+import { provideTemplate } from './template.ts';
+
+/** The embedded PostgreSQL, in a throw-away folder. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'foresight-test-'));
+  const embedded = await startEmbedded({ dataDir, logger: createLogger('test', 'warn') });
+  const dropTemplate = await provideTemplate(project, 'postgres', embedded.url);
+  return async () => {
+    await dropTemplate();
+    await embedded.stop();
+    await rm(dataDir, { recursive: true, force: true });
+  };
+}

@@ -1,0 +1,65 @@
+import pg from 'pg';
+import type { TestProject } from 'vitest/node';
+import { migrate } from '../../migrate.ts';
+import { createLogger } from '../../runtime/logger.ts';
+
+/** What the setup of an engine tells its tests. */
+export interface TestEngine {
+  readonly engine: 'postgres' | 'timescaledb';
+  /** URL of a superuser's maintenance database; absent: the engine is not here, its tests are skipped. */
+  readonly adminUrl: string | undefined;
+  /** A migrated database that every test file gets its own copy of. */
+  readonly template: string;
+}
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    engine: TestEngine;
+  }
+}
+
+/** Migrates a template database once for the whole run. */
+export async function provideTemplate(
+  project: TestProject,
+  engine: TestEngine['engine'],
+  adminUrl: string,
+): Promise<() => Promise<void>> {
+  const template = `foresight_test_template_${process.pid}`;
+  await withAdmin(adminUrl, admin => admin.query(`create database ${template} template template0`));
+  await migrate({ url: databaseUrl(adminUrl, template), logger: createLogger('test', 'silent') });
+  await withAdmin(adminUrl, async admin => {
+    // A background worker in the template would make copying it fail.
+    await admin.query(`alter database ${template} allow_connections false`);
+    await admin.query('select pg_terminate_backend(pid) from pg_stat_activity where datname = $1', [
+      template,
+    ]);
+  });
+  project.provide('engine', { engine, adminUrl, template });
+  return async () => {
+    await withAdmin(adminUrl, admin =>
+      admin.query(`drop database if exists ${template} with (force)`),
+    );
+  };
+}
+
+export function databaseUrl(adminUrl: string, database: string): string {
+  const url = new URL(adminUrl);
+  url.pathname = `/${database}`;
+  return url.href;
+}
+
+export async function withAdmin<Result>(
+  adminUrl: string,
+  use: (admin: pg.Client) => Promise<Result>,
+): Promise<Result> {
+  const admin = new pg.Client({
+    connectionString: adminUrl,
+    options: '-c client_min_messages=warning',
+  });
+  await admin.connect();
+  try {
+    return await use(admin);
+  } finally {
+    await admin.end();
+  }
+}

@@ -1,0 +1,35 @@
+import { defineConfig } from 'vitest/config';
+
+/**
+ * `unit` needs no database of the suite's. `*.engine.test.ts` runs twice, once on each engine; the
+ * TimescaleDB run needs TEST_TIMESCALE_URL or a local PostgreSQL that has the extension.
+ */
+const engine = (name: 'postgres' | 'timescaledb') => ({
+  test: {
+    name,
+    include: ['**/*.engine.test.ts'],
+    globalSetup: [`db/tests/support/${name}.ts`],
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
+});
+
+export default defineConfig({
+  test: {
+    maxWorkers: 2,
+    reporters: ['default', './db/tests/support/reporter.ts'],
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['**/*.test.ts'],
+          exclude: ['**/*.engine.test.ts', '**/node_modules/**'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      engine('postgres'),
+      engine('timescaledb'),
+    ],
+  },
+});
