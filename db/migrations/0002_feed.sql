@@ -107,3 +107,15 @@ create table feed.coverage (
   constraint coverage_is_not_empty check (covered_to >= covered_from)
 ) with (fillfactor = 70);
 comment on table feed.coverage is 'When we listened to a source. No tick in a covered time means no price; a time that is not covered is a gap.';
+
+create table feed.replays (
+  fingerprint text not null,
+  symbol text not null,
+  file_name text not null,
+  line bigint not null,
+  is_finished boolean not null default false,
+  updated_at timestamptz not null default now(),
+  primary key (fingerprint, symbol)
+) with (fillfactor = 50);
+comment on table feed.replays is 'Files that were replayed, and up to which line: an interrupted replay goes on there.';
+comment on column feed.replays.fingerprint is 'SHA-256 of the file''s size and its first 64 KB.';

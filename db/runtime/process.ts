@@ -12,6 +12,8 @@ export interface Context {
   readonly onStop: (close: () => unknown) => void;
   /** Stops the process with an error. */
   readonly fail: (error: unknown) => void;
+  /** Stops the process in order: a command has done what it was asked to. */
+  readonly finish: () => void;
 }
 
 /** An error after which a restart cannot help: the supervisor does not try one (EX_CONFIG). */
@@ -73,6 +75,7 @@ export async function runProcess(
       signal: stopping.signal,
       onStop: close => closers.push(close),
       fail,
+      finish: () => void stop(0),
     });
     process.send?.({ ready: true });
     logger.info('ready');

@@ -8,6 +8,15 @@ export interface Counts {
   readonly rejected: number;
 }
 
+/** How far a file was replayed. */
+export interface Replay {
+  readonly fingerprint: string;
+  readonly symbol: string;
+  readonly fileName: string;
+  readonly line: number;
+  readonly isFinished: boolean;
+}
+
 export interface Feed {
   addInstrument(source: string, instrument: Instrument): Promise<void>;
   setActive(source: string, isActive: boolean): Promise<void>;
@@ -20,6 +29,9 @@ export interface Feed {
     reason: string | null,
   ): Promise<void>;
   extendCoverage(source: string, from: string, to: string): Promise<void>;
+  /** The last line that an interrupted replay of a file has stored, else 0. */
+  replayedUntil(fingerprint: string, symbol: string): Promise<number>;
+  recordReplay(replay: Replay): Promise<void>;
   /** Wakes the publisher; call it after a commit. */
   nudge(): Promise<void>;
 }
@@ -77,6 +89,15 @@ export function createFeed(sql: Sql): Feed {
     async extendCoverage(source, from, to) {
       await sql`select feed.extend_coverage(
         ${source}, ${from}::text::timestamptz, ${to}::text::timestamptz)`;
+    },
+    async replayedUntil(fingerprint, symbol) {
+      const [row] = await sql<{ line: string }[]>`
+        select feed.replayed_until(${fingerprint}, ${symbol}) as line`;
+      return Number(row?.line ?? 0);
+    },
+    async recordReplay({ fingerprint, symbol, fileName, line, isFinished }) {
+      await sql`select feed.record_replay(
+        ${fingerprint}, ${symbol}, ${fileName}, ${line}::bigint, ${isFinished})`;
     },
     async nudge() {
       await sql`select outbox.nudge()`;
