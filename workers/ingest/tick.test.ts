@@ -1,0 +1,190 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Tick } from './source.ts';
+import {
+  checkTick,
+  epochMicroseconds,
+  fromEpochMicroseconds,
+  MAX_SEQ,
+  quote,
+  reject,
+  toMicroseconds,
+  toNumber,
+} from './tick.ts';
+
+const now = Date.parse('2026-03-01T12:00:00Z');
+const good: Tick = {
+  symbol: 'EUR_USD',
+  observedAt: '2026-03-01T11:59:59.123456Z',
+  seq: 0,
+  bid: 1.1,
+  ask: 1.2,
+  last: null,
+  size: null,
+};
+const reasonOf = (change: Partial<Record<keyof Tick, unknown>>) =>
+  checkTick({ ...good, ...change } as Tick, { now })?.reason ?? null;
+
+describe('checking a tick', () => {
+  it('passes a quote, a trade and a crossed quote', () => {
+    expect(checkTick(good, { now })).toBeNull();
+    expect(reasonOf({ bid: null, ask: null, last: 5, size: 0 })).toBeNull();
+    expect(reasonOf({ bid: 1.3, ask: 1.2 })).toBeNull();
+    expect(reasonOf({ bid: 1e-320, ask: null })).toBeNull();
+  });
+
+  it.each(['EUR_USD.SIM', 'BRK.B', 'X', '0', 'BINANCE:BTC-USDT', 'A'.repeat(32)])(
+    'knows %s as a symbol',
+    symbol => expect(reasonOf({ symbol })).toBeNull(),
+  );
+
+  it.each(
+    [
+      ['', ' ', 'eur_usd', '_EUR', 'EUR USD', 'A'.repeat(33), 'A\0', 'A\n', '\uFEFFEUR', 'ЕUR'],
+      ['a"b', "';--", '<img onerror>', '{{}}', '%00', '../X', 'A\uD800', '😀', '\u202EEUR', null],
+    ].flat(),
+  )('refuses %j as a symbol', symbol => expect(reasonOf({ symbol })).toBe('symbol_invalid'));
+
+  it.each(
+    [
+      ['', 'infinity', '-infinity', 'NaN', '1767225600', '2026-03-01', '2026-03-01T10:00:00'],
+      ['2026-03-01T10:00:00+00:00', '2026-03-01 10:00:00Z', '2026-03-01T10:00:00.Z'],
+      ['2026-03-01T10:00:00.1234567Z', '2026-03-01T10:00:60Z', '2026-03-01T24:00:00Z'],
+      [
+        '2026-02-30T10:00:00Z',
+        '2026-02-29T10:00:00Z',
+        '2026-13-01T10:00:00Z',
+        '2026-00-01T10:00:00Z',
+      ],
+      ['2026-03-00T10:00:00Z', '2026-03-01T10:60:00Z', '294276-01-01T00:00:00Z', null, undefined],
+    ].flat(),
+  )('refuses %j as a time', observedAt => expect(reasonOf({ observedAt })).toBe('time_malformed'));
+
+  it('takes a time with none to six decimals', () => {
+    for (const fraction of ['', '.1', '.12', '.123', '.1234', '.12345', '.123456']) {
+      expect(reasonOf({ observedAt: `2024-02-29T23:59:59${fraction}Z` })).toBeNull();
+    }
+  });
+
+  it('refuses a time before 1970 and one beyond the tolerance, to the microsecond', () => {
+    expect(reasonOf({ observedAt: '1969-12-31T23:59:59.999999Z' })).toBe('time_before_1970');
+    expect(reasonOf({ observedAt: '0001-01-01T00:00:00Z' })).toBe('time_before_1970');
+    expect(reasonOf({ observedAt: '1970-01-01T00:00:00Z' })).toBeNull();
+    expect(reasonOf({ observedAt: '2026-03-01T12:00:05Z' })).toBeNull();
+    expect(reasonOf({ observedAt: '2026-03-01T12:00:05.000001Z' })).toBe('time_in_future');
+    expect(reasonOf({ observedAt: '9999-12-31T23:59:59.999999Z' })).toBe('time_in_future');
+    const early = { ...good, observedAt: '2026-03-01T12:00:00.000001Z' };
+    expect(checkTick(early, { now, toleranceMs: 0 })?.reason).toBe('time_in_future');
+  });
+
+  it.each(['bid', 'ask', 'last'])('refuses a %s that is no price', field => {
+    for (const value of [0, -0, -1, -1e-320]) {
+      expect(reasonOf({ [field]: value })).toBe('price_not_positive');
+    }
+    for (const value of [Number.NaN, Infinity, -Infinity, '1.1', true, [1], undefined]) {
+      expect(reasonOf({ [field]: value })).toBe('price_not_finite');
+    }
+  });
+
+  it('refuses a size below zero or without end, and a tick without any price', () => {
+    expect(reasonOf({ size: -1 })).toBe('size_negative');
+    expect(reasonOf({ size: Infinity })).toBe('size_not_finite');
+    expect(reasonOf({ bid: null, ask: null })).toBe('no_price');
+    expect(reasonOf({ bid: null, ask: null, size: 3 })).toBe('no_price');
+  });
+
+  it('takes a seq from 0 to 2^43 - 1 only', () => {
+    expect(MAX_SEQ).toBe(2 ** 43 - 1);
+    expect(reasonOf({ seq: MAX_SEQ })).toBeNull();
+    for (const seq of [-1, 0.5, MAX_SEQ + 1, 2 ** 63, Number.NaN, '1', null]) {
+      expect(reasonOf({ seq })).toBe('seq_out_of_range');
+    }
+  });
+
+  it('names the field and a value of bounded length', () => {
+    const detail = checkTick({ ...good, symbol: 'x'.repeat(1_000_000) }, { now })?.detail ?? '';
+    expect(detail).toContain('symbol');
+    expect(detail).toContain('x'.repeat(80));
+    expect(detail).not.toContain('x'.repeat(81));
+    expect(checkTick({ ...good, bid: -2.5 }, { now })?.detail).toBe('bid -2.5 is not above zero');
+  });
+});
+
+describe('canonical times', () => {
+  it.each([
+    ['2026-03-01T10:00:00Z', '2026-03-01T10:00:00.000000Z'],
+    ['2026-03-01T10:00:00.1Z', '2026-03-01T10:00:00.100000Z'],
+    ['2026-03-01T10:00:00.123456789Z', '2026-03-01T10:00:00.123456Z'],
+    ['2026-12-31T23:59:59.999999999Z', '2026-12-31T23:59:59.999999Z'],
+    ['2026-03-01T01:30:00.5+02:00', '2026-02-28T23:30:00.500000Z'],
+    ['2023-12-31T19:00:00.999999-05:00', '2024-01-01T00:00:00.999999Z'],
+    ['2026-03-01t10:00:00z', '2026-03-01T10:00:00.000000Z'],
+    ['2026-03-01 10:00:00.123+00', '2026-03-01T10:00:00.123000Z'],
+    ['2026-03-01T10:00:00+0530', '2026-03-01T04:30:00.000000Z'],
+    ['0001-01-01T01:00:00+01:00', '0001-01-01T00:00:00.000000Z'],
+  ])('reads %s as %s', (text, canonical) => expect(toMicroseconds(text)).toBe(canonical));
+
+  it.each([
+    '2026-03-01T10:00:00',
+    '2026-03-01T10:00:60Z',
+    '2026-03-01T24:00:00Z',
+    '2026-02-30T10:00:00Z',
+    '1900-02-29T10:00:00Z',
+    '2026-03-01T10:00:00.1234567891Z',
+    '2026-03-01T10:00:00.Z',
+    '2026-03-01T10:00:00+24:00',
+    '2026-03-01T10:00:00+01:60',
+    '0000-01-01T00:00:00+01:00',
+    '9999-12-31T23:59:59-01:00',
+    ' 2026-03-01T10:00:00Z',
+    '2026-03-01T10:00:00Z\n',
+    '1466620896.201836422',
+    '',
+  ])('refuses %j', text => expect(toMicroseconds(text)).toBeNull());
+
+  it('turn into whole microseconds and back without loss', () => {
+    const microseconds = fc.integer({ min: 0, max: 9_000_000_000_000_000 });
+    fc.assert(
+      fc.property(microseconds, value => {
+        const text = fromEpochMicroseconds(value);
+        expect(epochMicroseconds(text)).toBe(value);
+        expect(toMicroseconds(text)).toBe(text);
+      }),
+    );
+  });
+});
+
+describe('numbers as text', () => {
+  it('reads decimals and nothing else', () => {
+    expect(['1.12', '.5', '5.', '1e-5', '-1', '+2', '007'].map(toNumber)).toEqual([
+      1.12, 0.5, 5, 1e-5, -1, 2, 7,
+    ]);
+    for (const text of [
+      '',
+      ' ',
+      'NaN',
+      'Infinity',
+      '0x1',
+      '1,12',
+      '1_0',
+      '1 ',
+      '--1',
+      '.',
+      'e5',
+      '１',
+    ]) {
+      expect(toNumber(text)).toBeNull();
+    }
+    expect(toNumber('1e309')).toBe(Infinity);
+  });
+});
+
+describe('a rejection', () => {
+  it('keeps at most 1,000 characters of the input, all of which the database can store', () => {
+    const rejection = reject(null, { reason: 'malformed', detail: 'no' }, `\0${'😀'.repeat(600)}`);
+    expect(rejection.raw.length).toBe(1_000);
+    expect(rejection.raw.isWellFormed()).toBe(true);
+    expect(rejection.raw).not.toContain('\0');
+    expect(quote('a\0"\n')).toBe('"a\uFFFD\\"\\n"');
+  });
+});
