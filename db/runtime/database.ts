@@ -35,7 +35,7 @@ export function openDatabase(options: DatabaseOptions): Sql {
       timestamp: { to: 1114, from: [1114], ...asText },
       timestamptz: { to: 1184, from: [1184], ...asText },
     },
-    onnotice: notice => options.logger.debug({ notice: notice['message'] }, 'database notice'),
+    onnotice: notice => options.logger.debug({ notice: notice.message }, 'database notice'),
   }) as unknown as Sql;
 }
 

@@ -1,12 +1,14 @@
 import type { Logger } from '../../db/runtime/logger.ts';
 import type { Feed } from './feed.ts';
-import type { SourceEvent } from './source.ts';
+import type { Rejection, SourceEvent } from './source.ts';
 
 const writeEveryMs = 2_000;
+/** Rejections that may wait for the database; a flood above it is counted, not kept. */
+const maxWaiting = 5_000;
 
 /**
- * Writes down when we listened to a source, from the events that it reports, so that a gap never
- * looks like a quiet market. Writes are few and may fail: the next one covers them.
+ * Writes down what a source reports: when we listened to it, so that a gap never looks like a quiet
+ * market, and what it sent that is no tick. Writes are few and may fail: the next one covers them.
  */
 export function createCoverage({
   feed,
@@ -17,9 +19,11 @@ export function createCoverage({
   source: string;
   logger: Logger;
 }): { report: (event: SourceEvent) => void; settle: () => Promise<void> } {
-  let connectedAt: string | undefined;
+  let coveredFrom: string | undefined;
   let writtenAt = 0;
   let writes: Promise<unknown> = Promise.resolve();
+  let rejections: Rejection[] = [];
+  let dropped = 0;
 
   const write = (what: () => Promise<void>): void => {
     writes = writes
@@ -27,33 +31,49 @@ export function createCoverage({
       .catch((error: unknown) => logger.debug({ err: error }, 'coverage not written'));
   };
 
+  const reject = (rejection: Rejection): void => {
+    if (rejections.length >= maxWaiting) dropped += 1;
+    else rejections.push(rejection);
+    if (rejections.length === 1) write(writeRejections);
+  };
+
+  async function writeRejections(): Promise<void> {
+    const batch = rejections;
+    const lost = dropped;
+    rejections = [];
+    dropped = 0;
+    if (lost > 0) {
+      const detail = `${lost} more rejections came while the database was away`;
+      batch.push({ symbol: null, reason: 'too_many', detail, raw: '' });
+    }
+    await feed.rejectTicks(source, batch);
+  }
+
   return {
     report(event) {
       const now = new Date().toISOString();
       switch (event.kind) {
         case 'connected':
-          connectedAt = now;
+          coveredFrom = event.coveredFrom ?? now;
           logger.info({ source }, `${source} connected`);
           write(() => feed.recordState(source, 'connected', null));
           break;
         case 'alive': {
-          const from = connectedAt;
+          const from = coveredFrom;
           if (from === undefined || Date.now() - writtenAt < writeEveryMs) return;
           writtenAt = Date.now();
           write(() => feed.extendCoverage(source, from, now));
           break;
         }
         case 'disconnected': {
-          connectedAt = undefined;
-          logger.warn(
-            { source, reason: event.reason, retryInMs: event.retryInMs },
-            `${source} disconnected`,
-          );
-          write(() => feed.recordState(source, 'disconnected', event.reason));
+          coveredFrom = undefined;
+          const { reason, retryInMs } = event;
+          logger.warn({ source, reason, retryInMs }, `${source} disconnected`);
+          write(() => feed.recordState(source, 'disconnected', reason));
           break;
         }
         case 'rejected':
-          write(() => feed.rejectTicks(source, [event.rejection]));
+          reject(event.rejection);
           break;
       }
     },

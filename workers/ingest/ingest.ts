@@ -67,7 +67,7 @@ async function addInstruments({
   logger: Logger;
   signal: AbortSignal;
 }): Promise<string[]> {
-  const instruments = await source.instruments(symbols);
+  const instruments = await source.instruments(symbols, signal);
   for (let attempt = 0; ; attempt++) {
     try {
       await feed.setActive('simulated', source.isSimulated);

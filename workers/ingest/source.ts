@@ -7,8 +7,11 @@ export interface Source {
   readonly name: string;
   /** Made-up prices. The label follows them from here to the screen. */
   readonly isSimulated: boolean;
-  /** What the source offers for these symbols; without any, its default watchlist. */
-  instruments(symbols: readonly string[]): Promise<readonly Instrument[]>;
+  /**
+   * What the source offers for these symbols; without any, its default watchlist.
+   * @throws {SourceError} for a symbol that it does not offer.
+   */
+  instruments(symbols: readonly string[], signal?: AbortSignal): Promise<readonly Instrument[]>;
   /**
    * Ticks in the order in which they came, in groups as they arrived together.
    * @throws {SourceError} when trying again cannot help, such as a refused token.
@@ -48,8 +51,11 @@ export interface TickRequest {
 }
 
 export type SourceEvent =
-  /** The stream stands: from now on silence means that nothing happened. */
-  | { readonly kind: 'connected' }
+  /**
+   * The stream stands: from now on silence means that nothing happened. A source that can catch up
+   * says since when (UTC) it will have brought everything.
+   */
+  | { readonly kind: 'connected'; readonly coveredFrom?: string }
   /** Something came, a heartbeat or a price: the stream was alive until now. */
   | { readonly kind: 'alive' }
   /** The stream is gone; what happens until the next `connected` is a gap. */

@@ -19,12 +19,8 @@ export async function expectCandlesOf(
       const where = `${symbol} ${timeframe} ${side}`;
       expect(stored.map(exactPart), where).toEqual(expected.map(exactPart));
       for (const [index, candle] of expected.entries()) {
-        expectClose(stored[index]?.['sum'], candle.sum, `${where} sum of ${candle.bucket}`);
-        expectClose(
-          stored[index]?.['volume'],
-          candle.volume,
-          `${where} volume of ${candle.bucket}`,
-        );
+        expectClose(stored[index]?.sum, candle.sum, `${where} sum of ${candle.bucket}`);
+        expectClose(stored[index]?.volume, candle.volume, `${where} volume of ${candle.bucket}`);
       }
     }
   }

@@ -14,7 +14,7 @@ export interface TestDatabase {
   as(role: string): Sql;
 }
 
-export const testLogger = createLogger('test', process.env['TEST_LOG_LEVEL'] ?? 'silent');
+export const testLogger = createLogger('test', process.env.TEST_LOG_LEVEL ?? 'silent');
 
 /**
  * Describes behaviour on the engine of this run, with a fresh migrated database for the whole block.

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
@@ -9,6 +9,8 @@ import { provideTemplate } from './template.ts';
 /** The embedded PostgreSQL, in a throw-away folder. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const dataDir = await mkdtemp(join(tmpdir(), 'foresight-test-'));
+  // Root's server runs as another user, which must be able to enter.
+  await chmod(dataDir, 0o755);
   const embedded = await startEmbedded({ dataDir, logger: createLogger('test', 'warn') });
   const dropTemplate = await provideTemplate(project, 'postgres', embedded.url);
   return async () => {

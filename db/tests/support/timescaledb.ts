@@ -20,7 +20,7 @@ import { provideTemplate } from './template.ts';
  * extension. Without either the engine's tests are skipped, and this says so.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const given = process.env['TEST_TIMESCALE_URL'];
+  const given = process.env.TEST_TIMESCALE_URL;
   if (given !== undefined && given !== '') {
     return provideTemplate(project, 'timescaledb', given);
   }

@@ -36,7 +36,7 @@ export function createOanda(options: OandaOptions): Source {
   return {
     name: 'oanda',
     isSimulated: false,
-    instruments: symbols => fetchInstruments(client, symbols),
+    instruments: (symbols, signal) => fetchInstruments(client, symbols, signal),
     ticks: request => follow(client, request),
   };
 }
@@ -44,9 +44,10 @@ export function createOanda(options: OandaOptions): Source {
 async function fetchInstruments(
   client: Client,
   symbols: readonly string[],
+  stopped?: AbortSignal,
 ): Promise<readonly Instrument[]> {
   const offered = new Map(
-    (await fetchOffered(client)).map(instrument => [instrument.symbol, instrument]),
+    (await fetchOffered(client, stopped)).map(instrument => [instrument.symbol, instrument]),
   );
   // Accounts differ: some countries have no metals and no indices. Only what was asked for must be there.
   if (symbols.length === 0) {
@@ -59,11 +60,12 @@ async function fetchInstruments(
   });
 }
 
-async function fetchOffered(client: Client): Promise<Instrument[]> {
+async function fetchOffered(client: Client, stopped?: AbortSignal): Promise<Instrument[]> {
   const { timings, apiUrl } = client;
   for (let failures = 1; ; failures++) {
     try {
       const signal = new AbortController();
+      stopped?.addEventListener('abort', () => signal.abort(), { once: true });
       return await within(timings.answer, signal, async () => {
         const response = await client.get(`${apiUrl}/instruments`, signal.signal);
         const list = readInstruments(await response.json());
@@ -72,10 +74,12 @@ async function fetchOffered(client: Client): Promise<Instrument[]> {
       });
     } catch (error) {
       if (!(error instanceof Hiccup)) throw error;
-      if (failures >= timings.instrumentTries) {
+      if (stopped?.aborted || failures >= timings.instrumentTries) {
         throw new Error(`OANDA cannot be reached: ${error.message}`, { cause: error });
       }
-      await delay(client.backoff(failures, error));
+      await delay(client.backoff(failures, error), undefined, stopped && { signal: stopped }).catch(
+        () => undefined,
+      );
     }
   }
 }

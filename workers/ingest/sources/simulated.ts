@@ -59,7 +59,7 @@ async function* follow(options: SimulatedOptions, request: TickRequest) {
   const startTexts = new Map([...starts].map(([key, at]) => [key, fromEpochMicroseconds(at)]));
   const isAsked = (tick: Tick) => tick.observedAt >= (startTexts.get(tick.symbol) ?? '');
   let sentUntil = Math.min(...starts.values());
-  report({ kind: 'connected' });
+  report({ kind: 'connected', coveredFrom: fromEpochMicroseconds(sentUntil) });
   while (!signal.aborted) {
     const present = now() + 1;
     for (const group of groupsOfTicks(quoters, sentUntil, present, present - DENSE_MICROSECONDS)) {
