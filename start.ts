@@ -6,7 +6,7 @@ import { makeFolder } from './db/embedded/account.ts';
 import { lockFolder } from './db/embedded/lock.ts';
 import { type Embedded, startEmbedded } from './db/embedded.ts';
 import { migrate } from './db/migrate.ts';
-import { type Config, ConfigError, readConfig } from './db/runtime/config.ts';
+import { type Config, ConfigError, loadConfig } from './db/runtime/config.ts';
 import { openDatabase } from './db/runtime/database.ts';
 import { hideCredentials, type Logger } from './db/runtime/logger.ts';
 import { checkDatabase, checkPort } from './start/checks.ts';
@@ -236,8 +236,7 @@ async function runAll(session: Session): Promise<number> {
 }
 
 async function createSession(args: Arguments, signal: AbortSignal): Promise<Session> {
-  const env = args.port === undefined ? process.env : { ...process.env, PORT: args.port };
-  const config = readConfig(env);
+  const config = loadConfig(args.port === undefined ? {} : { PORT: args.port });
   const dataDir = resolve(config.dataDir);
   const logDir = join(dataDir, 'logs');
   await makeFolder(dataDir);

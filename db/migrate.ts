@@ -2,7 +2,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { runMigrations } from 'graphile-worker';
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
-import { ConfigError, readConfig, requireDatabaseUrl } from './runtime/config.ts';
+import { ConfigError, loadConfig, requireDatabaseUrl } from './runtime/config.ts';
+import { connectionFault } from './runtime/database.ts';
 import { createLogger, type Logger } from './runtime/logger.ts';
 
 /** Any constant number that nothing else in the database locks. */
@@ -23,7 +24,9 @@ export async function migrate(options: { url: string; logger: Logger }): Promise
     options: '-c TimeZone=UTC -c client_min_messages=warning',
   });
   client.on('error', error => options.logger.warn({ reason: error.message }, 'connection lost'));
-  await client.connect();
+  await client.connect().catch((error: unknown) => {
+    throw new ConfigError(connectionFault(error, options.url).message);
+  });
   try {
     await client.query('select pg_advisory_lock($1)', [deployLock]);
     await runMigrations({ connectionString: options.url });
@@ -55,7 +58,7 @@ async function forgetFunctions(client: pg.Client): Promise<void> {
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   try {
-    const config = readConfig(process.env);
+    const config = loadConfig();
     const logger = createLogger('migrate', config.logLevel);
     await migrate({ url: requireDatabaseUrl(config), logger });
   } catch (error) {

@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 import pg from 'pg';
 import { type Config, ConfigError } from '../db/runtime/config.ts';
-import { hideCredentials } from '../db/runtime/logger.ts';
+import { connectionFault } from '../db/runtime/database.ts';
 
 /** Before anything is started: a page that cannot open would only be found out at the end. */
 export function checkPort({ host, port }: Config): Promise<void> {
@@ -30,16 +30,7 @@ export async function checkDatabase(url: string): Promise<void> {
     await client.connect();
     await client.query('select 1');
   } catch (error) {
-    const { code = '', message } = error as Error & { code?: string };
-    const place = `${client.host}:${client.port}`;
-    if (code.startsWith('28')) {
-      throw new ConfigError(`DATABASE_URL: ${place} refuses the user or the password (${code})`);
-    }
-    if (code === '3D000') {
-      throw new ConfigError(`DATABASE_URL: ${place} has no database ${client.database}`);
-    }
-    const reason = code || hideCredentials(message);
-    throw new ConfigError(`DATABASE_URL: no PostgreSQL answers on ${place} (${reason})`);
+    throw new ConfigError(connectionFault(error, url).message);
   } finally {
     await client.end().catch(() => undefined);
   }

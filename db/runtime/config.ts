@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { z } from 'zod';
 
 /**
@@ -79,6 +80,17 @@ export interface Config {
 /** Wrong configuration. The message names each variable and what it must be, never its value. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
+}
+
+/**
+ * The configuration of this process: its environment, and for what that leaves out a file `.env` in
+ * the working directory.
+ * @param overrides Variables that a command line sets.
+ * @throws {ConfigError} one line a fault, all faults at once.
+ */
+export function loadConfig(overrides: Readonly<Record<string, string>> = {}): Config {
+  if (existsSync('.env')) process.loadEnvFile('.env');
+  return readConfig({ ...process.env, ...overrides });
 }
 
 /**

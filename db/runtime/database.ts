@@ -1,5 +1,7 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import postgres from 'postgres';
+import { ConfigError } from './config.ts';
 import { hideCredentials, type Logger } from './logger.ts';
 
 export type Sql = postgres.Sql;
@@ -56,6 +58,48 @@ export function openPgPool(options: DatabaseOptions): pg.Pool {
   pool.on('error', onError);
   pool.on('connect', client => client.on('error', onError));
   return pool;
+}
+
+/** Why a database cannot be used: one line that names DATABASE_URL and the host, never the password. */
+export function connectionFault(
+  error: unknown,
+  url: string,
+): { message: string; canWait: boolean } {
+  const { host, pathname } = new URL(url);
+  const { code = '', message } = error as Error & { code?: string };
+  const lasting = (reason: string) => ({ message: `DATABASE_URL: ${reason}`, canWait: false });
+  if (code.startsWith('28')) return lasting(`${host} refuses the user or the password (${code})`);
+  if (code === '3D000') return lasting(`${host} has no database ${pathname.slice(1)}`);
+  // A role that a process takes on is made by the first migration.
+  if (code === '22023') return lasting(`${host} is not Foresight's yet: run npm run db:migrate`);
+  const reason = code || hideCredentials(message);
+  return { message: `DATABASE_URL: no PostgreSQL answers on ${host} (${reason})`, canWait: true };
+}
+
+/**
+ * Waits until the database answers and has our schema.
+ * @throws {ConfigError} one line that names DATABASE_URL, when waiting cannot help.
+ */
+export async function waitForDatabase(
+  sql: Sql,
+  { url, logger, signal }: { url: string; logger: Logger; signal: AbortSignal },
+): Promise<void> {
+  for (let attempt = 0; !signal.aborted; attempt++) {
+    try {
+      const [row] = await sql<{ is_migrated: boolean }[]>`
+        select to_regclass('ops.installation') is not null as is_migrated`;
+      if (row?.is_migrated) return;
+      throw new ConfigError(
+        "DATABASE_URL: that database is not Foresight's yet: run npm run db:migrate",
+      );
+    } catch (error) {
+      if (error instanceof ConfigError) throw error;
+      const fault = connectionFault(error, url);
+      if (!fault.canWait) throw new ConfigError(fault.message);
+      if (attempt % 30 === 0) logger.warn(`waiting for the database: ${fault.message}`);
+      await delay(1_000, undefined, { signal }).catch(() => undefined);
+    }
+  }
 }
 
 function sessionSettings(options: DatabaseOptions) {

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { type Config, ConfigError, readConfig } from './config.ts';
+import { type Config, ConfigError, loadConfig } from './config.ts';
 import { createLogger, hideCredentials, type Logger } from './logger.ts';
 
 /** What a process is given by {@link runProcess}. */
@@ -40,6 +40,8 @@ export async function runProcess(
     stopping.abort();
     // A close that hangs must not keep a stopped process alive.
     setTimeout(() => process.exit(), 7_000).unref();
+    // What is being opened now has to be open before it can be closed.
+    await Promise.race([starting, sleep(3_000)]);
     for (const close of closers.reverse()) {
       try {
         await close();
@@ -47,7 +49,7 @@ export async function runProcess(
         logger.warn({ err: error }, 'could not close');
       }
     }
-    logger.info('stopped');
+    if (exitCode === 0) logger.info('stopped');
     process.exit();
   };
   const fail = (error: unknown): void => {
@@ -66,8 +68,12 @@ export async function runProcess(
   process.on('uncaughtException', fail);
   process.on('unhandledRejection', fail);
 
+  let started = (): void => undefined;
+  const starting = new Promise<void>(resolve => {
+    started = resolve;
+  });
   try {
-    const config = readConfig(process.env);
+    const config = loadConfig();
     logger = createLogger(name, config.logLevel);
     await start({
       config,
@@ -77,10 +83,14 @@ export async function runProcess(
       fail,
       finish: () => void stop(0),
     });
-    process.send?.({ ready: true });
-    logger.info('ready');
+    if (!stopping.signal.aborted) {
+      process.send?.({ ready: true });
+      logger.info('ready');
+    }
   } catch (error) {
     fail(error);
+  } finally {
+    started();
   }
 }
 

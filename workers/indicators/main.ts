@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { requireDatabaseUrl } from '../../db/runtime/config.ts';
-import { openDatabase, openPgPool } from '../../db/runtime/database.ts';
+import { openDatabase, openPgPool, waitForDatabase } from '../../db/runtime/database.ts';
 import { runProcess, startHeartbeat } from '../../db/runtime/process.ts';
 import { pollForWork, runJobs } from '../jobs.ts';
 import { openQueue } from '../queue.ts';
@@ -22,6 +22,7 @@ await runProcess('indicators', async context => {
   };
   const sql = openDatabase(connection);
   onStop(() => sql.end({ timeout: 2 }));
+  await waitForDatabase(sql, { ...connection, signal });
   const pool = openPgPool(connection);
   onStop(() => pool.end());
   const queue = openQueue({ region: config.awsRegion, endpoint: config.sqsEndpoint });

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { Command, Option } from 'commander';
 import { requireDatabaseUrl } from '../../db/runtime/config.ts';
-import { openDatabase } from '../../db/runtime/database.ts';
+import { openDatabase, waitForDatabase } from '../../db/runtime/database.ts';
 import { type Context, runProcess, startHeartbeat } from '../../db/runtime/process.ts';
 import { createFeed } from './feed.ts';
 import { ingest } from './ingest.ts';
@@ -23,13 +23,10 @@ const options = program.opts<{ source: string; symbols?: string; history: number
 async function start(context: Context): Promise<void> {
   const { config, logger, onStop, signal } = context;
   const source = createSource(options.source, config, { historyHours: options.history });
-  const sql = openDatabase({
-    url: requireDatabaseUrl(config),
-    process: 'ingest',
-    role: 'foresight_ingest',
-    logger,
-  });
+  const url = requireDatabaseUrl(config);
+  const sql = openDatabase({ url, process: 'ingest', role: 'foresight_ingest', logger });
   onStop(() => sql.end({ timeout: 2 }));
+  await waitForDatabase(sql, { url, logger, signal });
   const feed = createFeed(sql);
 
   startHeartbeat(

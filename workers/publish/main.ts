@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { requireDatabaseUrl } from '../../db/runtime/config.ts';
-import { openDatabase, openPgPool } from '../../db/runtime/database.ts';
+import { openDatabase, openPgPool, waitForDatabase } from '../../db/runtime/database.ts';
 import { runProcess, startHeartbeat } from '../../db/runtime/process.ts';
 import { pollForWork, runJobs } from '../jobs.ts';
 import { openQueue } from '../queue.ts';
@@ -15,6 +15,7 @@ await runProcess('publish', async context => {
 
   const sql = openDatabase({ ...connection, role });
   onStop(() => sql.end({ timeout: 2 }));
+  await waitForDatabase(sql, { ...connection, signal });
   const owner = openDatabase({ ...connection, maxConnections: 2, statementTimeout: 0 });
   onStop(() => owner.end({ timeout: 2 }));
   const queue = openQueue({ region: config.awsRegion, endpoint: config.sqsEndpoint });
