@@ -3,32 +3,39 @@ import { z } from 'zod';
 /** The largest body of a message in bytes: SQS bills each 64 KB as one request. */
 export const maxMessageBytes = 60_000;
 
-const candleSchema = z.object({
-  symbol: z.string(),
-  timeframe: z.string(),
-  side: z.enum(['bid', 'ask', 'mid', 'last']),
-  /** Left edge, UTC. */
-  bucket: z.iso.datetime(),
-  open: z.number(),
-  high: z.number(),
-  low: z.number(),
-  close: z.number(),
-  average: z.number(),
-  sum: z.number(),
-  /** Sum of trade sizes; null when no tick had one. */
-  volume: z.number().nullable(),
-  tick_count: z.int().positive(),
-  /** The bucket and its grace are over; a later revision may still correct it. */
-  is_closed: z.boolean(),
-  /** Grows with every change of this candle: keep the highest. */
-  revision: z.int().positive(),
-});
+const candleSchema = z
+  .object({
+    symbol: z.string(),
+    timeframe: z.string().describe('Width of the candle, such as 1m or 4h.'),
+    side: z
+      .enum(['bid', 'ask', 'mid', 'last'])
+      .describe('Which price: mid is (bid + ask) / 2, last is the price of trades.'),
+    bucket: z.iso
+      .datetime()
+      .describe('Left edge, UTC; the candle covers [bucket, bucket + width).'),
+    open: z.number(),
+    high: z.number(),
+    low: z.number(),
+    close: z.number(),
+    average: z.number().describe('sum / tick_count'),
+    sum: z.number().describe("Sum of this side's prices."),
+    volume: z.number().nullable().describe('Sum of trade sizes; null when no tick had one.'),
+    tick_count: z.int().positive().describe('Ticks that have this side.'),
+    is_closed: z
+      .boolean()
+      .describe('The bucket and its grace are over; a late tick may still raise the revision.'),
+    revision: z
+      .int()
+      .positive()
+      .describe('Grows with every change of this candle: keep the highest, ignore lower ones.'),
+  })
+  .describe('A full candle: it replaces what was known of its symbol, timeframe, side and bucket.');
 
 /** The wire contract, version 1; `docs/message.schema.json` is made from it. */
 export const messageSchema = z.object({
   version: z.literal(1),
   subscription: z.string(),
-  sent_at: z.iso.datetime(),
+  sent_at: z.iso.datetime().describe('When it was handed to the queue, UTC.'),
   candles: z.array(candleSchema).min(1),
 });
 
