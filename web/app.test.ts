@@ -1,0 +1,271 @@
+import { pino } from 'pino';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createApp } from './app.ts';
+import type { Chart } from './dashboard.ts';
+import { createEvents, type Events } from './events.ts';
+import { createFixture, type Fixture, hostile } from './fixture.ts';
+
+let fixture: Fixture;
+let events: Events;
+let app: ReturnType<typeof createApp>;
+let log: string[];
+
+beforeEach(() => {
+  fixture = createFixture();
+  log = [];
+  const logger = pino({ level: 'debug' }, { write: (line: string) => void log.push(line) });
+  events = createEvents({ dashboard: fixture.dashboard, logger });
+  app = createApp({ dashboard: fixture.dashboard, events, logger });
+});
+
+afterEach(() => events.close());
+
+async function get(path: string, headers: Record<string, string> = {}) {
+  const response = await app.request(path, { headers });
+  return { status: response.status, headers: response.headers, text: await response.text() };
+}
+
+/** The text as a reader sees it: without tags, with one space where there were many. */
+const readable = (html: string) =>
+  html
+    .replace(/<(script|style|svg)[\s\S]*?<\/\1>/g, ' ')
+    .replace(/<[^>]*>/g, ' ')
+    .replace(/\s+/g, ' ');
+
+test('the market page is readable without JavaScript: prices, changes, verdicts in words', async () => {
+  const { status, text } = await get('/?sort=change');
+  expect(status).toBe(200);
+  const words = readable(text);
+  expect(words).toContain(
+    'EUR_USD simulated Euro against US dollar 1.08455 2 s 1.08450 1.08460 +0.00120 +0.11 %',
+  );
+  expect(words).toContain('▲ bullish +1');
+  expect(words).toContain('■ neutral 0');
+  expect(words).toContain('▼ bearish −1');
+  expect(words).toContain('warming up 12/31');
+  expect(text).toContain('<noscript><a href="/?sort=change">Refresh</a></noscript>');
+  expect(text).toContain('href="/indicators/1"');
+});
+
+test('columns are indicators by label and timeframe, and a dash where an instrument has none', async () => {
+  const words = readable((await get('/')).text);
+  expect(words).toContain('MA cross 10/30 1m RSI 14 5m');
+  expect(words).toMatch(/BTC_USD .*▼ bearish −1 −41\.20 forming —/);
+});
+
+test('the market page shows only the columns of the chosen timeframe', async () => {
+  const { text } = await get('/?timeframe=5m');
+  expect(text).not.toContain('data-label="MA cross 10/30 · 1m"');
+  expect(text).toContain('data-label="RSI 14 · 5m"');
+});
+
+test('the market page sorts by change and ignores an order it does not know', async () => {
+  const order = (html: string) =>
+    [...html.matchAll(/href="\/instruments\/([A-Z_]+)"/g)].map(m => m[1]);
+  expect(order((await get('/?sort=change')).text)).toEqual(['EUR_USD', 'BTC_USD', 'USD_JPY']);
+  expect(order((await get('/?sort=%27;--')).text)).toEqual(['BTC_USD', 'EUR_USD', 'USD_JPY']);
+});
+
+test('old data says so in words and does not vote', async () => {
+  fixture.rows = fixture.rows.map(row => ({
+    ...row,
+    observed_at: row.observed_at && '2026-01-02T00:00:00+00:00',
+    indicators: row.indicators.map(each => ({ ...each, bucket: '2026-01-02T00:00:00+00:00' })),
+  }));
+  const words = readable((await get('/')).text);
+  expect(words).toContain('dead feed');
+  expect(words).toContain('2 left out');
+});
+
+test('a market without instruments shows the command that adds one', async () => {
+  fixture.rows = [];
+  const { text } = await get('/');
+  expect(text).toContain("select feed.add_instrument('EUR_USD', 'manual');");
+});
+
+test.each(['/', '/instruments/BTC_USD', '/indicators/3'])(
+  'a hostile description is only text on %s',
+  async path => {
+    const { text } = await get(path);
+    expect(text).not.toContain(hostile);
+    expect(text).not.toContain('<img');
+    expect(text).toContain('&lt;img src=x onerror=&quot;alert(1)&quot;&gt;');
+  },
+);
+
+test('the indicator page has verdict, rule, inputs and a table that links to the ticks', async () => {
+  const { text } = await get('/indicators/1');
+  const words = readable(text);
+  expect(words).toContain('▲ bullish +1');
+  expect(words).toContain('Bullish while the fast average is above the slow one');
+  expect(words).toContain('Input: fast 1.08461');
+  expect(words).toContain('31 of 31');
+  expect(words).toContain('Charts by TradingView Lightweight Charts™');
+  expect(text.match(/href="\/instruments\/EUR_USD\/ticks\?from=/g)).toHaveLength(20);
+  expect(text).toContain('<title>▲ bullish · EUR_USD MA cross 10/30 1m · Foresight</title>');
+});
+
+const chartOf = async (path: string) => (await (await app.request(path)).json()) as Chart;
+
+test('chart data is JSON and starts where it is asked to', async () => {
+  const all = await chartOf('/indicators/1/chart.json');
+  expect(all.candles).toHaveLength(300);
+  const from = all.candles.at(-2)?.time ?? 0;
+  const few = await chartOf(`/indicators/1/chart.json?from=${from}`);
+  expect(few.candles.map(candle => candle.time)).toEqual([from, from + 60]);
+  for (const wrong of ['x', '-1', '1e9', '999999999999', '1;--']) {
+    expect((await get(`/indicators/1/chart.json?from=${wrong}`)).status).toBe(400);
+  }
+});
+
+test('the instrument page has candles of each timeframe and side in its URL', async () => {
+  const { text } = await get('/instruments/EUR_USD?timeframe=5m&side=bid');
+  for (const timeframe of ['1s', '1m', '5m', '15m', '1h', '4h', '1d']) {
+    expect(text).toContain(`/instruments/EUR_USD?timeframe=${timeframe}&amp;side=bid`);
+  }
+  expect(readable(text)).toContain('forming');
+  expect(readable((await get('/instruments/EUR_USD?timeframe=1d')).text)).toContain(
+    'No mid candles of 1d',
+  );
+});
+
+test('the ticks behind a candle are shown up to a thousand, and it says when that cuts them', async () => {
+  const few = await get(
+    '/instruments/EUR_USD/ticks?from=2026-01-02T00:00:00Z&to=2026-01-02T00:01:00Z',
+  );
+  expect(readable(few.text)).toContain('3 ticks.');
+  const many = await get(
+    '/instruments/EUR_USD/ticks?from=2020-01-02T00:00:00Z&to=2020-01-02T00:01:00Z',
+  );
+  expect(readable(many.text)).toContain('Cut: only the first 1,000 ticks');
+  expect(many.text.match(/<tr>/g)).toHaveLength(1_001);
+});
+
+test.each([
+  'from=2026-01-02T00:00:00Z',
+  'from=2026-01-02T00:00:00Z&to=2026-01-02T00:00:00Z',
+  'from=2026-01-02T00:01:00Z&to=2026-01-02T00:00:00Z',
+  'from=2026-01-02T00:00:00Z&to=2026-01-03T00:00:01Z',
+  'from=infinity&to=now',
+  'from=2026-99-02T00:00:00Z&to=2026-01-03T00:00:00Z',
+])('a range of ticks that makes no sense is refused: %s', async query => {
+  const { status } = await get(`/instruments/EUR_USD/ticks?${query}`);
+  expect(status).toBe(400);
+  expect(fixture.calls.ticks).toBe(0);
+});
+
+test.each([
+  '/nothing',
+  '/indicators/999',
+  '/indicators/0',
+  '/indicators/1.5',
+  '/indicators/99999999999999',
+  '/indicators/2147483648',
+  '/indicators/999/chart.json',
+  '/instruments/NOPE',
+  '/instruments/eur_usd',
+  '/instruments/%3Cscript%3E',
+  '/instruments/A%00B',
+  '/instruments/%ff',
+  '/instruments/..%2f..%2fetc',
+  `/instruments/${'A'.repeat(33)}`,
+  '/instruments/EUR_USD?timeframe=2m',
+  '/instruments/EUR_USD?side=middle',
+  '/instruments/EUR_USD?timeframe=constructor',
+  '/events?page=nothing',
+  '/events?page=constructor',
+  '/events?page=indicator&id=x',
+  '/static/main.ts',
+  '/static/..%2fmain.ts',
+  '/static/%2e%2e/main.ts',
+  '/node_modules/htmx.org/package.json',
+])('%s is not found', async path => {
+  expect((await get(path)).status).toBe(404);
+});
+
+test('an unwritten symbol or id asks the database nothing', async () => {
+  await get('/instruments/%3Cscript%3E');
+  await get('/indicators/1e3');
+  expect(fixture.calls.instrument + fixture.calls.indicator).toBe(0);
+});
+
+test('every answer carries the strict policy, and no page needs more than it', async () => {
+  for (const path of [
+    '/',
+    '/indicators/1',
+    '/instruments/EUR_USD',
+    '/status',
+    '/nothing',
+    '/static/page.js',
+  ]) {
+    const { headers, text } = await get(path);
+    expect(headers.get('Content-Security-Policy')).toBe(
+      "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    );
+    expect(headers.get('X-Content-Type-Options')).toBe('nosniff');
+    if (path.startsWith('/static')) continue;
+    expect(text).not.toMatch(/<script(?![^>]* src=)/);
+    expect(text).not.toMatch(/<style|\sstyle="|\son[a-z]+="|hx-on|javascript:/);
+  }
+});
+
+test('the theme of the cookie is in the first byte, and an unknown one is not', async () => {
+  expect((await get('/', { Cookie: 'theme=dark' })).text).toContain(
+    '<html lang="en" data-theme="dark">',
+  );
+  expect((await get('/', { Cookie: 'theme="><script>' })).text).toContain('<html lang="en" >');
+});
+
+test('files are cached for a year under the URL with their version only', async () => {
+  const { text } = await get('/');
+  const urls = [...text.matchAll(/(?:src|href)="(\/static\/[^"]+)"/g)].map(match => match[1] ?? '');
+  expect(urls).toHaveLength(3);
+  for (const url of urls) {
+    const { status, headers } = await get(url);
+    expect(status).toBe(200);
+    expect(headers.get('Cache-Control')).toContain('immutable');
+  }
+  expect((await get('/static/style.css')).headers.get('Cache-Control')).toBe('no-cache');
+  const tag = (await get('/static/style.css')).headers.get('ETag') ?? '';
+  expect((await get('/static/style.css', { 'If-None-Match': tag })).status).toBe(304);
+});
+
+test('a failing database gives a calm page: no stack, no SQL, no secret', async () => {
+  fixture.failure = new Error('relation "secret" at postgres://user:password@host/db');
+  const { status, text } = await get('/');
+  expect(status).toBe(500);
+  expect(text).not.toMatch(/secret|password|at .*\.ts/);
+  expect(readable(text)).toContain('This page cannot be shown now');
+  expect(log.join()).toContain('request failed');
+  expect(log.join()).toContain(/request ([0-9a-f]{8})/.exec(text)?.[1]);
+});
+
+test('the status page names the faults', async () => {
+  const words = readable((await get('/status')).text);
+  expect(words).toContain('✗ 1 fault process publish is not running');
+  expect(words).toContain('TimescaleDB 2.28.3');
+  expect(words).toContain('120,431');
+});
+
+test('healthz answers while the database is down, readyz does not', async () => {
+  fixture.status = { ...fixture.status, is_healthy: true, faults: [] };
+  expect(await get('/readyz')).toMatchObject({ status: 200, text: 'ready\n' });
+  fixture.status = { ...fixture.status, is_healthy: false, faults: ['one', 'two'] };
+  expect(await get('/readyz')).toMatchObject({ status: 503, text: 'one\ntwo\n' });
+  fixture.failure = new Error('secret');
+  expect(await get('/readyz')).toMatchObject({
+    status: 503,
+    text: 'the database cannot be read\n',
+  });
+  expect(await get('/healthz')).toMatchObject({ status: 200, text: 'up\n' });
+});
+
+test('readyz gives up on a silent database after a second', async () => {
+  const silent = { ...fixture.dashboard, status: () => new Promise<never>(() => undefined) };
+  const slow = createApp({ dashboard: silent, events, logger: pino({ level: 'silent' }) });
+  const began = performance.now();
+  const response = await slow.request('/readyz');
+  expect(response.status).toBe(503);
+  expect(await response.text()).toBe('the database does not answer within 1 s\n');
+  expect(performance.now() - began).toBeLessThan(3_000);
+});

@@ -1,0 +1,241 @@
+import { existsSync, readFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { type ServerType, serve } from '@hono/node-server';
+import { pino } from 'pino';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createApp } from './app.ts';
+import { createEvents, type Events } from './events.ts';
+import { createFixture, type Fixture } from './fixture.ts';
+
+const browsers = [
+  process.env.CHROMIUM_PATH ?? '',
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+];
+const executablePath = browsers.find(path => path !== '' && existsSync(path));
+if (executablePath === undefined) {
+  console.warn(
+    '\n*** SKIPPED: no Chromium found, the pages were NOT tried in a real browser. Install one or set CHROMIUM_PATH. ***\n',
+  );
+}
+
+const logger = pino({ level: 'silent' });
+let browser: Browser;
+let context: BrowserContext;
+let page: Page;
+let fixture: Fixture;
+let events: Events;
+let server: ServerType;
+let port: number;
+let complaints: string[];
+
+async function start(at: number) {
+  events = createEvents({ dashboard: fixture.dashboard, logger, pushInterval: 20 });
+  const app = createApp({ dashboard: fixture.dashboard, events, logger });
+  server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port: at });
+  await new Promise<void>(resolve => server.once('listening', () => resolve()));
+  port = (server.address() as AddressInfo).port;
+}
+
+async function stop() {
+  events.close();
+  const closed = new Promise<void>(resolve => server.close(() => resolve()));
+  if ('closeAllConnections' in server) server.closeAllConnections();
+  await closed;
+}
+
+async function visit(path: string) {
+  await page.goto(`http://127.0.0.1:${port}${path}`);
+  await state('live');
+}
+
+const state = (name: string) => page.waitForSelector(`#connection[data-state="${name}"]`);
+const textOf = (selector: string) => page.locator(selector).textContent();
+
+const shows = (selector: string, text: string) =>
+  page.locator(selector, { hasText: text }).waitFor();
+const weakTexts = readFileSync(join(import.meta.dirname, 'contrast.browser.js'), 'utf8');
+
+/** Changes a price, and says so as the database would. */
+function setPrice(symbol: string, price: number, verdict?: 1 | 0 | -1) {
+  fixture.setPrice(symbol, price, verdict);
+  events.notify();
+}
+
+describe.skipIf(executablePath === undefined)('in a real browser', () => {
+  beforeAll(async () => {
+    browser = await chromium.launch({
+      executablePath: executablePath ?? '',
+      args: [
+        '--headless',
+        '--no-sandbox',
+        '--disable-gpu',
+        '--no-first-run',
+        '--disable-background-networking',
+      ],
+    });
+  });
+  afterAll(() => browser.close());
+
+  beforeEach(async () => {
+    fixture = createFixture();
+    complaints = [];
+    await start(0);
+    context = await browser.newContext();
+    page = await context.newPage();
+    page.on('console', message => {
+      if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
+    });
+    page.on('pageerror', error => complaints.push(error.message));
+    await page.addInitScript(`globalThis.violations = [];
+      addEventListener('securitypolicyviolation', event => violations.push(event.violatedDirective));`);
+  });
+  afterEach(async () => {
+    await context.close();
+    await stop();
+  });
+
+  const violations = () => page.evaluate('violations');
+
+  test('a price and a verdict change without a reload, and nothing is complained about', async () => {
+    await visit('/');
+    await page.evaluate('globalThis.isSamePage = true');
+    expect(await textOf('#row-1')).toContain('▲ bullish +1');
+    setPrice('EUR_USD', 1.23456, -1);
+    await shows('#row-1', '1.23456');
+    expect(await textOf('#row-1')).toContain('▼ bearish −1');
+    expect(await textOf('#row-2')).toContain('64,210.5');
+    expect(await page.evaluate('globalThis.isSamePage')).toBe(true);
+    expect(await page.locator('img').count()).toBe(0);
+    expect(complaints).toEqual([]);
+    expect(await violations()).toEqual([]);
+  });
+
+  test('focus stays on a link whose row changes', async () => {
+    await visit('/');
+    await page.focus('#row-1 a[href="/indicators/1"]');
+    setPrice('EUR_USD', 1.5, 0);
+    await shows('#row-1', '1.50000');
+    expect(await page.evaluate('document.activeElement.getAttribute("href")')).toBe(
+      '/indicators/1',
+    );
+  });
+
+  test('a new instrument appears and a filter keeps hiding others', async () => {
+    await visit('/');
+    await page.keyboard.press('/');
+    await page.keyboard.type('eur');
+    expect(await page.locator('tr[data-text]:visible').count()).toBe(1);
+    fixture.rows = [
+      ...fixture.rows,
+      { ...fixture.rows[0], symbol: 'EUR_CHF', instrument_id: 9 } as (typeof fixture.rows)[0],
+    ];
+    setPrice('BTC_USD', 1);
+    await page.waitForSelector('#row-9');
+    expect(await page.locator('tr[data-text]:visible').count()).toBe(2);
+    expect(await page.inputValue('#filter')).toBe('eur');
+  });
+
+  test('pause holds everything still, resume shows the present', async () => {
+    await visit('/');
+    await page.click('#pause');
+    await state('paused');
+    setPrice('EUR_USD', 1.6);
+    await page.waitForTimeout(300);
+    expect(await textOf('#row-1')).toContain('1.08455');
+    await page.click('#pause');
+    await shows('#row-1', '1.60000');
+  });
+
+  test('the stream resumes after a restart of the server, with what changed meanwhile', async () => {
+    await visit('/');
+    await stop();
+    await state('reconnecting');
+    fixture.setPrice('EUR_USD', 1.77777);
+    await start(port);
+    await state('live');
+    await shows('#row-1', '1.77777');
+  });
+
+  test('a first connection that is refused is tried again', async () => {
+    let isRefused = true;
+    await page.route('**/events?*', route =>
+      isRefused ? route.fulfill({ status: 503, body: 'too many open pages' }) : route.continue(),
+    );
+    await page.goto(`http://127.0.0.1:${port}/`);
+    await state('reconnecting');
+    expect(await page.locator('#row-1').count()).toBe(1);
+    isRefused = false;
+    await state('live');
+  });
+
+  test('the chart draws and follows without a complaint', async () => {
+    await visit('/indicators/1');
+    await page.waitForSelector('#chart[data-drawn="300"] canvas');
+    const updates = async () => Number(await page.getAttribute('#chart', 'data-updates'));
+    const before = await updates();
+    setPrice('EUR_USD', 1.0866, -1);
+    await expect.poll(updates).toBeGreaterThan(before);
+    await shows('#now', 'bearish');
+    await shows('#history tbody tr:first-child', '1.08660');
+    await shows('#legend', 'C\u00a01.08660');
+    expect(await page.title()).toContain('▼ bearish · EUR_USD');
+    expect(await textOf('footer')).toContain('Charts by TradingView Lightweight Charts');
+    expect(complaints).toEqual([]);
+    expect(await violations()).toEqual([]);
+  });
+
+  test('a late candle that the chart never drew makes it draw all anew', async () => {
+    const candle = { open: 1, high: 1, low: 1, close: 1, tick_count: 1, is_closed: true, time: 90 };
+    await page.route('**/chart.json?from=*', route =>
+      route.fulfill({ json: { candles: [candle], lines: {}, verdicts: [] } }),
+    );
+    await visit('/indicators/1');
+    await page.waitForSelector('#chart[data-drawn="300"] canvas');
+    const wholeRead = page.waitForResponse(answer => answer.url().endsWith('/chart.json'));
+    setPrice('EUR_USD', 1.0866);
+    await wholeRead;
+    await shows('#legend', 'C\u00a01.08660');
+    expect(complaints).toEqual([]);
+  });
+
+  test('the theme button keeps its choice over a reload', async () => {
+    await visit('/status');
+    await page.click('#theme');
+    await page.click('#theme');
+    expect(await page.getAttribute('html', 'data-theme')).toBe('dark');
+    await page.reload();
+    expect(await page.getAttribute('html', 'data-theme')).toBe('dark');
+    expect(complaints).toEqual([]);
+  });
+
+  test.each([
+    [390, '/'],
+    [390, '/indicators/1'],
+    [390, '/instruments/EUR_USD'],
+    [390, '/status'],
+    [1_440, '/'],
+  ])('at %i pixels %s does not scroll sideways', async (width, path) => {
+    await page.setViewportSize({ width, height: 800 });
+    await visit(path);
+    expect(
+      await page.evaluate('document.documentElement.scrollWidth - innerWidth'),
+    ).toBeLessThanOrEqual(0);
+  });
+
+  test('text has a contrast of 4.5 to 1 in both themes', async () => {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      for (const path of ['/', '/indicators/1', '/status']) {
+        await visit(path);
+        expect(await page.evaluate(`${weakTexts}; weakTexts()`), `${path} ${colorScheme}`).toEqual(
+          [],
+        );
+      }
+    }
+  });
+});

@@ -1,0 +1,55 @@
+import { html } from 'hono/html';
+import type { Verdict } from './dashboard.ts';
+import * as format from './format.ts';
+import type { Html } from './layout.ts';
+
+/** Says that prices are made up, wherever they are shown. */
+export function simulatedBadge(isSimulated: boolean): Html | '' {
+  return isSimulated
+    ? html`<span class="badge simulated" title="These prices come from a simulator, not from a market">simulated</span>`
+    : '';
+}
+
+/** A verdict in word, arrow, sign and colour; what is missing instead while it warms up. */
+export function verdictMark(row: { verdict: Verdict; bars: number; bars_required: number }): Html {
+  if (row.verdict === null) {
+    return html`<span class="verdict warming">warming up ${row.bars}/${row.bars_required}</span>`;
+  }
+  const { tone, arrow, word, sign } = format.verdictSigns(row.verdict);
+  return html`<span class="verdict ${tone}"><span class="arrow" aria-hidden="true">${arrow}</span> ${word} <span class="sign">${sign}</span></span>`;
+}
+
+/** The age of a time; page.js lets it grow between two renderings. */
+export function age(time: string | null, state: format.Freshness, now: number): Html {
+  if (time === null) return html`<span class="age absent">no data</span>`;
+  const at = format.iso(time);
+  return html`<span class="age ${state}"><time datetime="${at}" title="${format.utc(time)}" data-age>${format.duration(
+    format.secondsSince(time, now),
+  )}</time>${state === 'live' ? '' : html` <b>${state === 'dead' ? 'dead feed' : state}</b>`}</span>`;
+}
+
+/** Tabs as links, so that every choice has a URL; keys 1 to 9 follow them. */
+export function tabs(
+  label: string,
+  choices: readonly { name: string; href: string; isCurrent: boolean }[],
+  hasKeys = false,
+): Html {
+  return html`<nav class="tabs" aria-label="${label}">${choices.map(
+    (choice, index) =>
+      html`<a href="${choice.href}" ${choice.isCurrent ? html`aria-current="true"` : ''} ${
+        hasKeys ? html`data-key="${index + 1}"` : ''
+      }>${choice.name}</a>`,
+  )}</nav>`;
+}
+
+const seconds = (time: number) => new Date(time).toISOString().replace('.000Z', 'Z');
+
+/** The page with the ticks behind one candle. */
+export function ticksUrl(symbol: string, bucket: string, widthSeconds: number): string {
+  const from = format.milliseconds(bucket);
+  const query = new URLSearchParams({
+    from: seconds(from),
+    to: seconds(from + widthSeconds * 1_000),
+  });
+  return `/instruments/${encodeURIComponent(symbol)}/ticks?${query}`;
+}

@@ -1,0 +1,261 @@
+import type { Sql } from '../db/runtime/database.ts';
+
+/** +1 bullish, 0 neutral, -1 bearish; null while the indicator warms up. */
+export type Verdict = 1 | 0 | -1 | null;
+
+/** The timeframes candles exist in, with their width in seconds. */
+export const timeframes: Readonly<Record<string, number>> = {
+  '1s': 1,
+  '1m': 60,
+  '5m': 300,
+  '15m': 900,
+  '1h': 3_600,
+  '4h': 14_400,
+  '1d': 86_400,
+};
+
+export const sides = ['bid', 'ask', 'mid', 'last'] as const;
+
+/** An indicator of one instrument with its newest value. */
+export interface IndicatorRow {
+  readonly indicator_id: number;
+  readonly kind: string;
+  readonly label: string;
+  readonly timeframe: string;
+  readonly side: string;
+  readonly verdict: Verdict;
+  readonly value: number | null;
+  readonly lines: Readonly<Record<string, number | null>> | null;
+  readonly bucket: string | null;
+  readonly is_closed: boolean | null;
+  readonly bars: number;
+  readonly bars_required: number;
+  readonly computed_at: string | null;
+  readonly width_seconds: number;
+}
+
+/** One row of the market page. */
+export interface WatchlistRow {
+  readonly instrument_id: number;
+  readonly symbol: string;
+  readonly source: string;
+  readonly is_simulated: boolean;
+  readonly description: string | null;
+  readonly price_precision: number;
+  readonly bid: number | null;
+  readonly ask: number | null;
+  readonly last: number | null;
+  readonly mid: number | null;
+  readonly price: number | null;
+  readonly observed_at: string | null;
+  readonly received_at: string | null;
+  readonly day_open: number | null;
+  readonly change: number | null;
+  readonly change_percent: number | null;
+  readonly sparkline: readonly (number | null)[] | null;
+  readonly indicators: readonly IndicatorRow[];
+}
+
+/** An indicator with the rule that gives its verdict. */
+export interface Indicator {
+  readonly indicator_id: number;
+  readonly symbol: string;
+  readonly description: string | null;
+  readonly source: string;
+  readonly is_simulated: boolean;
+  readonly price_precision: number;
+  readonly kind: string;
+  readonly label: string;
+  readonly timeframe: string;
+  readonly width_seconds: number;
+  readonly side: string;
+  readonly params: Readonly<Record<string, unknown>> | null;
+  readonly rule: string | null;
+  readonly bars_required: number;
+  readonly latest: Pick<
+    IndicatorRow,
+    'bucket' | 'value' | 'lines' | 'verdict' | 'is_closed' | 'bars' | 'computed_at'
+  > | null;
+}
+
+/** Candles of an indicator with the lines and verdicts computed from them, oldest first. */
+export interface Chart {
+  readonly candles: readonly ChartCandle[];
+  readonly lines: Readonly<Record<string, readonly { time: number; value: number | null }[]>>;
+  readonly verdicts: readonly { time: number; verdict: Verdict }[];
+}
+
+export interface ChartCandle {
+  /** Left edge of the bucket in seconds since 1970. */
+  readonly time: number;
+  readonly open: number;
+  readonly high: number;
+  readonly low: number;
+  readonly close: number;
+  readonly tick_count: number;
+  readonly is_closed: boolean;
+}
+
+export interface Instrument {
+  readonly instrument_id: number;
+  readonly symbol: string;
+  readonly description: string | null;
+  readonly source: string;
+  readonly is_simulated: boolean;
+  readonly price_precision: number;
+  readonly is_active: boolean;
+  readonly indicators: readonly IndicatorRow[];
+}
+
+export interface Candle {
+  readonly bucket: string;
+  readonly open: number;
+  readonly high: number;
+  readonly low: number;
+  readonly close: number;
+  readonly average: number | null;
+  readonly sum: number | null;
+  readonly volume: number | null;
+  readonly tick_count: number;
+  readonly is_closed: boolean;
+  readonly revision: number | null;
+}
+
+export interface Tick {
+  readonly observed_at: string;
+  readonly seq: number | string;
+  readonly bid: number | null;
+  readonly ask: number | null;
+  readonly last: number | null;
+  readonly size: number | null;
+  readonly received_at: string | null;
+}
+
+/** What the operator sees of the whole pipeline. */
+export interface Status {
+  readonly engine: string;
+  readonly engine_version: string | null;
+  readonly postgres_version: string;
+  readonly started_at: string | null;
+  readonly processes: readonly {
+    process: string;
+    is_alive: boolean;
+    last_seen_at: string | null;
+  }[];
+  readonly lag: readonly { step: string; seconds: number | null; pending: number | null }[] | null;
+  readonly sources: readonly {
+    source: string;
+    is_simulated: boolean;
+    state: string | null;
+    last_message_at: string | null;
+    stored: number | null;
+    duplicate: number | null;
+    conflicting: number | null;
+    rejected: number | null;
+    /** Why the source is in its state. */
+    reason?: string | null;
+  }[];
+  readonly queues: readonly {
+    subscription: string;
+    queue: string;
+    pending: number | null;
+    oldest_pending_at: string | null;
+    last_sent_at: string | null;
+    last_error: string | null;
+    dead_letters?: number | null;
+  }[];
+  readonly is_healthy: boolean;
+  readonly faults: readonly string[] | null;
+}
+
+/** The read functions of SQL schema `dashboard`: all that the web process asks the database. */
+export interface Dashboard {
+  watchlist(): Promise<readonly WatchlistRow[]>;
+  indicator(indicatorId: number): Promise<Indicator | null>;
+  /** @param from only candles from this bucket on (ISO time); null for the newest `maxCandles`. */
+  chart(indicatorId: number, from: string | null, maxCandles: number): Promise<Chart | null>;
+  instrument(symbol: string): Promise<Instrument | null>;
+  /** Newest first. */
+  candles(
+    symbol: string,
+    timeframe: string,
+    side: string,
+    maxCandles: number,
+  ): Promise<readonly Candle[]>;
+  /** Oldest first, from `from` inclusive to `to` exclusive. */
+  ticks(symbol: string, from: string, to: string, maxTicks: number): Promise<readonly Tick[]>;
+  status(): Promise<Status>;
+}
+
+/**
+ * Equal questions asked while one is being answered share the next answer, so that a crowd costs
+ * one query. Never the running one: it may have begun before the change they ask about.
+ */
+function createSharing() {
+  const lanes = new Map<string, { running: Promise<unknown>; next: Promise<unknown> | null }>();
+
+  function start<T>(key: string, ask: () => Promise<T>): Promise<T> {
+    const running = ask();
+    const lane = { running, next: null };
+    lanes.set(key, lane);
+    const leave = () => {
+      if (lane.next === null && lanes.get(key) === lane) lanes.delete(key);
+    };
+    running.then(leave, leave);
+    return running;
+  }
+
+  return function share<T>(key: string, ask: () => Promise<T>): Promise<T> {
+    const lane = lanes.get(key);
+    if (lane === undefined) return start(key, ask);
+    const begin = () => start(key, ask);
+    lane.next ??= lane.running.then(begin, begin);
+    return lane.next as Promise<T>;
+  };
+}
+
+/** Wraps the functions of schema `dashboard`; times come back as ISO text, numbers as numbers. */
+export function createDashboard(sql: Sql): Dashboard {
+  const share = createSharing();
+  const one = async <T>(rows: PromiseLike<readonly object[]>): Promise<T> =>
+    ((await rows)[0] as { answer: T }).answer;
+
+  return {
+    watchlist: () =>
+      share('watchlist', () =>
+        one(
+          // jsonb instead of columns: one format for times and numbers in the whole web process.
+          sql`select coalesce(jsonb_agg(to_jsonb(w) order by w.symbol), '[]') as answer
+              from dashboard.watchlist() as w`,
+        ),
+      ),
+    indicator: indicatorId =>
+      share(`indicator ${indicatorId}`, () =>
+        one(sql`select dashboard.indicator(${indicatorId}::int) as answer`),
+      ),
+    chart: (indicatorId, from, maxCandles) =>
+      share(`chart ${indicatorId} ${from} ${maxCandles}`, () =>
+        one(
+          sql`select dashboard.chart(${indicatorId}::int, ${from}::timestamptz, ${maxCandles}::int)
+                as answer`,
+        ),
+      ),
+    instrument: symbol =>
+      share(`instrument ${symbol}`, () =>
+        one(sql`select dashboard.instrument(${symbol}::text) as answer`),
+      ),
+    candles: (symbol, timeframe, side, maxCandles) =>
+      share(`candles ${symbol} ${timeframe} ${side} ${maxCandles}`, () =>
+        one(
+          sql`select coalesce(dashboard.candles(${symbol}::text, ${timeframe}::text, ${side}::text,
+                ${maxCandles}::int), '[]') as answer`,
+        ),
+      ),
+    ticks: (symbol, from, to, maxTicks) =>
+      one(
+        sql`select coalesce(dashboard.ticks(${symbol}::text, ${from}::timestamptz,
+              ${to}::timestamptz, ${maxTicks}::int), '[]') as answer`,
+      ),
+    status: () => share('status', () => one(sql`select dashboard.status() as answer`)),
+  };
+}

@@ -1,0 +1,58 @@
+import { expect, test } from 'vitest';
+import * as format from './format.ts';
+
+test('a price has the decimals of its instrument and thousands separators', () => {
+  expect(format.price(64_210.5, 1)).toBe('64,210.5');
+  expect(format.price(0.000_000_12, 8)).toBe('0.00000012');
+  expect(format.price(-1.5, 2)).toBe('−1.50');
+});
+
+test('what does not exist is a dash, never a zero', () => {
+  expect(format.price(null, 5)).toBe('—');
+  expect(format.change(undefined, 5)).toBe('—');
+  expect(format.value(Number.NaN)).toBe('—');
+  expect(format.utc(null)).toBe('—');
+});
+
+test('a change always has its sign, with a true minus', () => {
+  expect(format.change(0.0012, 4)).toBe('+0.0012');
+  expect(format.change(-0.0012, 4)).toBe('−0.0012');
+  expect(format.change(0, 4)).toBe('0.0000');
+  expect(format.percent(-1.249)).toBe('−1.25 %');
+});
+
+test('a value of unknown scale shows four telling digits and no exponent', () => {
+  expect(format.value(54.2149)).toBe('54.21');
+  expect(format.value(0.000_123_456)).toBe('0.0001235');
+  expect(format.value(1e-12)).toBe('0.0000000000');
+  expect(format.value(123_456.7)).toBe('123,457');
+  expect(format.value(0)).toBe('0');
+});
+
+test('a line near the price is written like a price, an oscillator is not', () => {
+  expect(format.line(1.0846, 1.0845, 5)).toBe('1.08460');
+  expect(format.line(54.2, 1.0845, 5)).toBe('54.20');
+  expect(format.line(null, 1.0845, 5)).toBe('—');
+});
+
+test('times of PostgreSQL and of JSON are the same time in UTC with microseconds', () => {
+  expect(format.iso('2026-01-02 03:04:05.123456+00')).toBe('2026-01-02T03:04:05.123456Z');
+  expect(format.iso('2026-01-02T03:04:05.123456+00:00')).toBe('2026-01-02T03:04:05.123456Z');
+  expect(format.utc('2026-01-02T03:04:05+00:00')).toBe('2026-01-02 03:04:05 UTC');
+  expect(format.milliseconds('2026-01-02 03:04:05.123456+00')).toBe(
+    Date.parse('2026-01-02T03:04:05.123Z'),
+  );
+  expect(format.iso('2026-01-02T05:04:05+02:00')).toBe('2026-01-02T03:04:05.000Z');
+});
+
+test('durations use the largest unit that fits', () => {
+  expect([2.9, 60, 7_200, 172_800].map(format.duration)).toEqual(['2 s', '1 min', '2 h', '2 d']);
+});
+
+test('data is stale after two intervals and dead after ten', () => {
+  const now = Date.parse('2026-01-02T00:10:00Z');
+  const state = (secondsAgo: number) =>
+    format.freshness(new Date(now - secondsAgo * 1_000).toISOString(), 60, now);
+  expect([120, 121, 600, 601].map(state)).toEqual(['live', 'stale', 'stale', 'dead']);
+  expect(format.freshness(null, 60, now)).toBe('absent');
+});

@@ -1,0 +1,83 @@
+import { hostname } from 'node:os';
+import { type ServerType, serve } from '@hono/node-server';
+import { ConfigError, requireDatabaseUrl } from '../db/runtime/config.ts';
+import { openDatabase } from '../db/runtime/database.ts';
+import { type Context, runProcess, sleep, startHeartbeat } from '../db/runtime/process.ts';
+import { createApp } from './app.ts';
+import { createDashboard } from './dashboard.ts';
+import { createEvents } from './events.ts';
+import { createListener } from './listener.ts';
+
+const loopback = ['127.0.0.1', '::1', 'localhost'];
+
+await runProcess('web', async context => {
+  const { config, logger, onStop } = context;
+  const connection = {
+    url: requireDatabaseUrl(config),
+    process: 'web',
+    role: 'foresight_web',
+    logger,
+    statementTimeout: 5_000,
+  };
+  const sql = openDatabase(connection);
+  onStop(() => sql.end({ timeout: 1 }));
+
+  const dashboard = createDashboard(sql);
+  const events = createEvents({ dashboard, logger });
+  const listener = createListener({
+    open: () => openDatabase({ ...connection, process: 'web listener', maxConnections: 1 }),
+    logger,
+    onNotify: events.notify,
+    isNeeded: () => events.streamCount > 0,
+  });
+  onStop(() => listener.close());
+
+  startHeartbeat(context, (host, processId) => sql`select ops.beat('web', ${host}, ${processId})`);
+  // A database that is down must not keep the process from stopping.
+  onStop(() =>
+    Promise.race([sql`select ops.say_goodbye('web', ${hostname()}, ${process.pid})`, sleep(500)]),
+  );
+
+  const server = await listen(context, createApp({ dashboard, events, logger }).fetch);
+  onStop(() => closeServer(server));
+  onStop(() => events.close());
+});
+
+/** @throws {ConfigError} when HOST and PORT cannot be listened at: a restart would not help. */
+function listen(context: Context, fetch: Parameters<typeof serve>[0]['fetch']) {
+  const { host, port } = context.config;
+  const { promise, resolve, reject } = Promise.withResolvers<ServerType>();
+  const server = serve({ fetch, hostname: host, port }, () => {
+    context.logger.info(
+      { host, port },
+      `listening on http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    );
+    if (!loopback.includes(host)) {
+      context.logger.warn(
+        { host },
+        'HOST is not loopback: whoever reaches this port sees everything, there is no authentication',
+      );
+    }
+    resolve(server);
+  });
+  server.on('error', (error: NodeJS.ErrnoException) => {
+    const reasons: Readonly<Record<string, string>> = {
+      EADDRINUSE: `PORT ${port} on ${host} is taken by another program`,
+      EACCES: `PORT ${port} needs rights that this user does not have`,
+      EADDRNOTAVAIL: `HOST ${host} is not an address of this machine`,
+      ENOTFOUND: `HOST ${host} is not known`,
+    };
+    const reason = reasons[error.code ?? ''];
+    reject(reason === undefined ? error : new ConfigError(reason));
+  });
+  return promise;
+}
+
+/** Lets answers in progress end, and cuts what is still open after half a second. */
+function closeServer(server: ServerType): Promise<void> {
+  return new Promise(resolve => {
+    server.close(() => resolve());
+    const cut = () => 'closeAllConnections' in server && server.closeAllConnections();
+    setTimeout(cut, 500).unref();
+  });
+}

@@ -1,0 +1,242 @@
+import { type Context, Hono } from 'hono';
+import { html } from 'hono/html';
+import { assetUrl } from '../assets.ts';
+import { age, simulatedBadge, ticksUrl, verdictMark } from '../components.ts';
+import type {
+  Chart,
+  ChartCandle,
+  Dashboard,
+  Indicator,
+  IndicatorRow,
+  WatchlistRow,
+} from '../dashboard.ts';
+import type { Topic } from '../events.ts';
+import * as format from '../format.ts';
+import { type Html, page } from '../layout.ts';
+
+const chartCandles = 300;
+const tableCandles = 20;
+
+/** The number in a URL, or null when it cannot be an indicator's. */
+function readId(text: string | undefined): number | null {
+  if (text === undefined || !/^[1-9]\d{0,9}$/.test(text)) return null;
+  const id = Number(text);
+  return id <= 2_147_483_647 ? id : null;
+}
+
+const nameOf = (symbol: string, indicator: Pick<IndicatorRow, 'label' | 'timeframe'>) =>
+  `${symbol} ${indicator.label} ${indicator.timeframe}`;
+
+function titleOf(symbol: string, indicator: IndicatorRow): string {
+  const name = nameOf(symbol, indicator);
+  if (indicator.verdict === null) return name;
+  const { arrow, word } = format.verdictSigns(indicator.verdict);
+  return `${arrow} ${word} · ${name}`;
+}
+
+/** The row that the watchlist would show, for an instrument that is not on it. */
+function rowOf(indicator: Indicator): IndicatorRow {
+  const absent = {
+    bucket: null,
+    value: null,
+    lines: null,
+    verdict: null,
+    is_closed: null,
+    bars: 0,
+    computed_at: null,
+  };
+  return { ...indicator, ...(indicator.latest ?? absent) };
+}
+
+function fact(name: string, content: unknown): Html {
+  return html`<div><dt>${name}</dt><dd data-flash>${content}</dd></div>`;
+}
+
+function panel(
+  symbol: string,
+  row: IndicatorRow,
+  quote: { price: number | null; precision: number } | null,
+  now: number,
+): Html {
+  const state = format.freshness(row.bucket, row.width_seconds, now);
+  const lines = Object.entries(row.lines ?? {});
+  return html`<section id="now" class="now" aria-label="Current verdict" data-title="${titleOf(symbol, row)} · Foresight">
+    <p class="large" data-verdict="${row.verdict ?? ''}" data-name="${nameOf(symbol, row)}">${verdictMark(row)}</p>
+    <dl class="facts">
+      ${quote === null ? '' : fact('Price', format.price(quote.price, quote.precision))}
+      ${fact('Value', format.value(row.value))}
+      ${lines.map(([name, number]) => fact(`Input: ${name}`, format.line(number, quote?.price ?? null, quote?.precision ?? 5)))}
+      ${fact('Bucket', format.utc(row.bucket))}
+      ${fact('Candle', row.is_closed === null ? format.none : row.is_closed ? 'closed' : 'forming')}
+      ${fact('Candles used', `${row.bars} of ${row.bars_required}`)}
+      ${fact('Computed', age(row.computed_at, state === 'absent' ? 'live' : state, now))}
+    </dl>
+  </section>`;
+}
+
+function find(rows: readonly WatchlistRow[], id: number) {
+  for (const row of rows) {
+    const indicator = row.indicators.find(({ indicator_id }) => indicator_id === id);
+    if (indicator !== undefined) return { row, indicator };
+  }
+  return undefined;
+}
+
+function gone(): Html {
+  return html`<section id="now" class="now"><p>This indicator is not active any more.</p></section>`;
+}
+
+/** What the stream of an indicator's page carries. */
+export function indicatorTopic(query: (name: string) => string | undefined): Topic | null {
+  const id = readId(query('id'));
+  if (id === null) return null;
+  return {
+    key: `indicator ${id}`,
+    source: 'watchlist',
+    render(rows, now) {
+      const found = find(rows, id);
+      const whole = () =>
+        String(
+          found === undefined
+            ? gone()
+            : panel(found.row.symbol, found.indicator, quoteOf(found.row), now),
+        );
+      const state =
+        found && format.freshness(found.indicator.bucket, found.indicator.width_seconds, now);
+      const signature = JSON.stringify([
+        found?.indicator,
+        found?.row.price,
+        found?.row.observed_at,
+        state,
+      ]);
+      return {
+        id: 'now',
+        shape: found === undefined ? 'gone' : 'now',
+        whole,
+        parts: new Map([['now', { signature, html: whole }]]),
+      };
+    },
+  };
+}
+
+const quoteOf = (row: WatchlistRow) => ({ price: row.price, precision: row.price_precision });
+
+function historyRow(
+  indicator: Indicator,
+  chart: Chart,
+  candle: ChartCandle,
+  names: string[],
+): Html {
+  const { price_precision: precision } = indicator;
+  const bucket = new Date(candle.time * 1_000).toISOString();
+  const verdict = chart.verdicts.find(({ time }) => time === candle.time)?.verdict ?? null;
+  const signs = verdict === null ? null : format.verdictSigns(verdict);
+  return html`<tr>
+    <th scope="row"><time datetime="${bucket}">${bucket.slice(0, 19).replace('T', ' ')}</time></th>
+    <td class="num">${format.price(candle.open, precision)}</td>
+    <td class="num">${format.price(candle.high, precision)}</td>
+    <td class="num">${format.price(candle.low, precision)}</td>
+    <td class="num">${format.price(candle.close, precision)}</td>
+    ${names.map(name => {
+      const point = chart.lines[name]?.find(({ time }) => time === candle.time);
+      return html`<td class="num">${format.line(point?.value, candle.close, precision)}</td>`;
+    })}
+    <td>${signs === null ? format.none : html`<span class="verdict ${signs.tone}"><span class="arrow" aria-hidden="true">${signs.arrow}</span> ${signs.word} <span class="sign">${signs.sign}</span></span>`}</td>
+    <td>${candle.is_closed ? 'closed' : html`<em>forming</em>`}</td>
+    <td class="num"><a href="${ticksUrl(indicator.symbol, bucket, indicator.width_seconds)}">${format.count(candle.tick_count)} ticks</a></td>
+  </tr>`;
+}
+
+function history(indicator: Indicator, chart: Chart): Html {
+  const names = Object.keys(chart.lines);
+  const candles = chart.candles.slice(-tableCandles).reverse();
+  // Fetched anew when the stream says that something changed: the page itself, of which this is taken.
+  return html`<section id="history" hx-get="/indicators/${indicator.indicator_id}" hx-select="#history"
+    hx-swap="outerMorph" hx-trigger="changed from:#stream throttle:1s">
+    <h2>Last ${tableCandles} candles <small>UTC, newest first</small></h2>
+    ${
+      candles.length === 0
+        ? html`<p>No candles yet.</p>`
+        : html`<div class="grid" tabindex="0" role="region" aria-label="Candles, scrolls sideways"><table>
+      <thead><tr><th scope="col">Bucket</th><th scope="col" class="num">Open</th><th scope="col" class="num">High</th><th scope="col" class="num">Low</th><th scope="col" class="num">Close</th>
+        ${names.map(name => html`<th scope="col" class="num">${name}</th>`)}
+        <th scope="col">Verdict</th><th scope="col">Candle</th><th scope="col" class="num">Made of</th></tr></thead>
+      <tbody>${candles.map(candle => historyRow(indicator, chart, candle, names))}</tbody>
+    </table></div>`
+    }
+  </section>`;
+}
+
+function chartFigure(indicator: Indicator): Html {
+  return html`<figure class="chart js-only" hidden>
+    <p id="legend" class="legend" aria-hidden="true">&nbsp;</p>
+    <div id="chart" hx-ignore role="img" aria-label="Candles with the lines of ${indicator.label}; the table below has the same figures"
+      data-source="/indicators/${indicator.indicator_id}/chart.json" data-library="${assetUrl('lightweight-charts.js')}"
+      data-precision="${indicator.price_precision}" data-width="${indicator.width_seconds}"></div>
+    <figcaption>Verdict changes are marked with arrows. Drag to scroll, wheel to zoom. <button type="button" id="latest">Jump to latest</button> <button type="button" id="fit">Fit all</button></figcaption>
+  </figure>`;
+}
+
+function rule(indicator: Indicator): Html {
+  const inputs = Object.entries(indicator.params ?? {});
+  return html`<section aria-label="Rule"><h2>Rule</h2>
+    <p class="rule">${indicator.rule ?? 'This kind of indicator has no rule written down.'}</p>
+    <dl class="facts">
+      ${inputs.map(([name, input]) => fact(name, typeof input === 'object' ? JSON.stringify(input) : String(input)))}
+      ${fact('side', indicator.side)}${fact('timeframe', indicator.timeframe)}
+    </dl></section>`;
+}
+
+const credits = html`<a href="https://www.tradingview.com/" rel="noopener">Charts by TradingView Lightweight Charts™</a>, copyright © 2025 TradingView, Inc.`;
+
+async function show(context: Context, dashboard: Dashboard, id: number) {
+  const [indicator, chart, rows] = await Promise.all([
+    dashboard.indicator(id),
+    dashboard.chart(id, null, tableCandles),
+    dashboard.watchlist(),
+  ]);
+  if (indicator === null || chart === null) return context.notFound();
+  const found = find(rows, id);
+  const row = found?.indicator ?? rowOf(indicator);
+  return context.html(
+    page({
+      context,
+      title: titleOf(indicator.symbol, row),
+      stream: `page=indicator&id=${id}`,
+      scripts: ['chart.js'],
+      credits,
+      content: html`<div class="heading"><h1><a href="/instruments/${indicator.symbol}">${indicator.symbol}</a> ${indicator.label} <small>${indicator.timeframe} · ${indicator.side}</small> ${simulatedBadge(indicator.is_simulated)}</h1>
+          <p class="detail">${indicator.description ?? indicator.source}</p></div>
+        <div class="columns"><div>${panel(indicator.symbol, row, found === undefined ? null : quoteOf(found.row), Date.now())}
+        ${rule(indicator)}</div>
+        ${chartFigure(indicator)}</div>
+        ${history(indicator, chart)}`,
+    }),
+  );
+}
+
+async function showChart(context: Context, dashboard: Dashboard, id: number) {
+  const from = context.req.query('from');
+  if (from !== undefined && !/^\d{1,11}$/.test(from)) {
+    return context.json({ error: 'from must be seconds since 1970' }, 400);
+  }
+  const fromTime = from === undefined ? null : new Date(Number(from) * 1_000).toISOString();
+  const chart = await dashboard.chart(id, fromTime, chartCandles);
+  if (chart === null) return context.json({ error: 'no such indicator' }, 404);
+  context.header('Cache-Control', 'no-store');
+  return context.json(chart);
+}
+
+export function indicatorScreen(dashboard: Dashboard): Hono {
+  const routes = new Hono();
+  routes.get('/indicators/:id/chart.json', async context => {
+    const id = readId(context.req.param('id'));
+    if (id === null) return context.json({ error: 'no such indicator' }, 404);
+    return showChart(context, dashboard, id);
+  });
+  routes.get('/indicators/:id', async context => {
+    const id = readId(context.req.param('id'));
+    return id === null ? context.notFound() : show(context, dashboard, id);
+  });
+  return routes;
+}

@@ -1,0 +1,229 @@
+import { Hono } from 'hono';
+import { html } from 'hono/html';
+import { age, simulatedBadge, tabs, verdictMark } from '../components.ts';
+import { type Dashboard, type IndicatorRow, timeframes, type WatchlistRow } from '../dashboard.ts';
+import type { Part, Topic } from '../events.ts';
+import * as format from '../format.ts';
+import { type Html, page } from '../layout.ts';
+import { sparkline, summarize } from '../summary.ts';
+
+const sorts = ['symbol', 'change', 'verdict'] as const;
+
+interface View {
+  readonly sort: (typeof sorts)[number];
+  readonly timeframe: string | null;
+}
+
+interface Column {
+  readonly key: string;
+  readonly label: string;
+  readonly timeframe: string;
+  readonly width: number;
+}
+
+type Query = (name: string) => string | undefined;
+
+function readView(query: Query): View {
+  const timeframe = query('timeframe') ?? '';
+  return {
+    sort: sorts.find(sort => sort === query('sort')) ?? 'symbol',
+    timeframe: Object.hasOwn(timeframes, timeframe) ? timeframe : null,
+  };
+}
+
+function viewQuery(view: View): string {
+  return new URLSearchParams({
+    ...(view.sort === 'symbol' ? {} : { sort: view.sort }),
+    ...(view.timeframe === null ? {} : { timeframe: view.timeframe }),
+  }).toString();
+}
+
+const columnKey = (indicator: IndicatorRow) => `${indicator.label}\n${indicator.timeframe}`;
+
+function columnsOf(rows: readonly WatchlistRow[], view: View): Column[] {
+  const columns = new Map<string, Column>();
+  for (const { label, timeframe, width_seconds, ...rest } of rows.flatMap(row => row.indicators)) {
+    if (view.timeframe !== null && view.timeframe !== timeframe) continue;
+    const key = columnKey({ label, timeframe, width_seconds, ...rest });
+    columns.set(key, { key, label, timeframe, width: width_seconds });
+  }
+  return [...columns.values()].sort(
+    (a, b) => a.width - b.width || a.label.localeCompare(b.label, 'en'),
+  );
+}
+
+function sorted(rows: readonly WatchlistRow[], view: View, now: number): WatchlistRow[] {
+  const bySymbol = [...rows].sort((a, b) => a.symbol.localeCompare(b.symbol, 'en'));
+  if (view.sort === 'symbol') return bySymbol;
+  const weight = (row: WatchlistRow) =>
+    (view.sort === 'change' ? row.change_percent : summarize(row.indicators, now).mean) ??
+    Number.NEGATIVE_INFINITY;
+  const weights = new Map(bySymbol.map(row => [row, weight(row)]));
+  return bySymbol.sort((a, b) => {
+    const [x, y] = [weights.get(a) ?? 0, weights.get(b) ?? 0];
+    return x === y ? 0 : y - x;
+  });
+}
+
+/** How often news is expected: the finest timeframe that someone watches, a minute without any. */
+function expectedInterval(row: WatchlistRow): number {
+  const widths = row.indicators.map(indicator => indicator.width_seconds);
+  return widths.length === 0 ? 60 : Math.max(5, Math.min(...widths));
+}
+
+function verdictCell(indicator: IndicatorRow, now: number): Html {
+  const state = format.freshness(indicator.bucket, indicator.width_seconds, now);
+  const isOld = state === 'stale' || state === 'dead';
+  return html`<a class="cell ${isOld ? 'old' : ''}" href="/indicators/${indicator.indicator_id}" data-verdict="${indicator.verdict ?? ''}">${verdictMark(
+    indicator,
+  )}<span class="detail">${indicator.value === null ? '' : format.value(indicator.value)}${
+    isOld ? html` <b>${state}</b>` : indicator.is_closed === false ? ' forming' : ''
+  }</span></a>`;
+}
+
+function indicatorCell(row: WatchlistRow, column: Column, now: number): Html {
+  const found = row.indicators.filter(indicator => columnKey(indicator) === column.key);
+  return html`<td data-label="${column.label} · ${column.timeframe}" data-flash>${
+    found.length === 0
+      ? html`<span class="none" title="not computed for this instrument">${format.none}</span>`
+      : found.map(indicator => verdictCell(indicator, now))
+  }</td>`;
+}
+
+function summaryCell(row: WatchlistRow, now: number): Html {
+  const { tone, arrow, word, counts } = summarize(row.indicators, now);
+  return html`<td class="summary" data-label="Summary" data-flash><span class="verdict ${tone}"><span class="arrow" aria-hidden="true">${arrow}</span> ${word}</span><span class="detail" title="left out: warming up or old">${counts}</span></td>`;
+}
+
+function quoteCells(row: WatchlistRow, now: number): Html {
+  const { price_precision: precision } = row;
+  const state = format.freshness(row.observed_at, expectedInterval(row), now);
+  const tone = (row.change ?? 0) > 0 ? 'up' : (row.change ?? 0) < 0 ? 'down' : 'flat';
+  return html`<td class="num price ${state}" data-label="Price" data-flash><span class="figure">${format.price(row.price, precision)}</span><span class="detail">${age(row.observed_at, state, now)}</span></td>
+    <td class="num quote ${state}" data-label="Bid / ask" data-flash><span>${format.price(row.bid, precision)}</span><span>${format.price(row.ask, precision)}</span></td>
+    <td class="num change ${tone} ${state}" data-label="Since 00:00 UTC" data-flash><span>${format.change(row.change, precision)}</span><span>${format.percent(row.change_percent)}</span></td>`;
+}
+
+function tableRow(row: WatchlistRow, columns: readonly Column[], now: number): Html {
+  return html`<tr id="row-${row.instrument_id}" data-text="${`${row.symbol} ${row.description ?? ''}`.toLowerCase()}">
+    <th scope="row"><a href="/instruments/${row.symbol}">${row.symbol}</a> ${simulatedBadge(row.is_simulated)}<span class="detail" title="${row.description ?? ''}">${row.description ?? row.source}</span></th>
+    ${quoteCells(row, now)}
+    <td class="trend" data-label="Trend">${sparkline(row.sparkline ?? [], row.price_precision)}</td>
+    ${summaryCell(row, now)}
+    ${columns.map(column => indicatorCell(row, column, now))}
+  </tr>`;
+}
+
+function sortHeader(view: View, sort: View['sort'], name: string): Html {
+  const isCurrent = view.sort === sort;
+  const direction = sort === 'symbol' ? 'ascending' : 'descending';
+  return html`<a href="/?${viewQuery({ ...view, sort })}" ${
+    isCurrent ? html`aria-current="true"` : ''
+  }>${name}${isCurrent ? html` <span aria-hidden="true">${direction === 'ascending' ? '↑' : '↓'}</span>` : ''}</a>`;
+}
+
+function tableHead(columns: readonly Column[], view: View): Html {
+  const aria = (sort: View['sort']) =>
+    view.sort !== sort ? '' : html`aria-sort="${sort === 'symbol' ? 'ascending' : 'descending'}"`;
+  return html`<thead><tr>
+    <th scope="col" ${aria('symbol')}>${sortHeader(view, 'symbol', 'Instrument')}</th>
+    <th scope="col" class="num">Price</th>
+    <th scope="col" class="num">Bid<br>Ask</th>
+    <th scope="col" class="num" ${aria('change')}>${sortHeader(view, 'change', 'Change')}<span class="detail">since 00:00 UTC</span></th>
+    <th scope="col">Trend<span class="detail">30 × 15m</span></th>
+    <th scope="col" ${aria('verdict')}>${sortHeader(view, 'verdict', 'Summary')}<span class="detail">mean of votes</span></th>
+    ${columns.map(column => html`<th scope="col">${column.label}<span class="detail">${column.timeframe}</span></th>`)}
+  </tr></thead>`;
+}
+
+function timeframeTabs(rows: readonly WatchlistRow[], view: View): Html | '' {
+  const used = new Set(rows.flatMap(row => row.indicators.map(({ timeframe }) => timeframe)));
+  if (used.size < 2) return '';
+  const choices = [null, ...Object.keys(timeframes).filter(name => used.has(name))];
+  return tabs(
+    'Timeframe of the indicators',
+    choices.map(timeframe => ({
+      name: timeframe ?? 'all',
+      href: `/?${viewQuery({ ...view, timeframe })}`,
+      isCurrent: view.timeframe === timeframe,
+    })),
+    true,
+  );
+}
+
+function emptyState(): Html {
+  return html`<div class="empty">
+    <h2>No instruments yet</h2>
+    <p>Add one from psql. It appears here by itself:</p>
+    <pre><code>select feed.add_instrument('EUR_USD', 'manual');</code></pre>
+  </div>`;
+}
+
+function watchlist(rows: readonly WatchlistRow[], view: View, now: number): Html {
+  const columns = columnsOf(rows, view);
+  if (rows.length === 0) return html`<section id="watchlist">${emptyState()}</section>`;
+  return html`<section id="watchlist">
+    ${timeframeTabs(rows, view)}
+    <div class="grid" tabindex="0" role="region" aria-label="Watchlist, scrolls sideways">
+      <table class="market">
+        ${tableHead(columns, view)}
+        <tbody>${sorted(rows, view, now).map(row => tableRow(row, columns, now))}</tbody>
+      </table>
+    </div>
+  </section>`;
+}
+
+function rowPart(row: WatchlistRow, columns: readonly Column[], now: number): Part {
+  const states = [
+    format.freshness(row.observed_at, expectedInterval(row), now),
+    ...row.indicators.map(({ bucket, width_seconds }) =>
+      format.freshness(bucket, width_seconds, now),
+    ),
+  ];
+  return {
+    // Ages are left out: they grow in the browser, and would make every row change every second.
+    signature: JSON.stringify([row, states]),
+    html: () => String(tableRow(row, columns, now)),
+  };
+}
+
+/** What the stream of the market page carries. */
+export function marketTopic(query: Query): Topic {
+  const view = readView(query);
+  return {
+    key: `market ${viewQuery(view)}`,
+    source: 'watchlist',
+    render(rows, now) {
+      const columns = columnsOf(rows, view);
+      const order = sorted(rows, view, now);
+      return {
+        id: 'watchlist',
+        shape: JSON.stringify([order.map(row => row.instrument_id), columns]),
+        whole: () => String(watchlist(rows, view, now)),
+        parts: new Map(
+          order.map(row => [`row-${row.instrument_id}`, rowPart(row, columns, now)] as const),
+        ),
+      };
+    },
+  };
+}
+
+export function marketScreen(dashboard: Pick<Dashboard, 'watchlist'>): Hono {
+  const routes = new Hono();
+  routes.get('/', async context => {
+    const view = readView(name => context.req.query(name));
+    const rows = await dashboard.watchlist();
+    return context.html(
+      page({
+        context,
+        title: 'Market',
+        stream: `page=market&${viewQuery(view)}`,
+        content: html`<div class="heading"><h1>Market</h1>
+          <label class="filter js-only" hidden>Filter <input id="filter" type="search" placeholder="symbol or name" autocomplete="off" aria-keyshortcuts="/"></label>
+        </div>
+        ${watchlist(rows, view, Date.now())}`,
+      }),
+    );
+  });
+  return routes;
+}
