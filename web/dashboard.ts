@@ -1,4 +1,5 @@
 import type { Sql } from '../db/runtime/database.ts';
+import { createTrends, type Trend, type Trends } from './trends.ts';
 
 /** +1 bullish, 0 neutral, -1 bearish; null while the indicator warms up. */
 export type Verdict = 1 | 0 | -1 | null;
@@ -187,6 +188,23 @@ export interface Dashboard {
   status(): Promise<Status>;
 }
 
+type Quote = Omit<WatchlistRow, 'day_open' | 'change' | 'change_percent' | 'sparkline'>;
+
+/** A day that began after the trends were read has no opening yet: no change is better than a wrong one. */
+function toRow(quote: Quote, trends: Trends): WatchlistRow {
+  const trend = trends.get(quote.instrument_id);
+  const isSameDay = trend?.opened_at.slice(0, 10) === quote.observed_at?.slice(0, 10);
+  const dayOpen = isSameDay ? (trend?.day_open ?? null) : null;
+  const change = quote.price === null || dayOpen === null ? null : quote.price - dayOpen;
+  return {
+    ...quote,
+    day_open: dayOpen,
+    change,
+    change_percent: change === null || dayOpen === null ? null : (100 * change) / dayOpen,
+    sparkline: trend?.closes ?? [],
+  };
+}
+
 /**
  * Equal questions asked while one is being answered share the next answer, so that a crowd costs
  * one query. Never the running one: it may have begun before the change they ask about.
@@ -220,15 +238,24 @@ export function createDashboard(sql: Sql): Dashboard {
   const one = async <T>(rows: PromiseLike<readonly object[]>): Promise<T> =>
     ((await rows)[0] as { answer: T }).answer;
 
+  // jsonb instead of columns: one format for times and numbers in the whole web process.
+  const trends = createTrends(() =>
+    one<Trend[]>(
+      sql`select coalesce(jsonb_agg(to_jsonb(t)), '[]') as answer from dashboard.trends() as t`,
+    ),
+  );
+  const quotes = () =>
+    one<Quote[]>(
+      sql`select coalesce(jsonb_agg(to_jsonb(q) order by q.symbol), '[]') as answer
+          from dashboard.quotes() as q`,
+    );
+
   return {
     watchlist: () =>
-      share('watchlist', () =>
-        one(
-          // jsonb instead of columns: one format for times and numbers in the whole web process.
-          sql`select coalesce(jsonb_agg(to_jsonb(w) order by w.symbol), '[]') as answer
-              from dashboard.watchlist() as w`,
-        ),
-      ),
+      share('watchlist', async () => {
+        const [known, newest] = await Promise.all([trends(), quotes()]);
+        return newest.map(quote => toRow(quote, known));
+      }),
     indicator: indicatorId =>
       share(`indicator ${indicatorId}`, () =>
         one(sql`select dashboard.indicator(${indicatorId}::int) as answer`),
