@@ -32,7 +32,8 @@ begin
 end
 $$;
 
-grant usage on schema feed, ops to foresight_ingest;
+-- outbox is for outbox.nudge() only.
+grant usage on schema feed, outbox, ops to foresight_ingest;
 grant usage on schema feed, outbox, ops to foresight_publish;
 grant usage on schema feed, indicator, ops to foresight_indicators;
 grant usage on schema dashboard, ops to foresight_web;

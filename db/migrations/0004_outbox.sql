@@ -1,17 +1,20 @@
 -- From "something changed" to "everybody was told". The tables hold what is left to do; jobs only nudge.
 
+create sequence outbox.change_revision;
+comment on sequence outbox.change_revision is 'Revisions of change marks. One for all, so that a mark that was removed and made again is never taken for the old one.';
+
 create table outbox.changes (
   instrument_id int not null,
   minute timestamptz not null,
   changed_from timestamptz not null,
   changed_to timestamptz not null,
-  revision bigint not null default 1,
+  revision bigint not null default nextval('outbox.change_revision'),
   refreshed_revision bigint not null default 0,
   primary key (instrument_id, minute)
 ) with (fillfactor = 50, autovacuum_vacuum_threshold = 200, autovacuum_vacuum_scale_factor = 0);
 comment on table outbox.changes is 'Where ticks came in and candles were not captured since: a row an instrument and minute, however many ticks.';
 comment on column outbox.changes.changed_to is 'Newest tick of the change, inclusive.';
-comment on column outbox.changes.revision is 'Raised by every statement that adds ticks; a capture removes the row only if it is still the one it read.';
+comment on column outbox.changes.revision is 'Drawn anew by every statement that adds ticks; a capture removes the row only if it is still the one it read.';
 comment on column outbox.changes.refreshed_revision is 'The revision up to which late ticks were refreshed into the candles (TimescaleDB only).';
 
 create sequence outbox.revision;

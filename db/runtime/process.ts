@@ -66,7 +66,11 @@ export async function runProcess(
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(0));
   process.once('disconnect', () => void stop(0));
   process.on('uncaughtException', fail);
-  process.on('unhandledRejection', fail);
+  process.on('unhandledRejection', error => {
+    // postgres.js 3.4.9 tells nobody when a connection ends while it asks for the array types.
+    if (isLostConnection(error)) logger.warn({ err: error }, 'database connection lost');
+    else fail(error);
+  });
 
   let started = (): void => undefined;
   const starting = new Promise<void>(resolve => {
@@ -92,6 +96,12 @@ export async function runProcess(
   } finally {
     started();
   }
+}
+
+/** By the code of PostgreSQL (ended by an administrator, a crash or a shutdown), postgres.js or the system. */
+function isLostConnection(error: unknown): boolean {
+  const { code } = (error ?? {}) as { code?: unknown };
+  return /^(57P0[123]|CONNECTION_(CLOSED|DESTROYED)|ECONNRESET|EPIPE)$/.test(String(code));
 }
 
 /** Calls `beat` now and every five seconds, so that `ops.status` knows that the process lives. */

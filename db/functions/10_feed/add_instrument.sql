@@ -12,6 +12,10 @@ as $$
 declare
   existing feed.instruments;
 begin
+  if add_instrument.symbol is null or add_instrument.symbol !~ '^[A-Z0-9][A-Z0-9._:-]{0,31}$' then
+    raise exception 'the symbol % is not allowed', coalesce(quote_literal(left(add_instrument.symbol, 80)), 'null')
+      using errcode = '23514', hint = 'Capital letters, digits and . _ : - are, at most 32 of them.';
+  end if;
   if not exists (select from feed.sources as s where s.source = add_instrument.source) then
     raise exception 'there is no source %', quote_literal(left(add_instrument.source, 80))
       using errcode = 'NOSRC',

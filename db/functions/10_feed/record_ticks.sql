@@ -19,11 +19,11 @@ as $$
 #variable_conflict use_column
 declare
   received int := cardinality(symbols);
-  latest timestamptz := clock_timestamp() + future_tolerance;
+  -- Never beyond what the trigger of feed.ticks allows, which would refuse the whole batch.
+  latest timestamptz := clock_timestamp() + least(future_tolerance, interval '5 seconds');
 begin
-  if cardinality(observed_ats) <> received or cardinality(seqs) <> received
-    or cardinality(bids) <> received or cardinality(asks) <> received
-    or cardinality(lasts) <> received or cardinality(sizes) <> received
+  if received is null or (received, received, received, received, received, received) is distinct from
+    (cardinality(observed_ats), cardinality(seqs), cardinality(bids), cardinality(asks), cardinality(lasts), cardinality(sizes))
   then
     raise exception 'the arrays of a batch must have one element a tick: % symbols, % observed_ats, % seqs, % bids, % asks, % lasts, % sizes',
       received, cardinality(observed_ats), cardinality(seqs), cardinality(bids), cardinality(asks),
@@ -87,5 +87,5 @@ end
 $$;
 
 comment on function feed.record_ticks(text, text[], timestamptz[], bigint[], double precision[], double precision[], double precision[], double precision[], interval) is
-  'Store a batch of ticks, each once: array i holds tick i; absent prices are null. Returns how many were stored, duplicate (same key, same content), conflicting (same key, other content: kept in feed.rejected_ticks), and rejected (kept there with the reason); the four add up to the batch. future_tolerance: how far observed_at (UTC) may be ahead of our clock. Error ARRAY: arrays of unequal length.';
+  'Store a batch of ticks, each once: array i holds tick i; absent prices are null. Returns how many were stored, duplicate (same key, same content), conflicting (same key, other content: kept in feed.rejected_ticks), and rejected (kept there with the reason); the four add up to the batch. future_tolerance: how far observed_at (UTC) may be ahead of our clock, at most 5 seconds. Error ARRAY: arrays of unequal length.';
 grant execute on function feed.record_ticks(text, text[], timestamptz[], bigint[], double precision[], double precision[], double precision[], double precision[], interval) to foresight_ingest;

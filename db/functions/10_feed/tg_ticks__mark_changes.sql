@@ -33,7 +33,7 @@ begin
   on conflict (instrument_id, minute) do update set
     changed_from = least(c.changed_from, excluded.changed_from),
     changed_to = greatest(c.changed_to, excluded.changed_to),
-    revision = c.revision + 1;
+    revision = nextval('outbox.change_revision');
   return null;
 end
 $$;

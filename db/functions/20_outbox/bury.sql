@@ -10,6 +10,7 @@ as $$
 declare
   buried int;
 begin
+  perform outbox.lock_deliveries(subscription_ids, instrument_ids, timeframes, sides, buckets);
   with gone as (
     delete from outbox.deliveries as d
     using unnest(subscription_ids, instrument_ids, timeframes, sides, buckets, revisions)

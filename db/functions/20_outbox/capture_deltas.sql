@@ -14,21 +14,23 @@ set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
 declare
-  horizon timestamptz;
   marks outbox.changes[];
   wanted record;
-  found_count int;
+  piece record;
+  found outbox.delta[];
+  deltas outbox.delta[] := '{}';
 begin
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception 'outbox.capture_deltas must run at read committed' using errcode = 'ISOLA';
   end if;
   perform pg_advisory_xact_lock(hashtext('outbox.capture_deltas'));
-  horizon := feed.refresh_horizon();
 
+  -- Marks and horizon in one statement: a refresh that begins after it has all ticks of these marks.
+  with horizon as materialized (select feed.refresh_horizon() as value)
   select array_agg(c) into marks
   from (
-    select c.* from outbox.changes as c
-    where c.changed_from >= horizon or c.refreshed_revision = c.revision
+    select c.* from outbox.changes as c, horizon as h
+    where c.changed_from >= h.value or c.refreshed_revision = c.revision
     order by c.minute desc
     limit max_changes
   ) as c;
@@ -48,6 +50,23 @@ begin
     )
     order by t.width
   loop
+   -- The bounds of time must be constants: with a value of a join, a continuous aggregate would
+   -- aggregate the instrument's whole history. So what is near in time is read together.
+   for piece in
+    select lower(p.range) as from_bucket, upper(p.range) - near.gap as to_bucket, p.instrument_ids
+    from (select greatest(wanted.width * 60, interval '1 hour') as gap) as near
+    cross join lateral (
+      select r.range, array_agg(distinct m.instrument_id) as instrument_ids
+      from unnest((
+        select range_agg(tstzrange(
+          date_bin(wanted.width, m.changed_from, '2000-01-03Z'),
+          date_bin(wanted.width, m.changed_to, '2000-01-03Z') + wanted.width + near.gap))
+        from unnest(marks) as m
+      )) as r(range)
+      join unnest(marks) as m on m.changed_from <@ r.range
+      group by r.range
+    ) as p
+   loop
     execute format(
       $statement$
       with touched as (
@@ -56,6 +75,7 @@ begin
           date_bin(%1$L::interval, m.changed_from, '2000-01-03Z'),
           date_bin(%1$L::interval, m.changed_to, '2000-01-03Z') + %1$L::interval))) as range
         from unnest($1) as m
+        where m.changed_from >= %4$L and m.changed_from < %5$L
         group by m.instrument_id
       ),
       wanted as (
@@ -69,10 +89,8 @@ begin
       current as (
         select w.instrument_id, w.side, c.bucket, p.*, c.volume, c.bucket + %1$L::interval + w.grace as closes_at
         from touched as t
-        cross join lateral (
-          select * from feed.%3$I as c
-          where c.instrument_id = t.instrument_id and c.bucket >= lower(t.range) and c.bucket < upper(t.range)
-        ) as c
+        join feed.%3$I as c on c.instrument_id = t.instrument_id and c.bucket <@ t.range
+          and c.instrument_id = any (%6$L::int[]) and c.bucket >= %4$L and c.bucket < %5$L
         join wanted as w on w.instrument_id = t.instrument_id
         cross join lateral (values
           ('bid', c.bid_open, c.bid_high, c.bid_low, c.bid_close, c.bid_sum, c.bid_count),
@@ -95,18 +113,24 @@ begin
           sum = excluded.sum, volume = excluded.volume, tick_count = excluded.tick_count,
           is_closed = old.is_closed or excluded.is_closed,
           revision = excluded.revision, captured_at = excluded.captured_at
-        where (old.open, old.high, old.low, old.close, old.volume, old.tick_count)
-          is distinct from (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume, excluded.tick_count)
+        -- Sums depend on the order of addition in their last bits: that is no change.
+        where (old.open, old.high, old.low, old.close, old.tick_count, old.volume is null)
+          is distinct from (excluded.open, excluded.high, excluded.low, excluded.close, excluded.tick_count, excluded.volume is null)
           or abs(old.sum - excluded.sum) > 1e-9 * abs(excluded.sum)
+          or abs(old.volume - excluded.volume) > 1e-9 * abs(excluded.volume)
         returning instrument_id, timeframe, side, bucket, is_closed, revision
-      ),
-      queued as (select outbox.queue_deliveries(array_agg(row(s.*)::outbox.delta)) from stored as s having count(*) > 0)
-      select count(*)::int from stored, (select count(*) from queued) as q
+      )
+      select array_agg(row(s.*)::outbox.delta) from stored as s
       $statement$,
-      wanted.width, wanted.timeframe, 'candles_' || wanted.timeframe)
-    into found_count using marks;
-    delta_count := delta_count + found_count;
+      wanted.width, wanted.timeframe, 'candles_' || wanted.timeframe,
+      piece.from_bucket, piece.to_bucket, piece.instrument_ids)
+    into found using marks;
+    deltas := deltas || found;
+   end loop;
   end loop;
+  delta_count := cardinality(deltas);
+  -- All at once: queue_deliveries has an order in which it locks.
+  perform outbox.queue_deliveries(deltas);
 
   delete from outbox.changes as c
   using (

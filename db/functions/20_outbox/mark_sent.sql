@@ -9,6 +9,7 @@ as $$
 declare
   done int;
 begin
+  perform outbox.lock_deliveries(subscription_ids, instrument_ids, timeframes, sides, buckets);
   delete from outbox.deliveries as d
   using unnest(subscription_ids, instrument_ids, timeframes, sides, buckets, revisions)
     as s(subscription_id, instrument_id, timeframe, side, bucket, revision)
@@ -24,6 +25,7 @@ begin
   where d.subscription_id = s.subscription_id and d.instrument_id = s.instrument_id
     and d.timeframe = s.timeframe and d.side = s.side and d.bucket = s.bucket;
 
+  perform from outbox.subscriptions as s where s.subscription_id = any(subscription_ids) order by s.subscription_id for no key update;
   update outbox.subscriptions as s
   set last_sent_at = clock_timestamp(), sent_count = s.sent_count + sent.count,
     failure_count = 0, last_error = null, retry_at = '-infinity'

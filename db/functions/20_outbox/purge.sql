@@ -7,6 +7,8 @@ as $$
 declare
   purged int;
 begin
+  -- A capture or a republish could queue what is removed at this moment.
+  perform pg_advisory_xact_lock(hashtext('outbox.capture_deltas'));
   delete from outbox.candles as c
   where c.is_closed and c.captured_at < now() - keep
     and not exists (

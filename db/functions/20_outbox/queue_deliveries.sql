@@ -1,3 +1,5 @@
+-- Deliveries are locked by timeframe, subscription, instrument, side and bucket, here and wherever
+-- several are changed, so that two statements cannot lock each other's rows.
 create or replace function outbox.queue_deliveries(deltas outbox.delta[])
 returns int
 language plpgsql
@@ -15,7 +17,7 @@ begin
     and (f.timeframe is null or f.timeframe = d.timeframe)
   join outbox.subscriptions as s on s.subscription_id = f.subscription_id
   where d.is_closed or not s.closed_only
-  order by 1, 2, 3, 4, 5
+  order by 3, 1, 2, 4, 5
   on conflict (subscription_id, instrument_id, timeframe, side, bucket) do update
     set revision = greatest(old.revision, excluded.revision);
   get diagnostics queued = row_count;

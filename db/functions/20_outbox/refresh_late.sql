@@ -1,5 +1,6 @@
 -- TimescaleDB shows a tick that came in below a watermark only after a refresh: do it for exactly
--- the ranges that late ticks touched, joined where they are near each other.
+-- the ranges that late ticks touched, joined where they are near each other. By force: a tick that
+-- was committed in the moment in which a refresh began may be in no list of what is out of date.
 create or replace procedure outbox.refresh_late()
 language plpgsql
 as $$
@@ -11,7 +12,7 @@ begin
   select pg_catalog.array_agg(c) into late
   from (
     select c.* from outbox.changes as c
-    where c.changed_from < horizon and c.refreshed_revision < c.revision
+    where c.changed_from < horizon and c.refreshed_revision <> c.revision
     order by c.minute limit 10000
   ) as c;
   if late is null then
@@ -25,12 +26,12 @@ begin
       from pg_catalog.unnest(late) as c
     )) as r(piece)
   loop
-    call feed.refresh_candles(late_range.from_time, late_range.to_time);
+    call feed.refresh_candles(late_range.from_time, late_range.to_time, force => true);
   end loop;
   update outbox.changes as c
-  set refreshed_revision = greatest(c.refreshed_revision, l.revision)
+  set refreshed_revision = l.revision
   from pg_catalog.unnest(late) as l
-  where c.instrument_id = l.instrument_id and c.minute = l.minute;
+  where c.instrument_id = l.instrument_id and c.minute = l.minute and c.refreshed_revision < l.revision;
   commit;
 end
 $$;

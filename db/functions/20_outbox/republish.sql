@@ -12,6 +12,8 @@ begin
   if subscription.subscription_id is null then
     raise exception 'there is no subscription %', quote_literal(left(republish.name, 80)) using errcode = 'NOSUB';
   end if;
+  -- Nothing is captured or purged meanwhile.
+  perform pg_advisory_xact_lock(hashtext('outbox.capture_deltas'));
   insert into outbox.deliveries as old (subscription_id, instrument_id, timeframe, side, bucket, revision)
   select distinct subscription.subscription_id, c.instrument_id, c.timeframe, c.side, c.bucket, c.revision
   from outbox.candles as c

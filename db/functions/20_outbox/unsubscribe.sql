@@ -5,6 +5,8 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  -- A capture locks deliveries first and their subscription then, this the other way round.
+  perform pg_advisory_xact_lock(hashtext('outbox.capture_deltas'));
   delete from outbox.subscriptions as s where s.name = unsubscribe.name;
   return found;
 end

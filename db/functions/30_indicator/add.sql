@@ -9,23 +9,12 @@ as $$
 declare
   series_id int := feed.instrument_id(add.symbol);
   checked jsonb := indicator.checked_params(add.kind, add.params);
-  known indicator.kinds;
-  label text;
-  bars int;
   added_id int;
 begin
   perform feed.timeframe_width(add.timeframe);
-  select k.* into known from indicator.kinds as k where k.kind = add.kind;
-  select coalesce(sum(term.factor::numeric * coalesce((checked ->> term.name)::numeric, 1)), 1)::int into bars
-  from jsonb_each_text(known.bars) as term(name, factor);
-  label := known.label;
-  select coalesce(
-    (select string_agg(coalesce(checked ->> piece.parts[1], '') || piece.parts[2], '' order by piece.position)
-     from regexp_matches('{}' || known.label, '\{(\w*)\}([^{]*)', 'g') with ordinality as piece(parts, position)),
-    known.label) into label;
-
   insert into indicator.definitions (instrument_id, timeframe, side, kind, params, label, bars_required)
-  values (series_id, add.timeframe, add.side, add.kind, checked, label, bars)
+  select series_id, add.timeframe, add.side, add.kind, checked, d.label, d.bars_required
+  from indicator.derived(add.kind, checked) as d
   on conflict on constraint definitions_instrument_id_timeframe_side_kind_params_key do nothing
   returning indicator_id into added_id;
   if added_id is null then

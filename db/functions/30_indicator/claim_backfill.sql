@@ -39,6 +39,10 @@ begin
     return;
   end if;
 
+  -- Says which stretch is in work: a repeated request meanwhile sets it back, and it begins again.
+  update indicator.backfills as b set next_bucket = first_bucket
+  where b.indicator_id = job.indicator_id and b.next_bucket = job.next_bucket and b.revision = job.revision;
+
   return query
   select definition.instrument_id, definition.timeframe, definition.side,
     first_bucket, first_bucket + width * (max_candles - 1), job.revision,

@@ -11,9 +11,9 @@ as $$
     from indicator.definitions as d join feed.timeframes as t using (timeframe)
     where d.indicator_id = finish_backfill.indicator_id
   )
-  where b.indicator_id = finish_backfill.indicator_id and b.next_bucket <= finish_backfill.from_bucket
+  where b.indicator_id = finish_backfill.indicator_id and b.next_bucket = finish_backfill.from_bucket
 $$;
 
 comment on function indicator.finish_backfill(int, timestamptz, timestamptz) is
-  'The values of an indicator from from_bucket to to_bucket (UTC) are stored: its backfill goes on after them.';
+  'The values of an indicator from from_bucket to to_bucket (UTC) are stored: its backfill goes on after them, unless it was asked for again meanwhile.';
 grant execute on function indicator.finish_backfill(int, timestamptz, timestamptz) to foresight_indicators;

@@ -9,6 +9,12 @@ as $$
 declare
   done int;
 begin
+  -- In the order in which indicator.accept_candles locks them, so that neither waits for the other.
+  perform from indicator.pending as p
+  join unnest(instrument_ids, timeframes, sides, buckets) as d(instrument_id, timeframe, side, bucket)
+    on p.instrument_id = d.instrument_id and p.timeframe = d.timeframe and p.side = d.side and p.bucket = d.bucket
+  order by p.instrument_id, p.timeframe, p.side, p.bucket
+  for update of p;
   delete from indicator.pending as p
   using unnest(instrument_ids, timeframes, sides, buckets, revisions)
     as d(instrument_id, timeframe, side, bucket, revision)

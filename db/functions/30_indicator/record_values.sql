@@ -1,6 +1,6 @@
 -- A value is stored unless one asked for by a higher revision is there, so that a slow worker cannot
 -- undo a faster one. An equal value still takes the higher revision, else a revision in between
--- could overwrite it later.
+-- could overwrite it later. Windows of one claim may overlap: of one value the highest revision counts.
 create or replace function indicator.record_values(
   indicator_ids int[], buckets timestamptz[], "values" double precision[], lines text[], verdicts smallint[],
   bars int[], revisions bigint[]
@@ -14,11 +14,11 @@ declare
   stored int;
 begin
   insert into indicator.values as old (indicator_id, bucket, value, lines, verdict, bars, revision)
-  select v.indicator_id, v.bucket, v.value, v.lines::jsonb, v.verdict, v.bars, v.revision
+  select distinct on (v.indicator_id, v.bucket) v.indicator_id, v.bucket, v.value, v.lines::jsonb, v.verdict, v.bars, v.revision
   from unnest(indicator_ids, buckets, "values", lines, verdicts, bars, revisions)
     as v(indicator_id, bucket, value, lines, verdict, bars, revision)
   where exists (select from indicator.definitions as d where d.indicator_id = v.indicator_id)
-  order by 1, 2
+  order by v.indicator_id, v.bucket, v.revision desc
   on conflict (indicator_id, bucket) do update set
     value = excluded.value, lines = excluded.lines, verdict = excluded.verdict, bars = excluded.bars,
     revision = excluded.revision, computed_at = excluded.computed_at

@@ -9,6 +9,7 @@ as $$
 declare
   is_new boolean := not exists (select from indicator.kinds as k where k.kind = register_kind.kind);
   instrument record;
+  changed record;
 begin
   insert into indicator.kinds as k (kind, description, rule, label, parameters, bars)
   values (register_kind.kind, register_kind.description, register_kind.rule, register_kind.label,
@@ -18,6 +19,20 @@ begin
     parameters = excluded.parameters, bars = excluded.bars
   where (k.description, k.rule, k.label, k.parameters, k.bars)
     is distinct from (excluded.description, excluded.rule, excluded.label, excluded.parameters, excluded.bars);
+
+  -- Another window is another function of the candles: its indicators are computed again.
+  for changed in
+    update indicator.definitions as d set label = n.label, bars_required = n.bars_required
+    from indicator.definitions as o
+    cross join lateral indicator.derived(o.kind, o.params) as n
+    where d.indicator_id = o.indicator_id and o.kind = register_kind.kind
+      and (o.label, o.bars_required) is distinct from (n.label, n.bars_required)
+    returning d.indicator_id, o.bars_required <> n.bars_required as is_other_window
+  loop
+    if changed.is_other_window then
+      perform ops.recompute(changed.indicator_id);
+    end if;
+  end loop;
 
   if is_new then
     insert into indicator.defaults (kind, timeframe, side, params)

@@ -55,6 +55,19 @@ export function describeOnEngine(name: string, body: (database: TestDatabase) =>
   });
 }
 
+/** An empty database of the engine of this run, for as long as `use` takes. */
+export async function withEmptyDatabase(use: (url: string) => Promise<void>): Promise<void> {
+  const { adminUrl } = inject('engine');
+  if (adminUrl === undefined) throw new Error('the engine is not here');
+  const name = `foresight_test_${process.pid}_${randomBytes(4).toString('hex')}`;
+  await withAdmin(adminUrl, admin => admin.query(`create database ${name} template template0`));
+  try {
+    await use(databaseUrl(adminUrl, name));
+  } finally {
+    await withAdmin(adminUrl, admin => admin.query(`drop database ${name} with (force)`));
+  }
+}
+
 /** PostgreSQL copies a template only while nobody is in it; another copy counts as somebody. */
 async function cloneTemplate(
   admin: { query: (text: string, values?: unknown[]) => Promise<unknown> },

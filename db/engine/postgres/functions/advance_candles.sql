@@ -1,4 +1,4 @@
-create or replace procedure feed.advance_candles(lag interval default interval '10 minutes')
+create or replace procedure feed.advance_candles(lag interval default interval '2 minutes')
 language plpgsql
 as $$
 begin

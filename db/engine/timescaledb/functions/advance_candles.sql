@@ -2,7 +2,7 @@
 -- the last run ended, or at the first tick: no range is ever jumped over, so nothing below a
 -- watermark is unmaterialised. The lag keeps ticks that are on their way, and commits that are in
 -- flight, above the watermark.
-create or replace procedure feed.advance_candles(lag interval default interval '10 minutes')
+create or replace procedure feed.advance_candles(lag interval default interval '2 minutes')
 language plpgsql
 as $$
 declare

@@ -2,25 +2,61 @@
 -- finer one, so the order is what makes it right. Each level's window is widened to whole buckets.
 -- Runs in its own transactions, so it must be a statement of its own. A refresh of an overlapping
 -- range that runs now makes it fail with 55P03: try again later, nothing is lost.
+--
+-- A window ends where the level is, or is being, materialised: what lies above is computed when it
+-- is read. Past that point it would raise the watermark, of a day to the end of the day, and every
+-- tick until then would be a late one. Up to there nothing is jumped over, as below a watermark what
+-- was not materialised is missing.
 create or replace procedure feed.refresh_candles(from_time timestamptz, to_time timestamptz, force boolean default false)
 language plpgsql
 as $$
 declare
   level record;
+  oldest timestamptz;
+  watermark timestamptz;
+  threshold timestamptz;
+  below_at timestamptz;
+  start_at timestamptz;
+  end_at timestamptz;
 begin
+  select min(c.range_start) into oldest
+  from timescaledb_information.chunks as c
+  where c.hypertable_schema = 'feed' and c.hypertable_name = 'ticks';
+  if oldest is null then
+    return;
+  end if;
   for level in
     select t.timeframe, t.width,
       -- A batch is about a day of buckets, at least ten: the default of ten is ruinous for seconds.
       greatest(10, 86400 / extract(epoch from t.width)::int) as buckets_per_batch
     from feed.timeframes as t order by t.width
   loop
-    call public.refresh_continuous_aggregate(
-      format('feed.%I', 'candles_' || level.timeframe)::regclass,
-      pg_catalog.date_bin(level.width, from_time, '2000-01-03Z'),
+    select _timescaledb_functions.to_timestamp(w.watermark), _timescaledb_functions.to_timestamp(i.watermark)
+    into watermark, threshold
+    from _timescaledb_catalog.continuous_agg as c
+    join _timescaledb_catalog.continuous_aggs_watermark as w using (mat_hypertable_id)
+    left join _timescaledb_catalog.continuous_aggs_invalidation_threshold as i on i.hypertable_id = c.raw_hypertable_id
+    where c.user_view_schema = 'feed' and c.user_view_name = 'candles_' || level.timeframe;
+
+    start_at := pg_catalog.date_bin(level.width, greatest(from_time, oldest), '2000-01-03Z');
+    end_at := least(
       pg_catalog.date_bin(level.width, to_time, '2000-01-03Z') + level.width,
-      force => force,
-      options => jsonb_build_object('buckets_per_batch', level.buckets_per_batch)
-    );
+      pg_catalog.date_bin(level.width, greatest(watermark, threshold), '2000-01-03Z'));
+    below_at := pg_catalog.date_bin(level.width, greatest(watermark, oldest), '2000-01-03Z');
+    if end_at > start_at and start_at > below_at then
+      call public.refresh_continuous_aggregate(
+        format('feed.%I', 'candles_' || level.timeframe)::regclass, below_at, start_at,
+        options => jsonb_build_object('buckets_per_batch', level.buckets_per_batch)
+      );
+      commit;
+    end if;
+    if end_at > start_at then
+      call public.refresh_continuous_aggregate(
+        format('feed.%I', 'candles_' || level.timeframe)::regclass, start_at, end_at,
+        force => force,
+        options => jsonb_build_object('buckets_per_batch', level.buckets_per_batch)
+      );
+    end if;
     commit;
   end loop;
 end

@@ -1,0 +1,198 @@
+import { beforeAll, expect, it } from 'vitest';
+import { computeValues } from '../../../workers/indicators/compute.ts';
+import { createIndicatorStore } from '../../../workers/indicators/indicator.ts';
+import { createFeed } from '../../../workers/ingest/feed.ts';
+import { addInstrument, describeOnEngine } from '../support/database.ts';
+import {
+  addIndicator,
+  catchUp,
+  claim,
+  computeAll,
+  finish,
+  kinds,
+  publish,
+  registerCatalog,
+  revisionsOf,
+  valuesOf,
+} from '../support/indicators.ts';
+import { secondsAfter, tickOf } from '../support/ticks.ts';
+
+describeOnEngine('Work of the indicators', ({ sql }) => {
+  const feed = createFeed(sql);
+  const store = createIndicatorStore(sql);
+  beforeAll(() => registerCatalog(sql));
+
+  const tickIn = (symbol: string, minutes: readonly number[], seq = 0) =>
+    feed.recordTicks(
+      'manual',
+      minutes.map(minute =>
+        tickOf(symbol, secondsAfter(minute * 60), { seq, bid: minute + 10 * seq + 1 }),
+      ),
+    );
+
+  async function indicatorOn(minutes: readonly number[]) {
+    await catchUp(sql);
+    const symbol = await addInstrument(sql);
+    const id = await addIndicator(sql, symbol, { fast: 1, slow: 3 });
+    await tickIn(symbol, minutes);
+    return { symbol, id };
+  }
+
+  const endLeases = () =>
+    sql`update indicator.pending set leased_until = clock_timestamp() - interval '1 second'`;
+
+  it('is claimed once until its lease ends, and then again', async () => {
+    await indicatorOn([0, 1]);
+    await store.acceptCandles(await publish(sql));
+    const first = await claim(sql);
+    expect(first).toHaveLength(1);
+    expect(first[0]?.claimedBuckets).toHaveLength(2);
+    expect(await claim(sql)).toEqual([]);
+    await endLeases();
+    expect(await claim(sql)).toEqual(first);
+    await finish(sql, first);
+    await endLeases();
+    expect(await claim(sql)).toEqual([]);
+  });
+
+  it('comes back at once when its candle changes while it is computed', async () => {
+    const { symbol } = await indicatorOn([0]);
+    await store.acceptCandles(await publish(sql));
+    const first = await claim(sql);
+    await tickIn(symbol, [0], 1);
+    await store.acceptCandles(await publish(sql));
+    const second = await claim(sql);
+    expect(Number(second[0]?.revision)).toBeGreaterThan(Number(first[0]?.revision));
+    await finish(sql, first);
+    await endLeases();
+    expect(await claim(sql), 'the newer one stays').toEqual(second);
+    await finish(sql, second);
+  });
+
+  it('is not asked for again by a message that comes again', async () => {
+    await indicatorOn([0, 1]);
+    const message = await publish(sql);
+    expect(await store.acceptCandles(message)).toBe(2);
+    expect(await store.acceptCandles([...message, ...message])).toBe(0);
+  });
+
+  it('is not made by candles that no indicator is on', async () => {
+    const { id } = await indicatorOn([0]);
+    const message = await publish(sql);
+    await sql`select indicator.remove(${id})`;
+    expect(await store.acceptCandles(message)).toBe(0);
+    expect(
+      await store.acceptCandles(message.map(candle => ({ ...candle, symbol: 'NOBODY' }))),
+    ).toBe(0);
+  });
+
+  it('ends quietly when its indicator is removed while it is computed', async () => {
+    const { id } = await indicatorOn([0]);
+    await store.acceptCandles(await publish(sql));
+    const works = await claim(sql);
+    await sql`select indicator.remove(${id})`;
+    await finish(sql, works);
+    expect(await valuesOf(sql, id)).toEqual([]);
+    expect(await claim(sql)).toEqual([]);
+  });
+
+  it('of a slow worker cannot undo what a faster one stored with a higher revision', async () => {
+    const { symbol, id } = await indicatorOn([0, 1, 2]);
+    await store.acceptCandles(await publish(sql));
+    const slow = await claim(sql);
+    await tickIn(symbol, [1], 1);
+    await store.acceptCandles(await publish(sql));
+    const fast = await claim(sql);
+    await finish(sql, fast);
+    const stored = await valuesOf(sql, id);
+    await finish(sql, slow);
+    const values = await valuesOf(sql, id);
+    expect(values.slice(1)).toEqual(stored);
+    await sql`select ops.recompute(${id})`;
+    await computeAll(sql);
+    expect(await valuesOf(sql, id)).toEqual(values);
+  });
+
+  it('with history does not overwrite a live value', async () => {
+    const { symbol, id } = await indicatorOn([0, 1, 2]);
+    await publish(sql);
+    const history = await store.claimBackfill(1_000);
+    if (history === undefined) throw new Error('no history is asked for');
+    await tickIn(symbol, [1], 1);
+    await store.acceptCandles(await publish(sql));
+    await finish(sql, await claim(sql));
+    const live = await revisionsOf(sql, id);
+    await store.recordValues(computeValues(history, kinds));
+    await store.finishBackfill(history);
+    const all = await revisionsOf(sql, id);
+    expect([...all]).toEqual([['10:00', 0], ...live]);
+    await computeAll(sql);
+  });
+
+  it('with history begins again when it is asked for while a stretch is computed', async () => {
+    const { id } = await indicatorOn([0, 1, 2, 3, 4, 5]);
+    const first = await store.claimBackfill(2);
+    if (first === undefined) throw new Error('no history is asked for');
+    await store.finishBackfill(first);
+    const second = await store.claimBackfill(2);
+    if (second === undefined) throw new Error('the history ended early');
+    await sql`select ops.recompute(${id})`;
+    await store.finishBackfill(second);
+    const again = await store.claimBackfill(2);
+    expect(again?.fromBucket).toBe(first.fromBucket);
+    expect(Number(again?.revision)).toBeGreaterThan(0);
+    await computeAll(sql);
+  });
+
+  it('with history comes to an end, also from a time within a candle on', async () => {
+    const { id } = await indicatorOn([0, 1, 2, 3]);
+    await computeAll(sql);
+    const before = await revisionsOf(sql, id);
+    await sql`select ops.recompute(${id}, ${secondsAfter(2 * 60 + 30)})`;
+    await computeAll(sql);
+    const after = await revisionsOf(sql, id);
+    expect(
+      [...after]
+        .filter(([minute, revision]) => before.get(minute) !== revision)
+        .map(([minute]) => minute),
+    ).toEqual(['10:02', '10:03']);
+    expect(await store.hasWork()).toBe(false);
+    await expect(sql`select ops.recompute(2000000000)`).rejects.toMatchObject({ code: 'NOIND' });
+  });
+
+  it('repairs values that were changed by hand', async () => {
+    const { id } = await indicatorOn([0, 1, 2, 3]);
+    await catchUp(sql);
+    const right = await valuesOf(sql, id);
+    await sql`update indicator.values set value = 7, verdict = -1 where indicator_id = ${id}`;
+    await sql`select ops.recompute(${id})`;
+    await computeAll(sql);
+    expect(await valuesOf(sql, id)).toEqual(right);
+  });
+
+  it('is stored once when one call has a value twice: the highest revision counts', async () => {
+    const { id } = await indicatorOn([]);
+    const value = (revision: string, bars: number) => ({
+      indicatorId: id,
+      bucket: secondsAfter(0),
+      value: bars,
+      lines: null,
+      verdict: 1 as const,
+      bars,
+      revision,
+    });
+    await store.recordValues([value('5', 1), value('9', 2), value('7', 3)]);
+    expect(await valuesOf(sql, id)).toMatchObject([{ bars: 2 }]);
+  });
+
+  it('refuses a value that is not finite and a verdict that there is not', async () => {
+    const { id } = await indicatorOn([]);
+    const record = (value: string, verdict: number) => sql`
+      select indicator.record_values(array[${id}::int], array['2026-03-02Z'::timestamptz],
+        array[${value}::text::float8], array[null::text], array[${verdict}]::int2[], array[1], array[1::bigint])`;
+    for (const value of ['NaN', 'Infinity', '-Infinity']) {
+      await expect(record(value, 1), value).rejects.toMatchObject({ code: '23514' });
+    }
+    await expect(record('1', 2)).rejects.toMatchObject({ code: '23514' });
+  });
+});

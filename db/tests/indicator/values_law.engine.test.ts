@@ -1,0 +1,141 @@
+import fc from 'fast-check';
+import { beforeAll, expect, it } from 'vitest';
+import { catalog } from '../../../workers/indicators/catalog.ts';
+import { createIndicatorStore } from '../../../workers/indicators/indicator.ts';
+import { createFeed } from '../../../workers/ingest/feed.ts';
+import type { Tick } from '../../../workers/ingest/source.ts';
+import type { CandleDelta } from '../../../workers/messages.ts';
+import { addInstrument, describeOnEngine } from '../support/database.ts';
+import {
+  addIndicator,
+  catchUp,
+  claim,
+  computeAll,
+  finish,
+  publish,
+  registerCatalog,
+  type Value,
+  valuesOf,
+} from '../support/indicators.ts';
+import { oracleCandles } from '../support/oracle.ts';
+import { secondsAfter, tickOf } from '../support/ticks.ts';
+
+const fast = 2;
+const slow = 3;
+
+/** Whole prices, so that the plain computation below is exact where it decides the verdict. */
+const tick = fc.record({
+  second: fc.integer({ min: 0, max: 900 }).map(second => (second > 600 ? second + 36_000 : second)),
+  seq: fc.constantFrom(0, 1),
+  bid: fc.integer({ min: 1, max: 9 }),
+});
+const step = fc.record({
+  ticks: fc.array(tick, { minLength: 1, maxLength: 12 }),
+  actions: fc.subarray(['publish', 'receive', 'repeat', 'compute', 'history', 'store'], {
+    minLength: 0,
+  }),
+  seed: fc.nat(),
+  maxCandles: fc.constantFrom(1, 3, 500),
+});
+
+/** Moving averages in the plainest way, from the oracle's candles. */
+function plainValues(ticks: readonly Tick[], symbol: string): Value[] {
+  const candles = oracleCandles(ticks, symbol, '1m', 'bid');
+  return candles.map(({ bucket }, index) => {
+    const closes = candles.slice(Math.max(0, index - slow + 1), index + 1).map(each => each.close);
+    if (closes.length < slow) {
+      return { bucket, value: null, lines: null, verdict: null, bars: closes.length };
+    }
+    const sum = (numbers: number[]) => numbers.reduce((total, each) => total + each, 0);
+    const [fastSum, slowSum] = [sum(closes.slice(-fast)), sum(closes)];
+    return {
+      bucket,
+      value: expect.closeTo(fastSum / fast - slowSum / slow, 9),
+      lines: { fast: expect.closeTo(fastSum / fast, 9), slow: expect.closeTo(slowSum / slow, 9) },
+      verdict: Math.sign(fastSum * slow - slowSum * fast) + 0,
+      bars: slow,
+    };
+  });
+}
+
+describeOnEngine('Indicator values', ({ sql }) => {
+  const feed = createFeed(sql);
+  const store = createIndicatorStore(sql);
+  beforeAll(() => registerCatalog(sql));
+
+  it('are a function of the stored candles, whatever came when and in which order', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(step, { minLength: 1, maxLength: 6 }),
+        fc.nat(5),
+        async (steps, addAt) => {
+          const symbol = await addInstrument(sql);
+          const ids: number[] = [];
+          const addAll = async () => {
+            ids.push(await addIndicator(sql, symbol, { fast, slow }));
+            for (const { kind } of catalog) ids.push(await addIndicator(sql, symbol, {}, { kind }));
+          };
+          const sent: Tick[] = [];
+          let queue: CandleDelta[] = [];
+          for (const [index, { ticks, actions, seed, maxCandles }] of steps.entries()) {
+            if (index === addAt % steps.length) await addAll();
+            const own = ticks.map(({ second, ...rest }) =>
+              tickOf(symbol, secondsAfter(second), rest),
+            );
+            await feed.recordTicks('manual', own);
+            sent.push(...own);
+            if (actions.includes('store') && seed % 3 === 0) await sql`call feed.advance_candles()`;
+            if (actions.includes('publish')) queue.push(...(await publish(sql)));
+            queue = shuffled(queue, seed);
+            const received = queue.slice(0, Math.ceil(queue.length / 2));
+            if (actions.includes('receive')) {
+              await store.acceptCandles(received);
+              if (!actions.includes('repeat')) queue = queue.slice(received.length);
+            }
+            if (actions.includes('compute')) await finish(sql, await claim(sql, maxCandles));
+            if (actions.includes('history')) await computeAll(sql, maxCandles);
+          }
+          queue.push(...(await publish(sql)));
+          await store.acceptCandles(shuffled(queue, 1));
+          await computeAll(sql);
+
+          const live = await Promise.all(ids.map(id => valuesOf(sql, id)));
+          expect(live[0]).toEqual(plainValues(sent, symbol));
+          for (const id of ids) await sql`select ops.recompute(${id})`;
+          await computeAll(sql);
+          expect(await Promise.all(ids.map(id => valuesOf(sql, id)))).toEqual(live);
+          for (const id of ids) await sql`delete from indicator.values where indicator_id = ${id}`;
+          for (const id of ids) await sql`select ops.recompute(${id})`;
+          await computeAll(sql, 7);
+          expect(await Promise.all(ids.map(id => valuesOf(sql, id)))).toEqual(live);
+        },
+      ),
+      { numRuns: 12 },
+    );
+  });
+
+  it('are right again after a restart that lost everything but the database', async () => {
+    const symbol = await addInstrument(sql);
+    const id = await addIndicator(sql, symbol, { fast, slow });
+    const ticks = [1, 5, 2, 8, 3].map((bid, n) => tickOf(symbol, secondsAfter(n * 60), { bid }));
+    await feed.recordTicks('manual', ticks);
+    await store.acceptCandles(await publish(sql));
+    // Claimed, and the worker is gone.
+    expect(await claim(sql)).not.toEqual([]);
+    await sql`update indicator.pending set leased_until = '-infinity'`;
+    await catchUp(sql);
+    expect(await valuesOf(sql, id)).toEqual(plainValues(ticks, symbol));
+  });
+});
+
+/** The same shuffle for the same seed. */
+function shuffled<Item>(items: readonly Item[], seed: number): Item[] {
+  let state = seed;
+  return items
+    .map(item => {
+      state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
+      return { item, place: state };
+    })
+    .sort((a, b) => a.place - b.place)
+    .map(({ item }) => item);
+}

@@ -1,0 +1,206 @@
+import { expect, it } from 'vitest';
+import { createFeed } from '../../../workers/ingest/feed.ts';
+import { createOutbox, type Delivery } from '../../../workers/publish/outbox.ts';
+import { addInstrument, capture, describeOnEngine } from '../support/database.ts';
+import { capturedOf, subscribe, waitingFor } from '../support/outbox.ts';
+import { untilBlocked, withSessions } from '../support/session.ts';
+import { at, tickOf } from '../support/ticks.ts';
+
+describeOnEngine('A delivery', ({ sql }) => {
+  const feed = createFeed(sql);
+  const outbox = createOutbox(sql, sql);
+
+  /** A subscription with one candle to send for each of these minutes. */
+  async function waitingCandles(minutes = ['00']) {
+    const symbol = await addInstrument(sql);
+    const name = await subscribe(sql, symbol);
+    await feed.recordTicks(
+      'manual',
+      minutes.map(minute => tickOf(symbol, at(`10:${minute}:00`), { bid: 1 })),
+    );
+    await capture(sql);
+    return { symbol, name };
+  }
+
+  async function change(symbol: string, bid: number): Promise<void> {
+    await feed.recordTicks('manual', [tickOf(symbol, at('10:00:00'), { seq: bid, bid })]);
+    await capture(sql);
+  }
+
+  const claim = async (name: string): Promise<Delivery[]> =>
+    (await outbox.claimDeliveries(10_000)).filter(delivery => delivery.subscription === name);
+
+  const endLease = (name: string) => sql`
+    update outbox.deliveries as d set claimed_until = clock_timestamp() - interval '1 second'
+    from outbox.subscriptions as s where s.subscription_id = d.subscription_id and s.name = ${name}`;
+
+  async function subscriptionOf(name: string) {
+    const [row] = await sql<Record<string, unknown>[]>`
+      select subscription_id, failure_count, last_error, sent_count::int,
+        retry_at > clock_timestamp() as is_backing_off
+      from outbox.subscriptions where name = ${name}`;
+    return row ?? {};
+  }
+
+  it('carries the newest state of its candle', async () => {
+    const { symbol, name } = await waitingCandles();
+    await change(symbol, 3);
+    const [captured] = await capturedOf(sql, symbol);
+    expect(await claim(name)).toMatchObject([
+      {
+        symbol,
+        timeframe: '1m',
+        side: 'bid',
+        bucket: '2026-03-02T10:00:00Z',
+        open: 1,
+        high: 3,
+        low: 1,
+        close: 3,
+        sum: 4,
+        average: 2,
+        volume: null,
+        tick_count: 2,
+        is_closed: true,
+        is_first_send: true,
+        revision: captured?.revision,
+      },
+    ]);
+  });
+
+  it('is claimed once until its lease ends, and then again', async () => {
+    const { name } = await waitingCandles();
+    const first = await claim(name);
+    expect(first).toHaveLength(1);
+    expect(await claim(name)).toEqual([]);
+    await endLease(name);
+    expect(await claim(name)).toEqual(first);
+  });
+
+  it('is claimed by one of two publishers at the same time, neither waiting', async () => {
+    const { name } = await waitingCandles(['00', '01']);
+    await withSessions(sql, async (first, second) => {
+      await first.sql`begin`;
+      await createOutbox(first.sql, sql).claimDeliveries(10_000);
+      const other = await createOutbox(second.sql, sql).claimDeliveries(10_000);
+      expect(other.filter(delivery => delivery.subscription === name)).toEqual([]);
+      await first.sql`commit`;
+    });
+    expect(await waitingFor(sql, name)).toMatchObject([{ is_claimed: true }, { is_claimed: true }]);
+  });
+
+  it('is gone when it is sent', async () => {
+    const { name } = await waitingCandles();
+    await outbox.markSent(await claim(name));
+    expect(await waitingFor(sql, name)).toEqual([]);
+    expect(await subscriptionOf(name)).toMatchObject({ sent_count: 1 });
+  });
+
+  it('stays, and may go at once, when its candle changed while it was sent', async () => {
+    const { symbol, name } = await waitingCandles();
+    const sent = await claim(name);
+    await change(symbol, 3);
+    await outbox.markSent(sent);
+    const again = await claim(name);
+    expect(again).toMatchObject([{ close: 3 }]);
+    expect(again[0]?.revision).toBeGreaterThan(sent[0]?.revision ?? Number.POSITIVE_INFINITY);
+  });
+
+  it('is not removed by a publisher that comes back with an older revision', async () => {
+    const { symbol, name } = await waitingCandles();
+    const zombie = await claim(name);
+    await change(symbol, 3);
+    await endLease(name);
+    const current = await claim(name);
+    await outbox.markSent(zombie);
+    expect(await waitingFor(sql, name)).toMatchObject([{ revision: current[0]?.revision }]);
+    await outbox.markSent(current);
+    expect(await waitingFor(sql, name)).toEqual([]);
+    await outbox.markSent(zombie);
+    expect(await waitingFor(sql, name)).toEqual([]);
+  });
+
+  it('is never lost or deadlocked when it is marked as sent while its candle is captured', async () => {
+    const { symbol, name } = await waitingCandles(['00', '01', '02']);
+    const sent = await claim(name);
+    await withSessions(sql, async (capturing, marking) => {
+      await feed.recordTicks('manual', [tickOf(symbol, at('10:01:30'), { bid: 7 })]);
+      await capturing.sql`begin`;
+      await capturing.sql`select outbox.capture_deltas()`;
+      const marked = createOutbox(marking.sql, sql).markSent(sent.toReversed());
+      await untilBlocked(sql, marking);
+      await capturing.sql`commit`;
+      await marked;
+    });
+    expect(await claim(name)).toMatchObject([{ bucket: '2026-03-02T10:01:00Z', close: 7 }]);
+  });
+
+  it('waits while its subscription is paused', async () => {
+    const { name } = await waitingCandles();
+    await sql`update outbox.subscriptions set is_paused = true where name = ${name}`;
+    expect(await claim(name)).toEqual([]);
+    await sql`update outbox.subscriptions set is_paused = false where name = ${name}`;
+    expect(await claim(name)).toHaveLength(1);
+  });
+
+  it('waits after a failure, but those of other subscriptions go on', async () => {
+    const [failing, healthy] = [await waitingCandles(), await waitingCandles()];
+    const [delivery] = await claim(failing.name);
+    await endLease(healthy.name);
+    // Failed so often that the pause is at its longest.
+    await sql`update outbox.subscriptions set failure_count = 20 where name = ${failing.name}`;
+    await outbox.markFailed(delivery?.subscription_id ?? 0, 'queue is down');
+    expect(await subscriptionOf(failing.name)).toMatchObject({
+      failure_count: 21,
+      last_error: 'queue is down',
+      is_backing_off: true,
+    });
+    const claimed = await outbox.claimDeliveries(10_000);
+    const names = claimed.map(each => each.subscription);
+    expect(names).toContain(healthy.name);
+    expect(names).not.toContain(failing.name);
+    await sql`update outbox.subscriptions set retry_at = '-infinity' where name = ${failing.name}`;
+    const again = await claim(failing.name);
+    expect(again).toEqual([delivery]);
+    await outbox.markSent(again);
+    expect(await subscriptionOf(failing.name)).toMatchObject({
+      failure_count: 0,
+      last_error: null,
+      is_backing_off: false,
+    });
+  });
+
+  it('is tried again after a pause that doubles from a quarter of a second to fifteen', async () => {
+    const { name } = await waitingCandles();
+    const { subscription_id } = await subscriptionOf(name);
+    for (const seconds of [0.25, 0.5, 1, 2, 4, 8, 15, 15]) {
+      const [row] = await sql`
+        with before as materialized (select clock_timestamp() as time),
+          failed as materialized (select b.time, outbox.mark_failed(${Number(subscription_id)}, 'no') as retry_at from before as b)
+        select retry_at >= f.time + make_interval(secs => ${seconds}) as is_long_enough,
+          retry_at <= clock_timestamp() + make_interval(secs => ${seconds}) as is_short_enough
+        from failed as f`;
+      expect(row, `${seconds} s`).toEqual({ is_long_enough: true, is_short_enough: true });
+    }
+  });
+
+  it('that was refused for good is kept with its candle and the reason', async () => {
+    const { symbol, name } = await waitingCandles();
+    await outbox.bury(await claim(name), 'body is not allowed');
+    expect(await waitingFor(sql, name)).toEqual([]);
+    const letters = await sql`
+      select reason, queue, candle ->> 'close' as close from outbox.dead_letters where subscription = ${name}`;
+    expect([...letters]).toEqual([
+      { reason: 'body is not allowed', queue: `queue-${name}`, close: '1' },
+    ]);
+    await change(symbol, 3);
+    expect(await waitingFor(sql, name)).toHaveLength(1);
+  });
+
+  it('is not buried when its candle changed since', async () => {
+    const { symbol, name } = await waitingCandles();
+    const refused = await claim(name);
+    await change(symbol, 3);
+    await outbox.bury(refused, 'no');
+    expect(await waitingFor(sql, name)).toHaveLength(1);
+  });
+});

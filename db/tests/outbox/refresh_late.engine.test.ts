@@ -1,0 +1,138 @@
+import { expect, it } from 'vitest';
+import { createFeed } from '../../../workers/ingest/feed.ts';
+import type { Sql } from '../../runtime/database.ts';
+import { expectCandlesOf } from '../support/candles.ts';
+import { addInstrument, capture, describeOnEngine } from '../support/database.ts';
+import { capturedOf, captureOnce, marksOf, quoteOfAge, subscribe } from '../support/outbox.ts';
+import { untilBlocked, withSessions } from '../support/session.ts';
+import { at, tickOf } from '../support/ticks.ts';
+
+describeOnEngine('outbox.refresh_late', ({ sql, engine }) => {
+  const feed = createFeed(sql);
+  const isMaterialised = engine === 'timescaledb';
+
+  async function horizon(): Promise<{ is_past: boolean }> {
+    const [row] = await sql<{ is_past: boolean }[]>`
+      select feed.refresh_horizon() < clock_timestamp() as is_past`;
+    return row ?? { is_past: false };
+  }
+
+  it('brings a late tick into the candles before they are captured, with a higher revision', async () => {
+    const symbol = await addInstrument(sql);
+    await subscribe(sql, symbol);
+    const first = [1, 2].map(n => tickOf(symbol, at(`10:0${n}:00`), { bid: n }));
+    await feed.recordTicks('manual', first);
+    await capture(sql);
+    const [before] = await capturedOf(sql, symbol);
+    await sql`call feed.advance_candles()`;
+    const late = tickOf(symbol, at('10:01:30'), { bid: 9 });
+    await feed.recordTicks('manual', [late]);
+
+    const early = await captureOnce(sql);
+    expect(early.delta_count).toBe(isMaterialised ? 0 : 1);
+    expect(await marksOf(sql, symbol)).toHaveLength(isMaterialised ? 1 : 0);
+    await sql`call outbox.refresh_late()`;
+    expect((await captureOnce(sql)).delta_count).toBe(isMaterialised ? 1 : 0);
+
+    const [after] = await capturedOf(sql, symbol);
+    expect(after).toMatchObject({ close: 9, tick_count: 2 });
+    expect(after?.revision).toBeGreaterThan(before?.revision ?? Number.POSITIVE_INFINITY);
+    expect(await marksOf(sql, symbol)).toEqual([]);
+    await expectCandlesOf(sql, symbol, [...first, late]);
+  });
+
+  it('asks for another refresh when the same minute is late again', async () => {
+    const symbol = await addInstrument(sql);
+    await subscribe(sql, symbol);
+    const ticks = [tickOf(symbol, at('11:00:00'), { bid: 1 })];
+    await feed.recordTicks('manual', ticks);
+    await capture(sql);
+    await sql`call feed.advance_candles()`;
+    for (const bid of [2, 3]) {
+      const late = tickOf(symbol, at(`11:00:0${bid}`), { bid });
+      await feed.recordTicks('manual', [late]);
+      ticks.push(late);
+      if (bid === 2) await sql`call outbox.refresh_late()`;
+    }
+    await captureOnce(sql);
+    expect(await marksOf(sql, symbol)).toHaveLength(isMaterialised ? 1 : 0);
+    await capture(sql);
+    await expectCandlesOf(sql, symbol, ticks);
+  });
+
+  it('leaves the ticks of now alone: a late one does not make those after it late', async () => {
+    const symbol = await addInstrument(sql);
+    const ticks = [
+      await quoteOfAge(sql, symbol, '50 minutes', 1),
+      await quoteOfAge(sql, symbol, '20 minutes', 2),
+    ];
+    await feed.recordTicks('manual', ticks);
+    await sql`call feed.advance_candles()`;
+    const late = await quoteOfAge(sql, symbol, '30 minutes', 3);
+    await feed.recordTicks('manual', [late]);
+    await capture(sql);
+    expect(await horizon()).toEqual({ is_past: true });
+    const fresh = await quoteOfAge(sql, symbol, '0 seconds', 4);
+    await feed.recordTicks('manual', [fresh]);
+    // Without a capture: every timeframe shows it at once.
+    await expectCandlesOf(sql, symbol, [...ticks, late, fresh]);
+  });
+
+  it('does nothing when nothing is late', async () => {
+    await capture(sql);
+    await sql`call outbox.refresh_late()`;
+    expect(await captureOnce(sql)).toEqual({ change_count: 0, delta_count: 0 });
+  });
+});
+
+describeOnEngine('feed.refresh_candles on a history that was never stored', ({ sql }) => {
+  it('jumps over nothing: candles that were never stored stay visible', async () => {
+    const symbol = await addInstrument(sql);
+    const ticks = ['08', '09', '10'].map((day, n) =>
+      tickOf(symbol, `2026-04-${day}T12:00:00Z`, { bid: 1 + n }),
+    );
+    await createFeed(sql).recordTicks('manual', ticks);
+    await sql`call feed.refresh_candles('2026-04-10', '2026-04-10 23:59')`;
+    await expectCandlesOf(sql, symbol, ticks);
+    await sql`call feed.advance_candles()`;
+    await expectCandlesOf(sql, symbol, ticks);
+  });
+});
+
+describeOnEngine('A late tick while candles are being stored', ({ sql, engine }) => {
+  const feed = createFeed(sql);
+  const isMaterialised = engine === 'timescaledb';
+
+  /** Nobody can store candles of a second until the barrier's transaction ends. */
+  async function holdUp(barrier: Sql): Promise<void> {
+    const [table] = await sql<{ name: string }[]>`
+      select format('%I.%I', h.schema_name, h.table_name) as name
+      from _timescaledb_catalog.continuous_agg as c
+      join _timescaledb_catalog.hypertable as h on h.id = c.mat_hypertable_id
+      where c.user_view_name = 'candles_1s'`;
+    await barrier.unsafe(`lock table ${table?.name ?? ''} in share mode`);
+  }
+
+  it('is captured after them, and is in every candle then', async () => {
+    const symbol = await addInstrument(sql);
+    await subscribe(sql, symbol);
+    const first = tickOf(symbol, '2026-05-04T10:00:00Z', { bid: 1 });
+    const late = tickOf(symbol, '2026-05-04T09:59:59Z', { bid: 2 });
+    const last = tickOf(symbol, '2026-05-04T12:00:00Z', { bid: 3 });
+    await feed.recordTicks('manual', [first, last]);
+    await capture(sql);
+    await withSessions(sql, async (barrier, storing) => {
+      await barrier.sql`begin`;
+      if (isMaterialised) await holdUp(barrier.sql);
+      const advance = storing.sql`call feed.advance_candles()`.execute();
+      if (isMaterialised) await untilBlocked(sql, storing);
+      await feed.recordTicks('manual', [late]);
+      expect((await captureOnce(sql)).change_count).toBe(isMaterialised ? 0 : 1);
+      await barrier.sql`rollback`;
+      await advance;
+    });
+    await capture(sql);
+    expect(await capturedOf(sql, symbol)).toHaveLength(3);
+    await expectCandlesOf(sql, symbol, [first, late, last]);
+  });
+});

@@ -1,0 +1,123 @@
+import { expect, it } from 'vitest';
+import { createFeed } from '../../../workers/ingest/feed.ts';
+import { createOutbox } from '../../../workers/publish/outbox.ts';
+import { addInstrument, capture, describeOnEngine } from '../support/database.ts';
+import { capturedOf, subscribe, waitingFor } from '../support/outbox.ts';
+import { untilBlocked, withSessions } from '../support/session.ts';
+import { at, tickOf } from '../support/ticks.ts';
+
+describeOnEngine('What was sent', ({ sql }) => {
+  const feed = createFeed(sql);
+  const outbox = createOutbox(sql, sql);
+
+  /** Two candles that were captured and sent. */
+  async function sentCandles() {
+    const symbol = await addInstrument(sql);
+    const name = await subscribe(sql, symbol);
+    await feed.recordTicks(
+      'manual',
+      ['10:00:00', '11:00:00'].map(time => tickOf(symbol, at(time), { bid: 1 })),
+    );
+    await capture(sql);
+    await sendAll();
+    return { symbol, name };
+  }
+
+  const sendAll = async () => outbox.markSent(await outbox.claimDeliveries(10_000));
+
+  const age = (symbol: string) => sql`
+    update outbox.candles set captured_at = captured_at - interval '8 days'
+    where instrument_id = feed.instrument_id(${symbol})`;
+
+  it('is queued again by outbox.republish with the revisions it has', async () => {
+    const { symbol, name } = await sentCandles();
+    expect(await waitingFor(sql, name)).toEqual([]);
+    expect(await outbox.republish(name)).toBe(2);
+    const revisions = (await capturedOf(sql, symbol)).map(each => each.revision);
+    expect((await waitingFor(sql, name)).map(each => each.revision)).toEqual(revisions);
+    expect(await outbox.republish(name)).toBe(0);
+    await sendAll();
+  });
+
+  it('is queued again by ops.republish from a time on', async () => {
+    const { name } = await sentCandles();
+    const [row] = await sql`select ops.republish(${name}, ${at('10:30:00')})`;
+    expect(row).toEqual({ republish: 1 });
+    await sendAll();
+  });
+
+  it('is queued again only for a subscription that there is', async () => {
+    await expect(outbox.republish('nobody')).rejects.toMatchObject({ code: 'NOSUB' });
+  });
+
+  it('is forgotten by outbox.purge when it is old, and the candle stays', async () => {
+    const { symbol } = await sentCandles();
+    await age(symbol);
+    expect(await outbox.purge()).toBe(2);
+    expect(await capturedOf(sql, symbol)).toEqual([]);
+    const candles = await sql`select from feed.candles(${symbol}, '1m', 'bid')`;
+    expect(candles).toHaveLength(2);
+  });
+
+  it('is kept by outbox.purge while it is young, forming, or waited for', async () => {
+    const { symbol, name } = await sentCandles();
+    expect(await outbox.purge()).toBe(0);
+    await age(symbol);
+    await outbox.republish(name);
+    expect(await outbox.purge()).toBe(0);
+    await sendAll();
+    await sql`update outbox.candles set is_closed = false, closes_at = 'infinity'
+      where instrument_id = feed.instrument_id(${symbol}) and bucket = ${at('10:00:00')}`;
+    expect(await outbox.purge()).toBe(1);
+  });
+
+  it('gets a higher revision when it changes after it was forgotten', async () => {
+    const { symbol, name } = await sentCandles();
+    const [before] = await capturedOf(sql, symbol);
+    await age(symbol);
+    await outbox.purge();
+    await feed.recordTicks('manual', [tickOf(symbol, at('10:00:30'), { bid: 2 })]);
+    expect(await capture(sql)).toBe(1);
+    const [waiting] = await waitingFor(sql, name);
+    expect(waiting?.revision).toBeGreaterThan(before?.revision ?? Number.POSITIVE_INFINITY);
+    await sendAll();
+  });
+
+  it('is not forgotten while it is being queued again', async () => {
+    const { symbol, name } = await sentCandles();
+    await age(symbol);
+    await withSessions(sql, async (repeating, purging) => {
+      await repeating.sql`begin`;
+      expect(await createOutbox(repeating.sql, sql).republish(name)).toBe(2);
+      const purge = createOutbox(purging.sql, sql).purge();
+      await untilBlocked(sql, purging);
+      await repeating.sql`commit`;
+      expect(await purge).toBe(0);
+    });
+    expect(await outbox.claimDeliveries(10_000)).toHaveLength(2);
+  });
+});
+
+describeOnEngine('outbox.has_work', ({ sql }) => {
+  const feed = createFeed(sql);
+  const outbox = createOutbox(sql, sql);
+
+  it('says whether anything changed, has to be closed, or waits to be sent now', async () => {
+    expect(await outbox.hasWork()).toBe(false);
+    const symbol = await addInstrument(sql);
+    const name = await subscribe(sql, symbol);
+    await feed.recordTicks('manual', [tickOf(symbol, at('10:00:00'), { bid: 1 })]);
+    expect(await outbox.hasWork(), 'a mark').toBe(true);
+    await capture(sql);
+    expect(await outbox.hasWork(), 'a delivery').toBe(true);
+    await sql`update outbox.subscriptions set is_paused = true where name = ${name}`;
+    expect(await outbox.hasWork(), 'a paused delivery').toBe(false);
+    await sql`update outbox.subscriptions set is_paused = false where name = ${name}`;
+    const claimed = await outbox.claimDeliveries(10);
+    expect(await outbox.hasWork(), 'a leased delivery').toBe(false);
+    await outbox.markSent(claimed);
+    expect(await outbox.hasWork(), 'nothing').toBe(false);
+    await sql`update outbox.candles set is_closed = false`;
+    expect(await outbox.hasWork(), 'a candle to close').toBe(true);
+  });
+});

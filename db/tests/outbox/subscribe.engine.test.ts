@@ -1,0 +1,111 @@
+import { expect, it } from 'vitest';
+import { createFeed } from '../../../workers/ingest/feed.ts';
+import { addInstrument, capture, describeOnEngine } from '../support/database.ts';
+import { capturedOf, subscribe, waitingFor } from '../support/outbox.ts';
+import { at, tickOf } from '../support/ticks.ts';
+
+describeOnEngine('outbox.subscribe', ({ sql }) => {
+  const feed = createFeed(sql);
+
+  it('delivers the candles of the wanted symbol, timeframe and side, and no others', async () => {
+    const [wanted, other] = [await addInstrument(sql), await addInstrument(sql)];
+    const name = await subscribe(sql, wanted, { timeframe: '5m', side: 'ask' });
+    for (const symbol of [wanted, other]) {
+      await feed.recordTicks('manual', [
+        tickOf(symbol, at('10:00:00'), { bid: 1, ask: 2, last: 3 }),
+      ]);
+    }
+    await capture(sql);
+    const rows = await sql`
+      select i.symbol, d.timeframe, d.side from outbox.deliveries as d
+      join outbox.subscriptions as s using (subscription_id) join feed.instruments as i using (instrument_id)
+      where s.name = ${name}`;
+    expect([...rows]).toEqual([{ symbol: wanted, timeframe: '5m', side: 'ask' }]);
+  });
+
+  it('means every symbol and every timeframe when none is given', async () => {
+    const name = `all-${await addInstrument(sql)}`;
+    await sql`select outbox.subscribe(${name}, 'everything', side => 'last')`;
+    const symbol = await addInstrument(sql);
+    await feed.recordTicks('manual', [tickOf(symbol, at('10:00:00'), { last: 3 })]);
+    await capture(sql);
+    const rows = await sql<{ timeframe: string }[]>`
+      select timeframe from outbox.deliveries where instrument_id = feed.instrument_id(${symbol})`;
+    expect(rows.map(row => row.timeframe).sort()).toEqual([
+      '15m',
+      '1d',
+      '1h',
+      '1m',
+      '1s',
+      '4h',
+      '5m',
+    ]);
+    await sql`select outbox.unsubscribe(${name})`;
+  });
+
+  it('adds a filter when it is called again with the same name, each once', async () => {
+    const symbol = await addInstrument(sql);
+    const name = await subscribe(sql, symbol);
+    const again = (timeframe: string) => sql<{ id: number }[]>`
+      select outbox.subscribe(${name}, ${`queue-${name}`}, ${symbol}, ${timeframe}, 'bid') as id`;
+    const [first] = await again('1m');
+    const [second] = await again('1h');
+    expect(second).toEqual(first);
+    const [row] = await sql`
+      select count(*)::int from outbox.filters where subscription_id = ${first?.id ?? 0}`;
+    expect(row).toEqual({ count: 2 });
+  });
+
+  it('sends a candle once to a subscription that wants it twice', async () => {
+    const symbol = await addInstrument(sql);
+    const name = await subscribe(sql, symbol);
+    await sql`select outbox.subscribe(${name}, ${`queue-${name}`}, null, '1m', 'bid')`;
+    await feed.recordTicks('manual', [tickOf(symbol, at('10:00:00'), { bid: 1 })]);
+    await capture(sql);
+    expect(await waitingFor(sql, name)).toHaveLength(1);
+    await sql`select outbox.unsubscribe(${name})`;
+  });
+
+  it('refuses a name that is taken by another queue or kind of subscription', async () => {
+    const symbol = await addInstrument(sql);
+    const name = await subscribe(sql, symbol);
+    await expect(
+      sql`select outbox.subscribe(${name}, 'another-queue', ${symbol}, '1m', 'bid')`,
+    ).rejects.toMatchObject({ code: 'SUBEX' });
+    await expect(
+      sql`select outbox.subscribe(${name}, ${`queue-${name}`}, ${symbol}, '1m', 'bid', true)`,
+    ).rejects.toMatchObject({ code: 'SUBEX' });
+  });
+
+  for (const [what, code, args] of [
+    ['an unknown symbol', 'NOINS', `'n', 'q', 'NOBODY'`],
+    ['an unknown timeframe', 'NOTFR', `'n', 'q', null, '7m'`],
+    ['an unknown side', '23514', `'n', 'q', null, null, 'offer'`],
+    ['an absent side', '23502', `'n', 'q', null, null, null`],
+    ['a queue name that SQS refuses', '23514', `'n', 'a queue'`],
+    ['a queue name that is too long', '23514', `'n', repeat('q', 81)`],
+    ['an empty name', '23514', `'', 'q'`],
+    ['a name with a line break', '23514', `E'a\\nb', 'q'`],
+  ] as const) {
+    it(`refuses ${what} and leaves no subscription behind`, async () => {
+      await expect(sql.unsafe(`select outbox.subscribe(${args})`)).rejects.toMatchObject({ code });
+      expect([
+        ...(await sql`select from outbox.subscriptions where queue = 'q' or name = 'n'`),
+      ]).toEqual([]);
+    });
+  }
+
+  it('ends with outbox.unsubscribe, which says whether there was one and forgets what waits', async () => {
+    const symbol = await addInstrument(sql);
+    const name = await subscribe(sql, symbol);
+    await feed.recordTicks('manual', [tickOf(symbol, at('10:00:00'), { bid: 1 })]);
+    await capture(sql);
+    expect(await waitingFor(sql, name)).toHaveLength(1);
+    expect([...(await sql`select outbox.unsubscribe(${name})`)]).toEqual([{ unsubscribe: true }]);
+    expect([...(await sql`select outbox.unsubscribe(${name})`)]).toEqual([{ unsubscribe: false }]);
+    expect(await waitingFor(sql, name)).toEqual([]);
+    await feed.recordTicks('manual', [tickOf(symbol, at('11:00:00'), { bid: 1 })]);
+    await capture(sql);
+    expect(await capturedOf(sql, symbol)).toHaveLength(1);
+  });
+});

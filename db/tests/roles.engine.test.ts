@@ -1,0 +1,129 @@
+import { describe, expect, it } from 'vitest';
+import { describeOnEngine } from './support/database.ts';
+
+const roles = {
+  i: 'foresight_ingest',
+  p: 'foresight_publish',
+  c: 'foresight_indicators',
+  w: 'foresight_web',
+} as const;
+
+/** Who may: ingest, publish, indicators (c for computation), web. The arguments are harmless ones. */
+const rights: readonly (readonly [statement: string, who: string])[] = [
+  ['select from feed.ticks limit 0', ''],
+  ['insert into feed.ticks (instrument_id, observed_at, bid) select 1, now(), 1 where false', ''],
+  ['delete from feed.ticks where false', ''],
+  ['truncate feed.ticks', ''],
+  ['select from feed.instruments limit 0', ''],
+  ['update feed.instruments set is_active = false where false', ''],
+  ['select from feed.rejected_ticks limit 0', ''],
+  ['select from feed.candles_1m limit 0', 'pc'],
+  ['select from outbox.changes limit 0', ''],
+  ['delete from outbox.changes where false', ''],
+  ['select from outbox.candles limit 0', ''],
+  ['select from outbox.deliveries limit 0', ''],
+  ['select from outbox.subscriptions limit 0', ''],
+  ["select nextval('outbox.revision')", ''],
+  ['select from indicator.values limit 0', ''],
+  ['select from indicator.definitions limit 0', ''],
+  ['select from indicator.latest limit 0', ''],
+  ['select from ops.processes limit 0', ''],
+  ['select from ops.status', 'pw'],
+  ['select from ops.lag', 'pw'],
+  ['select from ops.queues', 'pw'],
+  ['select from ops.gaps', 'pw'],
+  ["select feed.record_ticks('manual', '{}', '{}', '{}', '{}', '{}', '{}', '{}')", 'i'],
+  ["select feed.reject_ticks('manual', '{}', '{}', '{}', '{}')", 'i'],
+  ["select feed.add_instrument('RIGHTS', 'manual')", 'i'],
+  ["select feed.set_active('nobody', true)", 'i'],
+  ["select feed.stored_until('{}')", 'i'],
+  ["select feed.record_source_state('manual', 'connected')", 'i'],
+  ["select feed.extend_coverage('manual', now(), now())", 'i'],
+  ["select feed.candles('RIGHTS', '1m')", 'ipc'],
+  ["select feed.record_replay('nothing', 'RIGHTS', 'x', 0, true)", 'i'],
+  ["select feed.replayed_until('nothing', 'RIGHTS')", 'i'],
+  ['select feed.create_missing_candles()', ''],
+  ["call feed.refresh_candles('2026-01-01', '2026-01-01')", ''],
+  ['call feed.advance_candles()', ''],
+  ['call outbox.refresh_late()', ''],
+  ['select outbox.nudge()', 'ip'],
+  ['select outbox.capture_deltas()', 'p'],
+  ['select outbox.close_candles()', 'p'],
+  ['select outbox.claim_deliveries(0)', 'p'],
+  ["select outbox.mark_sent('{}', '{}', '{}', '{}', '{}', '{}')", 'p'],
+  ["select outbox.mark_failed(0, '')", 'p'],
+  ["select outbox.bury('{}', '{}', '{}', '{}', '{}', '{}', '')", 'p'],
+  ["select outbox.republish('nobody')", 'p'],
+  ['select outbox.purge()', 'p'],
+  ['select outbox.has_work()', 'p'],
+  ["select outbox.queue_deliveries('{}')", ''],
+  ["select outbox.subscribe('stolen', 'elsewhere')", ''],
+  ["select outbox.unsubscribe('nobody')", ''],
+  ["select indicator.register_kind('x', '', '', '', '[]', '{}')", 'c'],
+  ["select indicator.accept_candles('{}', '{}', '{}', '{}', '{}')", 'c'],
+  ['select indicator.claim_pending(0)', 'c'],
+  ["select indicator.finish_pending('{}', '{}', '{}', '{}', '{}')", 'c'],
+  ['select indicator.claim_backfill()', 'c'],
+  ['select indicator.finish_backfill(0, now(), now())', 'c'],
+  ["select indicator.record_values('{}', '{}', '{}', '{}', '{}', '{}', '{}')", 'c'],
+  ['select indicator.has_work()', 'c'],
+  ['select indicator.nudge()', 'c'],
+  ["select indicator.add('RIGHTS', '1m', 'x')", ''],
+  ['select indicator.remove(0)', ''],
+  ["select indicator.candle_window(1, '1m', 'bid', now(), now(), 0, 0)", ''],
+  ['select dashboard.watchlist()', 'w'],
+  ['select dashboard.quotes()', 'w'],
+  ['select dashboard.trends()', 'w'],
+  ["select dashboard.instrument('RIGHTS')", 'w'],
+  ['select dashboard.indicator(0)', 'w'],
+  ['select dashboard.chart(0)', 'w'],
+  ["select dashboard.candles('RIGHTS', '1m')", 'w'],
+  ["select dashboard.ticks('RIGHTS', now(), now())", 'w'],
+  ['select dashboard.status()', 'w'],
+  ['select dashboard.status_line()', 'w'],
+  ["select ops.beat('test')", 'ipcw'],
+  ["select ops.say_goodbye('test', '', 0)", 'ipcw'],
+  ['select ops.reap_workers()', 'pc'],
+  ["select ops.republish('nobody')", ''],
+  ['select ops.recompute(0)', ''],
+  ['create table feed.mine ()', ''],
+  ['create schema mine', ''],
+  ['select from graphile_worker._private_jobs limit 0', 'pc'],
+];
+
+describeOnEngine('Rights', ({ as, sql }) => {
+  for (const [letter, role] of Object.entries(roles)) {
+    describe(`of ${role}`, () => {
+      const session = as(role);
+      for (const [statement, who] of rights) {
+        const may = who.includes(letter);
+        it(`${may ? 'allow' : 'refuse'}: ${statement}`, async () => {
+          expect(await isRefused(session.unsafe(statement))).toBe(!may);
+        });
+      }
+    });
+  }
+
+  it('of the processes are each complete: every function is the owner’s or some role’s', async () => {
+    const rows = await sql<{ name: string }[]>`
+      select distinct n.nspname || '.' || p.proname as name
+      from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace,
+        aclexplode(p.proacl) as a join pg_roles as r on r.oid = a.grantee
+      where n.nspname = any ('{feed,outbox,indicator,dashboard,ops}') and r.rolname like 'foresight\\_%'`;
+    const tested = rights.map(([statement]) => statement);
+    const untested = rows
+      .map(row => row.name)
+      .filter(name => !tested.some(each => each.includes(`${name}(`)));
+    expect(untested.sort()).toEqual(['feed.instrument_id', 'feed.timeframe_width']);
+  });
+});
+
+/** Whether rights are what a statement fails for; any other error means that it was let in. */
+async function isRefused(query: Promise<unknown>): Promise<boolean> {
+  try {
+    await query;
+    return false;
+  } catch (error) {
+    return (error as { code?: string }).code === '42501';
+  }
+}
