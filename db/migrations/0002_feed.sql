@@ -18,7 +18,7 @@ insert into feed.sources (source, is_simulated, description) values
 
 create table feed.source_states (
   source text primary key references feed.sources,
-  state text not null default 'disconnected' check (state in ('connected', 'disconnected')),
+  state text not null default 'disconnected' check (state in ('connected', 'disconnected', 'stopped')),
   reason text,
   changed_at timestamptz not null default now(),
   alive_at timestamptz,

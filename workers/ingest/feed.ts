@@ -25,7 +25,7 @@ export interface Feed {
   rejectTicks(source: string, rejections: readonly Rejection[]): Promise<void>;
   recordState(
     source: string,
-    state: 'connected' | 'disconnected',
+    state: 'connected' | 'disconnected' | 'stopped',
     reason: string | null,
   ): Promise<void>;
   extendCoverage(source: string, from: string, to: string): Promise<void>;
@@ -78,7 +78,7 @@ export function createFeed(sql: Sql): Feed {
     async rejectTicks(source, rejections) {
       await sql`select feed.reject_ticks(
         ${source},
-        ${rejections.map(rejection => rejection.symbol)}::text[],
+        ${rejections.map(({ symbol }) => (symbol === null ? null : printable(symbol)))}::text[],
         ${rejections.map(rejection => rejection.reason)}::text[],
         ${rejections.map(rejection => printable(rejection.detail))}::text[],
         ${rejections.map(rejection => printable(rejection.raw))}::text[])`;

@@ -2,7 +2,7 @@ import type { Logger } from '../../db/runtime/logger.ts';
 import { sleep } from '../../db/runtime/process.ts';
 import { createBatcher } from './batch.ts';
 import { createCoverage } from './coverage.ts';
-import type { Feed } from './feed.ts';
+import type { Counts, Feed } from './feed.ts';
 import { recordBatch } from './record.ts';
 import { type Source, SourceError, type Tick } from './source.ts';
 
@@ -25,12 +25,26 @@ export async function ingest(parts: {
   const symbols = await addInstruments(parts);
   const coverage = createCoverage({ feed, source: source.name, logger });
   const nudge = createNudge(feed, logger);
+  let lost = 0;
+  const record = async (ticks: readonly Tick[]): Promise<Counts | undefined> => {
+    try {
+      return await recordBatch(ticks, { feed, source: source.name, logger, signal });
+    } catch (error) {
+      logger.error({ err: error }, 'the database is away and the process has to stop');
+      return undefined;
+    }
+  };
   const batcher = createBatcher<Tick>({
     maxItems: 2_000,
     maxWaitMs: 20,
     maxWaiting: 20_000,
     write: async ticks => {
-      const counts = await recordBatch(ticks, { feed, source: source.name, logger, signal });
+      // After a batch that was given up none may be stored: a source goes on after the newest tick.
+      const counts = lost > 0 ? undefined : await record(ticks);
+      if (counts === undefined) {
+        lost += ticks.length;
+        return;
+      }
       if (counts.stored > 0) nudge();
       if (counts.rejected + counts.conflicting > 0) {
         logger.warn({ ...counts }, 'ticks kept aside, see feed.rejected_ticks');
@@ -49,7 +63,10 @@ export async function ingest(parts: {
     }
   } finally {
     await batcher.drain();
+    if (lost > 0) logger.error({ lost }, `${lost} ticks were received and could not be stored`);
     await coverage.settle();
+    // Stopped in order: its silence from now on is no fault.
+    if (signal.aborted) await feed.recordState(source.name, 'stopped', null).catch(() => undefined);
   }
 }
 

@@ -14,5 +14,5 @@ as $$
 $$;
 
 comment on function feed.record_source_state(text, text, text) is
-  'A source connected or disconnected, and why.';
+  'A source connected, disconnected, or was stopped in order, and why.';
 grant execute on function feed.record_source_state(text, text, text) to foresight_ingest;

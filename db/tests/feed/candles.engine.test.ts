@@ -37,7 +37,7 @@ const history = fc.array(
   fc.record({
     ticks: fc.array(tick, { minLength: 1, maxLength: 12 }),
     repeat: fc.boolean(),
-    then: fc.constantFrom('nothing', 'capture', 'advance'),
+    after: fc.constantFrom('nothing', 'capture', 'advance'),
   }),
   { minLength: 1, maxLength: 6 },
 );
@@ -55,8 +55,8 @@ describeOnEngine('feed.candles', ({ sql }) => {
           await feed.recordTicks('manual', ticks);
           sent.push(...ticks);
           if (step.repeat) await feed.recordTicks('manual', ticks.toReversed());
-          if (step.then === 'capture') await capture(sql);
-          if (step.then === 'advance') await sql`call feed.advance_candles()`;
+          if (step.after === 'capture') await capture(sql);
+          if (step.after === 'advance') await sql`call feed.advance_candles()`;
         }
         await capture(sql);
         await expectCandlesOf(sql, symbol, sent);
