@@ -21,9 +21,14 @@ export type SendResult =
 export interface Queue {
   /** The client that long polls; apart from the one that sends, so that neither waits for sockets. */
   readonly receiver: SQSClient;
-  /** URL of a queue by its name. `isNew` tells that it was missing and has been made. */
-  ensure(name: string): Promise<{ url: string; isNew: boolean }>;
-  /** Sends up to ten bodies with one request; result i is of body i. */
+  /** URL of a queue by its name; undefined when there is none. */
+  find(name: string): Promise<string | undefined>;
+  /** Makes a queue; one that is there stays as it is. */
+  create(name: string): Promise<void>;
+  /**
+   * Sends up to ten bodies with one request; result i is of body i.
+   * @throws when the request as a whole failed, also when there is no such queue.
+   */
   send(name: string, bodies: readonly string[]): Promise<SendResult[]>;
   /** Forgets a queue's URL, after an error that says it is gone. */
   forget(name: string): void;
@@ -36,34 +41,34 @@ export function openQueue(options: QueueOptions): Queue {
   const receiver = createClient(options, 30_000);
   const urls = new Map<string, string>();
 
-  async function ensure(name: string): Promise<{ url: string; isNew: boolean }> {
+  async function find(name: string): Promise<string | undefined> {
     const known = urls.get(name);
-    if (known !== undefined) return { url: known, isNew: false };
-    let url: string | undefined;
-    let isNew = false;
+    if (known !== undefined) return known;
     try {
-      ({ QueueUrl: url } = await sender.send(new GetQueueUrlCommand({ QueueName: name })));
+      const { QueueUrl } = await sender.send(new GetQueueUrlCommand({ QueueName: name }));
+      if (QueueUrl !== undefined) urls.set(name, QueueUrl);
+      return QueueUrl;
     } catch (error) {
-      if (!isMissingQueue(error)) throw error;
-      ({ QueueUrl: url } = await sender.send(
-        new CreateQueueCommand({
-          QueueName: name,
-          Attributes: { MessageRetentionPeriod: '345600', ReceiveMessageWaitTimeSeconds: '20' },
-        }),
-      ));
-      isNew = true;
+      if (isMissingQueue(error)) return undefined;
+      throw error;
     }
-    if (url === undefined) throw new Error(`SQS gave no URL for the queue ${name}`);
-    urls.set(name, url);
-    return { url, isNew };
   }
 
   return {
     receiver,
-    ensure,
+    find,
+    async create(name) {
+      await sender.send(
+        new CreateQueueCommand({
+          QueueName: name,
+          Attributes: { MessageRetentionPeriod: '345600', ReceiveMessageWaitTimeSeconds: '20' },
+        }),
+      );
+    },
     forget: name => urls.delete(name),
     async send(name, bodies) {
-      const { url } = await ensure(name);
+      const url = await find(name);
+      if (url === undefined) throw new MissingQueueError(`there is no queue ${name}`);
       const { Successful = [], Failed = [] } = await sender.send(
         new SendMessageBatchCommand({
           QueueUrl: url,
@@ -100,8 +105,15 @@ function createClient(options: QueueOptions, requestTimeout: number): SQSClient 
   });
 }
 
-/** Whether an error of SQS says that the queue does not exist. */
+class MissingQueueError extends Error {
+  override readonly name = 'QueueDoesNotExist';
+}
+
+/** Whether an error of SQS, or of sqs-consumer about one, says that the queue does not exist. */
 export function isMissingQueue(error: unknown): boolean {
-  const name = error instanceof Error ? error.name : '';
-  return name === 'QueueDoesNotExist' || name === 'AWS.SimpleQueueService.NonExistentQueue';
+  if (!(error instanceof Error)) return false;
+  const { name, code = '' } = error as Error & { code?: unknown };
+  return [name, String(code)].some(
+    word => word === 'QueueDoesNotExist' || word === 'AWS.SimpleQueueService.NonExistentQueue',
+  );
 }

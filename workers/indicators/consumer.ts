@@ -2,12 +2,15 @@ import { Consumer } from 'sqs-consumer';
 import type { Logger } from '../../db/runtime/logger.ts';
 import { sleep } from '../../db/runtime/process.ts';
 import { decodeMessage, type Message, MessageError } from '../messages.ts';
-import type { Queue } from '../queue.ts';
-import { isMissingQueue } from '../queue.ts';
+import { isMissingQueue, type Queue } from '../queue.ts';
+
+const shortestPauseMs = 250;
+const longestPauseMs = 5_000;
 
 /**
  * Receives the messages of one queue, hands each to `handle`, and acknowledges it when that
  * succeeded. A message that is not ours is logged and acknowledged: it would come back for ever.
+ * A queue that is missing is waited for: its publisher makes it, and knows what has to be in it.
  *
  * @returns a function that stops receiving and waits for what is in hand.
  */
@@ -20,21 +23,34 @@ export function consume(options: {
 }): () => Promise<void> {
   const { queue, queueName, logger, signal } = options;
   let consumer: Consumer | undefined;
+  let pauseMs = 0;
+
+  /** Whatever fails, is told once and then tried at ever longer intervals until it works again. */
+  const onFailure = (error: Error, what: string): void => {
+    if (signal.aborted) return;
+    const log = { queue: queueName, reason: error.message };
+    if (pauseMs === 0) logger.warn(log, what);
+    else logger.debug(log, what);
+    pauseMs = Math.min(longestPauseMs, Math.max(shortestPauseMs, 2 * pauseMs));
+  };
+  const onSuccess = (): void => {
+    if (pauseMs > 0) logger.info({ queue: queueName }, 'messages are received again');
+    pauseMs = 0;
+  };
 
   const start = async (): Promise<void> => {
     while (!signal.aborted) {
       try {
-        const { url } = await queue.ensure(queueName);
-        consumer = createConsumer(url);
-        consumer.start();
-        return;
+        const url = await queue.find(queueName);
+        if (url !== undefined) {
+          consumer = createConsumer(url);
+          consumer.start();
+          return;
+        }
       } catch (error) {
-        logger.warn(
-          { queue: queueName, reason: (error as Error).message },
-          'queue cannot be reached',
-        );
-        await sleep(1_000, signal);
+        onFailure(error as Error, 'queue cannot be reached');
       }
+      await sleep(Math.max(1_000, pauseMs), signal);
     }
   };
 
@@ -44,42 +60,51 @@ export function consume(options: {
       sqs: queue.receiver,
       batchSize: 10,
       waitTimeSeconds: 20,
-      visibilityTimeout: 30,
+      // Short, since it is how long the messages of a process that died are out of reach.
+      visibilityTimeout: 10,
+      handleMessageTimeout: 10_000,
+      terminateVisibilityTimeout: 1,
       pollingCompleteWaitTimeMs: 3_000,
-      authenticationErrorTimeout: 5_000,
+      preReceiveMessageCallback: () => sleep(pauseMs, signal),
       handleMessage: async message => {
         try {
           await options.handle(decodeMessage(message.Body ?? ''));
         } catch (error) {
-          if (!(error instanceof MessageError)) throw error;
+          if (!(error instanceof Error && isRefusal(error))) throw error;
           logger.warn({ messageId: message.MessageId, reason: error.message }, 'message refused');
         }
         return message;
       },
     });
     created.on('error', error => {
-      if (signal.aborted) return;
-      logger.warn({ queue: queueName, reason: error.message }, 'could not receive');
-      if (isMissingQueue(error) || /QueueDoesNotExist|NonExistentQueue/.test(error.message)) {
-        queue.forget(queueName);
-        created.stop({ abort: true });
-        void sleep(1_000, signal).then(start);
-      }
+      onFailure(error, 'could not receive');
+      // Several requests of one consumer may fail: only the first makes another consumer.
+      if (signal.aborted || !isMissingQueue(error) || consumer !== created) return;
+      consumer = undefined;
+      queue.forget(queueName);
+      created.stop({ abort: true });
+      void sleep(1_000, signal).then(start);
     });
-    created.on('processing_error', error =>
-      logger.warn({ queue: queueName, reason: error.message }, 'message comes back'),
-    );
+    created.on('processing_error', error => onFailure(error, 'message comes back'));
+    created.on('timeout_error', error => onFailure(error, 'message comes back'));
+    created.on('message_processed', onSuccess);
+    created.on('empty', onSuccess);
     return created;
   };
 
   void start();
   return async () => {
     const running = consumer;
-    if (running === undefined) return;
+    if (running === undefined || !running.status.isRunning) return;
     await new Promise<void>(resolve => {
       running.once('stopped', () => resolve());
       running.stop({ abort: true });
       setTimeout(resolve, 3_000).unref();
     });
   };
+}
+
+/** A body that is not ours, or a content that the database can never take (classes 22 and 23). */
+function isRefusal(error: Error & { code?: unknown }): boolean {
+  return error instanceof MessageError || /^2[23]...$/.test(String(error.code));
 }

@@ -4,11 +4,14 @@ import { openDatabase, openPgPool, waitForDatabase } from '../../db/runtime/data
 import { runProcess, startHeartbeat } from '../../db/runtime/process.ts';
 import { pollForWork, runJobs } from '../jobs.ts';
 import { openQueue } from '../queue.ts';
+import { watchCalls } from '../watch.ts';
 import { catalog } from './catalog.ts';
 import { consume } from './consumer.ts';
 import { createIndicatorStore } from './indicator.ts';
 import { computeValuesTask } from './tasks/compute_values.ts';
 
+/** A window of candles is read in milliseconds. */
+const statementTimeout = 20_000;
 /** The queue of the subscription `indicators`, which indicator.add() extends. */
 const queueName = 'foresight-indicators';
 
@@ -18,17 +21,22 @@ await runProcess('indicators', async context => {
     url: requireDatabaseUrl(config),
     process: 'indicators',
     role: 'foresight_indicators',
+    statementTimeout,
     logger,
   };
   const sql = openDatabase(connection);
   onStop(() => sql.end({ timeout: 2 }));
   await waitForDatabase(sql, { ...connection, signal });
+  if (signal.aborted) return;
   const pool = openPgPool(connection);
   onStop(() => pool.end());
   const queue = openQueue({ region: config.awsRegion, endpoint: config.sqsEndpoint });
   onStop(() => queue.close());
 
-  const store = createIndicatorStore(sql);
+  const store = watchCalls(createIndicatorStore(sql), {
+    deadlineMs: statementTimeout + 2_000,
+    onHang: context.fail,
+  });
   for (const kind of catalog) await store.registerKind(kind);
   const kinds = new Map(catalog.map(kind => [kind.kind, kind]));
 
@@ -38,9 +46,12 @@ await runProcess('indicators', async context => {
     crontab: '',
     concurrency: 2,
     logger,
+    fail: context.fail,
   });
   onStop(() => jobs.stop());
-  onStop(pollForWork({ hasWork: store.hasWork, nudge: store.nudge, logger }));
+  onStop(
+    pollForWork({ hasWork: store.hasWork, nudge: store.nudge, jobs, fail: context.fail, logger }),
+  );
 
   onStop(
     consume({
@@ -55,10 +66,10 @@ await runProcess('indicators', async context => {
     }),
   );
 
+  onStop(() => sql`select ops.say_goodbye('indicators', ${hostname()}, ${process.pid})`);
   startHeartbeat(
     context,
     (host, processId) =>
       sql`select ops.beat('indicators', ${host}, ${processId}, ${jobs.workerIds()}::text[])`,
   );
-  onStop(() => sql`select ops.say_goodbye('indicators', ${hostname()}, ${process.pid})`);
 });

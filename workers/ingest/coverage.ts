@@ -31,6 +31,16 @@ export function createCoverage({
       .catch((error: unknown) => logger.debug({ err: error }, 'coverage not written'));
   };
 
+  let unwritten: { state: 'connected' | 'disconnected'; reason: string | null } | undefined;
+
+  /** The source tells its state once, so it is kept until it is written. */
+  async function writeState(): Promise<void> {
+    const wanted = unwritten;
+    if (wanted === undefined) return;
+    await feed.recordState(source, wanted.state, wanted.reason);
+    if (unwritten === wanted) unwritten = undefined;
+  }
+
   const reject = (rejection: Rejection): void => {
     if (rejections.length >= maxWaiting) dropped += 1;
     else rejections.push(rejection);
@@ -38,15 +48,19 @@ export function createCoverage({
   };
 
   async function writeRejections(): Promise<void> {
-    const batch = rejections;
-    const lost = dropped;
+    const [batch, lost] = [rejections, dropped];
+    if (batch.length === 0) return;
     rejections = [];
     dropped = 0;
-    if (lost > 0) {
-      const detail = `${lost} more rejections came while the database was away`;
-      batch.push({ symbol: null, reason: 'too_many', detail, raw: '' });
+    const detail = `${lost} more rejections came while the database was away`;
+    const more = lost === 0 ? [] : [{ symbol: null, reason: 'too_many', detail, raw: '' }];
+    try {
+      await feed.rejectTicks(source, [...batch, ...more]);
+    } catch (error) {
+      rejections = [...batch, ...rejections];
+      dropped += lost;
+      throw error;
     }
-    await feed.rejectTicks(source, batch);
   }
 
   return {
@@ -56,20 +70,24 @@ export function createCoverage({
         case 'connected':
           coveredFrom = event.coveredFrom ?? now;
           logger.info({ source }, `${source} connected`);
-          write(() => feed.recordState(source, 'connected', null));
+          unwritten = { state: 'connected', reason: null };
+          write(writeState);
           break;
         case 'alive': {
           const from = coveredFrom;
           if (from === undefined || Date.now() - writtenAt < writeEveryMs) return;
           writtenAt = Date.now();
+          write(writeState);
           write(() => feed.extendCoverage(source, from, now));
+          write(writeRejections);
           break;
         }
         case 'disconnected': {
           coveredFrom = undefined;
           const { reason, retryInMs } = event;
           logger.warn({ source, reason, retryInMs }, `${source} disconnected`);
-          write(() => feed.recordState(source, 'disconnected', reason));
+          unwritten = { state: 'disconnected', reason };
+          write(writeState);
           break;
         }
         case 'rejected':

@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import { requireDatabaseUrl } from '../../db/runtime/config.ts';
 import { openDatabase, waitForDatabase } from '../../db/runtime/database.ts';
 import { type Context, runProcess, startHeartbeat } from '../../db/runtime/process.ts';
+import { watchCalls } from '../watch.ts';
 import { createFeed } from './feed.ts';
 import { ingest } from './ingest.ts';
 import { SourceError } from './source.ts';
@@ -27,13 +28,14 @@ async function start(context: Context): Promise<void> {
   const sql = openDatabase({ url, process: 'ingest', role: 'foresight_ingest', logger });
   onStop(() => sql.end({ timeout: 2 }));
   await waitForDatabase(sql, { url, logger, signal });
-  const feed = createFeed(sql);
+  if (signal.aborted) return;
+  const feed = watchCalls(createFeed(sql), { deadlineMs: 32_000, onHang: context.fail });
 
+  onStop(() => sql`select ops.say_goodbye('ingest', ${hostname()}, ${process.pid})`);
   startHeartbeat(
     context,
     (host, processId) => sql`select ops.beat('ingest', ${host}, ${processId})`,
   );
-  onStop(() => sql`select ops.say_goodbye('ingest', ${hostname()}, ${process.pid})`);
 
   const running = ingest({
     source,

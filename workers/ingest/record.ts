@@ -7,6 +7,8 @@ import type { Tick } from './source.ts';
  * Stores a batch whatever it takes: while the database is away it tries again (ticks are stored once,
  * so an unknown outcome is harmless), and a batch that the database refuses for its content is split
  * until the tick at fault stands alone and is kept aside.
+ *
+ * @throws only after the signal aborted: the database is away, and the process has to stop.
  */
 export async function recordBatch(
   ticks: readonly Tick[],
@@ -17,30 +19,39 @@ export async function recordBatch(
     signal,
   }: { feed: Feed; source: string; logger: Logger; signal: AbortSignal },
 ): Promise<Counts> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await feed.recordTicks(source, ticks);
-    } catch (error) {
-      if (isRefusal(error)) return splitBatch(ticks, error);
-      if (signal.aborted && attempt >= 2) throw error;
-      if (attempt === 0 || attempt % 20 === 0) {
-        logger.warn({ err: error, waiting: ticks.length }, 'ticks wait for the database');
+  try {
+    return await untilStored(() => feed.recordTicks(source, ticks));
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    return splitBatch(ticks, error);
+  }
+
+  /** @throws a refusal of the content, and any error after the process was asked to stop. */
+  async function untilStored<Result>(store: () => Promise<Result>): Promise<Result> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await store();
+      } catch (error) {
+        if (isRefusal(error) || (signal.aborted && attempt >= 2)) throw error;
+        if (attempt === 0 || attempt % 20 === 0) {
+          logger.warn({ err: error, waiting: ticks.length }, 'ticks wait for the database');
+        }
+        await sleep(Math.min(2_000, 50 * 2 ** attempt) * (0.5 + Math.random() / 2));
       }
-      await sleep(Math.min(2_000, 50 * 2 ** attempt) * (0.5 + Math.random() / 2));
     }
   }
 
   async function splitBatch(batch: readonly Tick[], error: unknown): Promise<Counts> {
     const [tick] = batch;
     if (batch.length === 1 && tick !== undefined) {
-      await feed.rejectTicks(source, [
-        {
-          symbol: tick.symbol,
-          reason: 'refused_by_database',
-          detail: (error as Error).message,
-          raw: JSON.stringify(tick).slice(0, 1_000),
-        },
-      ]);
+      const rejection = {
+        symbol: tick.symbol,
+        reason: 'refused_by_database',
+        detail: (error as Error).message,
+        raw: JSON.stringify(tick).slice(0, 1_000),
+      };
+      // An unknown outcome may count it twice, which is better than not at all.
+      await untilStored(() => feed.rejectTicks(source, [rejection]));
       return { stored: 0, duplicate: 0, conflicting: 0, rejected: 1 };
     }
     const middle = Math.ceil(batch.length / 2);

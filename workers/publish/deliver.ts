@@ -31,8 +31,7 @@ export async function deliver(
   );
 
   async function sendToQueue(name: string, ofQueue: readonly Delivery[]): Promise<void> {
-    const { isNew } = await queue.ensure(name);
-    if (isNew) await repeatAll(name, ofQueue);
+    if ((await queue.find(name)) === undefined) await makeQueue(name, { outbox, queue, logger });
     const envelopes = pack(ofQueue);
     for (let start = 0; start < envelopes.length; start += 10) {
       const group = envelopes.slice(start, start + 10);
@@ -54,18 +53,21 @@ export async function deliver(
       if (sent.length > 0) await outbox.markSent(sent);
     }
   }
+}
 
-  /** A queue that had to be made although it was used before has lost its messages. */
-  async function repeatAll(name: string, ofQueue: readonly Delivery[]): Promise<void> {
-    for (const [subscription, [first]] of Map.groupBy(ofQueue, delivery => delivery.subscription)) {
-      if (first === undefined || first.is_first_send) continue;
-      const count = await outbox.republish(subscription);
-      logger.warn(
-        { queue: name, subscription, count },
-        'queue was missing: made it and repeat all',
-      );
-    }
+/**
+ * Makes a missing queue. One that was used before has lost its messages, so all candles of its
+ * subscriptions are queued again first: whoever dies in between leaves a queue that is still missing.
+ */
+export async function makeQueue(
+  name: string,
+  { outbox, queue, logger }: { outbox: Outbox; queue: Queue; logger: Logger },
+): Promise<void> {
+  for (const subscription of await outbox.sentSubscriptions(name)) {
+    const count = await outbox.republish(subscription);
+    logger.warn({ queue: name, subscription, count }, 'queue is missing: make it and repeat all');
   }
+  await queue.create(name);
 }
 
 function pack(deliveries: readonly Delivery[]): Envelope[] {

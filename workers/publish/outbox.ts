@@ -6,7 +6,6 @@ export interface Delivery extends CandleDelta {
   readonly subscription_id: number;
   readonly subscription: string;
   readonly queue: string;
-  readonly is_first_send: boolean;
   readonly instrument_id: number;
 }
 
@@ -19,6 +18,10 @@ export interface Outbox {
   markFailed(subscriptionId: number, reason: string): Promise<void>;
   bury(deliveries: readonly Delivery[], reason: string): Promise<void>;
   republish(subscription: string): Promise<number>;
+  /** The queues of all subscriptions that are not paused. */
+  queues(): Promise<string[]>;
+  /** The subscriptions of a queue that something was sent for. */
+  sentSubscriptions(queue: string): Promise<string[]>;
   hasWork(): Promise<boolean>;
   nudge(): Promise<void>;
   advanceCandles(): Promise<void>;
@@ -70,6 +73,16 @@ export function createOutbox(sql: Sql, owner: Sql): Outbox {
       >`select outbox.republish(${subscription}) as count`;
       return row?.count ?? 0;
     },
+    async queues() {
+      const rows = await sql<{ queue: string }[]>`
+        select distinct queue from ops.queues where not is_paused`;
+      return rows.map(row => row.queue);
+    },
+    async sentSubscriptions(queue) {
+      const rows = await sql<{ subscription: string }[]>`
+        select subscription from ops.queues where queue = ${queue} and last_sent_at is not null`;
+      return rows.map(row => row.subscription);
+    },
     async hasWork() {
       const [row] = await sql<{ has_work: boolean }[]>`select outbox.has_work()`;
       return row?.has_work ?? false;
@@ -91,9 +104,9 @@ export function createOutbox(sql: Sql, owner: Sql): Outbox {
 function toDelivery(row: Record<string, unknown>): Delivery {
   return {
     ...(row as unknown as Delivery),
-    bucket: isoTime(String(row['bucket'])),
-    tick_count: Number(row['tick_count']),
-    revision: Number(row['revision']),
+    bucket: isoTime(String(row.bucket)),
+    tick_count: Number(row.tick_count),
+    revision: Number(row.revision),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Logger } from '../../../db/runtime/logger.ts';
+import { sleep } from '../../../db/runtime/process.ts';
 import type { Queue } from '../../queue.ts';
 import { deliver } from '../deliver.ts';
 import type { Outbox } from '../outbox.ts';
@@ -17,16 +18,24 @@ export function publishDeltas(parts: {
   signal: AbortSignal;
 }): () => Promise<void> {
   const { outbox, logger, signal } = parts;
+  let refreshing: Promise<void> | undefined;
   return async () => {
     let isMore = true;
     while (isMore && !signal.aborted) {
-      await refreshLate(outbox, logger);
+      // A refresh of a long range must not hold up what is live: its marks are captured after it.
+      if (refreshing === undefined) {
+        refreshing = refreshLate(outbox, logger).finally(() => {
+          refreshing = undefined;
+        });
+      }
       const captured = await outbox.captureDeltas(maxChanges);
       const closed = await outbox.closeCandles();
       const deliveries = await outbox.claimDeliveries(maxDeliveries);
       if (deliveries.length > 0) await deliver(deliveries, parts);
       isMore =
         captured.change_count === maxChanges || closed > 0 || deliveries.length === maxDeliveries;
+      // Marks that a long transaction holds are read again and again: not without a breath.
+      if (isMore && captured.delta_count === 0 && closed === 0) await sleep(50, signal);
     }
   };
 }
@@ -35,8 +44,8 @@ async function refreshLate(outbox: Outbox, logger: Logger): Promise<void> {
   try {
     await outbox.refreshLate();
   } catch (error) {
-    // Another refresh of these candles runs: the marks stay, the next pass tries again.
-    if ((error as { code?: string }).code !== '55P03') throw error;
-    logger.debug('a refresh of these candles runs already');
+    // The marks stay, so a later pass tries again. 55P03: a refresh of these candles runs already.
+    const isBusy = (error as { code?: string }).code === '55P03';
+    logger[isBusy ? 'debug' : 'warn']({ err: error }, 'late ticks wait for their refresh');
   }
 }
