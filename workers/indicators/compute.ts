@@ -1,5 +1,5 @@
-import type { Candle, Kind, Verdict } from './catalog.ts';
 import type { Work } from './indicator.ts';
+import type { Candle, Kind, Verdict } from './kind.ts';
 
 export interface ComputedValue {
   readonly indicatorId: number;

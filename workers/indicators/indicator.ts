@@ -1,7 +1,7 @@
 import type { Sql } from '../../db/runtime/database.ts';
 import type { CandleDelta } from '../messages.ts';
-import type { Candle, Kind, Params } from './catalog.ts';
 import type { ComputedValue } from './compute.ts';
+import type { Candle, Kind, Params } from './kind.ts';
 
 export interface Definition {
   readonly indicator_id: number;

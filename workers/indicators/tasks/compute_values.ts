@@ -1,6 +1,6 @@
-import type { Kind } from '../catalog.ts';
 import { computeValues } from '../compute.ts';
 import type { IndicatorStore } from '../indicator.ts';
+import type { Kind } from '../kind.ts';
 
 const maxCandles = 500;
 const maxBackfillCandles = 1_000;
