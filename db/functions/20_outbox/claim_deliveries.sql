@@ -1,4 +1,4 @@
--- The claim is a lease: a publisher that dies loses it after 30 seconds, and one that comes back late
+-- The claim is a lease: a publisher that dies loses it after 20 seconds, and one that comes back late
 -- can only send what consumers already know better (lower revisions).
 create or replace function outbox.claim_deliveries(max_deliveries int default 2000)
 returns table (
@@ -15,7 +15,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   with claimed as (
     update outbox.deliveries as d
-    set claimed_until = clock_timestamp() + interval '30 seconds'
+    set claimed_until = clock_timestamp() + interval '20 seconds'
     from (
       select d.subscription_id, d.instrument_id, d.timeframe, d.side, d.bucket
       from outbox.deliveries as d
@@ -40,5 +40,5 @@ as $$
 $$;
 
 comment on function outbox.claim_deliveries(int) is
-  'Lease up to max_deliveries waiting deliveries for 30 seconds, of subscriptions that are not paused and not backing off, with the newest state of their candles.';
+  'Lease up to max_deliveries waiting deliveries for 20 seconds, of subscriptions that are not paused and not backing off, with the newest state of their candles.';
 grant execute on function outbox.claim_deliveries(int) to foresight_publish;

@@ -1,6 +1,6 @@
 import { beforeAll, expect, it } from 'vitest';
-import type { Kind } from '../../../workers/indicators/catalog.ts';
 import { createIndicatorStore } from '../../../workers/indicators/indicator.ts';
+import type { Kind } from '../../../workers/indicators/kind.ts';
 import { addInstrument, describeOnEngine } from '../support/database.ts';
 import { addIndicator, kindOf } from '../support/indicators.ts';
 

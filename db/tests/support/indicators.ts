@@ -1,6 +1,7 @@
-import { catalog, type Kind, type Params } from '../../../workers/indicators/catalog.ts';
+import { catalog } from '../../../workers/indicators/catalog.ts';
 import { computeValues } from '../../../workers/indicators/compute.ts';
 import { createIndicatorStore, type Work } from '../../../workers/indicators/indicator.ts';
+import type { Kind, Params } from '../../../workers/indicators/kind.ts';
 import type { CandleDelta } from '../../../workers/messages.ts';
 import { createOutbox } from '../../../workers/publish/outbox.ts';
 import type { Sql } from '../../runtime/database.ts';

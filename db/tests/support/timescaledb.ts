@@ -47,7 +47,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
 }
 
 /** The program folder of the newest local PostgreSQL that has the extension. */
-function findInstallation(): string | undefined {
+export function findInstallation(): string | undefined {
   const candidates = ['/usr/lib/postgresql', '/usr/local/lib/postgresql', '/usr/local/pgsql']
     .filter(root => existsSync(root))
     .flatMap(root => [
@@ -73,7 +73,7 @@ function findInstallation(): string | undefined {
   });
 }
 
-async function startCluster(bin: string): Promise<{ url: string; stop: () => void }> {
+export async function startCluster(bin: string): Promise<{ url: string; stop: () => void }> {
   const folder = mkdtempSync(join(tmpdir(), 'foresight-timescaledb-'));
   const data = join(folder, 'data');
   const account = await chooseAccount([]);
