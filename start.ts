@@ -13,6 +13,7 @@ import { checkDatabase, checkPort } from './start/checks.ts';
 import { createOwnLogger, createTerminal, type Terminal } from './start/terminal.ts';
 import { EXIT_CONFIG, type ProcessSpec, type Supervision, supervise } from './supervisor.ts';
 import { type Emulator, startEmulator } from './workers/emulator.ts';
+import { sourceNames } from './workers/ingest/sources.ts';
 
 /** npm passes a Ctrl-C on that the terminal has sent us too; a person takes longer for the second. */
 const SECOND_SIGNAL_MS = 500;
@@ -51,7 +52,7 @@ function readArguments(): Arguments {
     .description('Foresight, everything in one terminal: database, queue, workers and page')
     .addOption(
       new Option('--source <name>', 'where prices come from')
-        .choices(['simulated', 'oanda'])
+        .choices(sourceNames)
         .default('simulated'),
     )
     .option('--symbols <list>', 'comma-separated, for example EUR_USD,USD_JPY')

@@ -53,7 +53,10 @@ export async function runJobs(options: {
     pollInterval: 2_000,
     noHandleSignals: true,
     logger: new GraphileLogger(() => (level, message) => {
-      if (level === 'error') logger.error({ source: 'graphile-worker' }, message);
+      // It tries again by itself, and the pool has said already that the database is gone.
+      const isRetry = /notify listener|UNLISTEN|Cron hit an error/.test(message);
+      if (isRetry) logger.debug({ source: 'graphile-worker' }, message);
+      else if (level === 'error') logger.error({ source: 'graphile-worker' }, message);
       else if (level === 'warning') logger.warn({ source: 'graphile-worker' }, message);
       else logger.trace({ source: 'graphile-worker' }, message);
     }),

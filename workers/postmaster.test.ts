@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, inject, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { startEmbedded } from '../db/embedded.ts';
 import { migrate } from '../db/migrate.ts';
 import { openDatabase } from '../db/runtime/database.ts';
@@ -12,8 +12,7 @@ import { readTicks, startMarket } from './tests/market.ts';
 import { ticksOf } from './tests/ticks.ts';
 import { waitFor } from './tests/wait.ts';
 
-// On one engine: it has a server of its own, and needs none of the suite's.
-describe.runIf(inject('engine').engine === 'postgres')('kill -9 of PostgreSQL', () => {
+describe('kill -9 of PostgreSQL', () => {
   it('loses no tick that was acknowledged, and work goes on', async () => {
     const dataDir = await mkdtemp(join(tmpdir(), 'foresight-postmaster-'));
     onTestFinished(() => rm(dataDir, { recursive: true, force: true }));
