@@ -50,83 +50,83 @@ begin
     )
     order by t.width
   loop
-   -- The bounds of time must be constants: with a value of a join, a continuous aggregate would
-   -- aggregate the instrument's whole history. So what is near in time is read together.
-   for piece in
-    select lower(p.range) as from_bucket, upper(p.range) - near.gap as to_bucket, p.instrument_ids
-    from (select greatest(wanted.width * 60, interval '1 hour') as gap) as near
-    cross join lateral (
-      select r.range, array_agg(distinct m.instrument_id) as instrument_ids
-      from unnest((
-        select range_agg(tstzrange(
-          date_bin(wanted.width, m.changed_from, '2000-01-03Z'),
-          date_bin(wanted.width, m.changed_to, '2000-01-03Z') + wanted.width + near.gap))
-        from unnest(marks) as m
-      )) as r(range)
-      join unnest(marks) as m on m.changed_from <@ r.range
-      group by r.range
-    ) as p
-   loop
-    execute format(
-      $statement$
-      with touched as (
-        -- Buckets side by side become one range, so that a bulk load is read in one go.
-        select m.instrument_id, unnest(range_agg(tstzrange(
-          date_bin(%1$L::interval, m.changed_from, '2000-01-03Z'),
-          date_bin(%1$L::interval, m.changed_to, '2000-01-03Z') + %1$L::interval))) as range
-        from unnest($1) as m
-        where m.changed_from >= %4$L and m.changed_from < %5$L
-        group by m.instrument_id
-      ),
-      wanted as (
-        select distinct i.instrument_id, f.side, s.grace
-        from (select distinct t.instrument_id from touched as t) as t
-        join feed.instruments as i using (instrument_id)
-        join feed.sources as s using (source)
-        join outbox.filters as f
-          on (f.timeframe is null or f.timeframe = %2$L) and (f.instrument_id is null or f.instrument_id = i.instrument_id)
-      ),
-      current as (
-        select w.instrument_id, w.side, c.bucket, p.*, c.volume, c.bucket + %1$L::interval + w.grace as closes_at
-        from touched as t
-        join feed.%3$I as c on c.instrument_id = t.instrument_id and c.bucket <@ t.range
-          and c.instrument_id = any (%6$L::int[]) and c.bucket >= %4$L and c.bucket < %5$L
-        join wanted as w on w.instrument_id = t.instrument_id
-        cross join lateral (values
-          ('bid', c.bid_open, c.bid_high, c.bid_low, c.bid_close, c.bid_sum, c.bid_count),
-          ('ask', c.ask_open, c.ask_high, c.ask_low, c.ask_close, c.ask_sum, c.ask_count),
-          ('mid', c.mid_open, c.mid_high, c.mid_low, c.mid_close, c.mid_sum, c.mid_count),
-          ('last', c.last_open, c.last_high, c.last_low, c.last_close, c.last_sum, c.last_count)
-        ) as p(of_side, open, high, low, close, sum, tick_count)
-        where p.of_side = w.side and p.tick_count > 0
-      ),
-      stored as (
-        insert into outbox.candles as old
-          (instrument_id, timeframe, side, bucket, open, high, low, close, sum, volume, tick_count,
-           closes_at, is_closed, revision, captured_at)
-        select c.instrument_id, %2$L, c.side, c.bucket, c.open, c.high, c.low, c.close, c.sum, c.volume,
-          c.tick_count, c.closes_at, c.closes_at <= clock_timestamp(), nextval('outbox.revision'), clock_timestamp()
-        from current as c
-        order by c.instrument_id, c.side, c.bucket
-        on conflict (instrument_id, timeframe, side, bucket) do update set
-          open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
-          sum = excluded.sum, volume = excluded.volume, tick_count = excluded.tick_count,
-          is_closed = old.is_closed or excluded.is_closed,
-          revision = excluded.revision, captured_at = excluded.captured_at
-        -- Sums depend on the order of addition in their last bits: that is no change.
-        where (old.open, old.high, old.low, old.close, old.tick_count, old.volume is null)
-          is distinct from (excluded.open, excluded.high, excluded.low, excluded.close, excluded.tick_count, excluded.volume is null)
-          or abs(old.sum - excluded.sum) > 1e-9 * abs(excluded.sum)
-          or abs(old.volume - excluded.volume) > 1e-9 * abs(excluded.volume)
-        returning instrument_id, timeframe, side, bucket, is_closed, revision
-      )
-      select array_agg(row(s.*)::outbox.delta) from stored as s
-      $statement$,
-      wanted.width, wanted.timeframe, 'candles_' || wanted.timeframe,
-      piece.from_bucket, piece.to_bucket, piece.instrument_ids)
-    into found using marks;
-    deltas := deltas || found;
-   end loop;
+    -- The bounds of time must be constants: with a value of a join, a continuous aggregate would
+    -- aggregate the instrument's whole history. So what is near in time is read together.
+    for piece in
+      select lower(p.range) as from_bucket, upper(p.range) - near.gap as to_bucket, p.instrument_ids
+      from (select greatest(wanted.width * 60, interval '1 hour') as gap) as near
+      cross join lateral (
+        select r.range, array_agg(distinct m.instrument_id) as instrument_ids
+        from unnest((
+          select range_agg(tstzrange(
+            date_bin(wanted.width, m.changed_from, '2000-01-03Z'),
+            date_bin(wanted.width, m.changed_to, '2000-01-03Z') + wanted.width + near.gap))
+          from unnest(marks) as m
+        )) as r(range)
+        join unnest(marks) as m on m.changed_from <@ r.range
+        group by r.range
+      ) as p
+    loop
+      execute format(
+        $statement$
+        with touched as (
+          -- Buckets side by side become one range, so that a bulk load is read in one go.
+          select m.instrument_id, unnest(range_agg(tstzrange(
+            date_bin(%1$L::interval, m.changed_from, '2000-01-03Z'),
+            date_bin(%1$L::interval, m.changed_to, '2000-01-03Z') + %1$L::interval))) as range
+          from unnest($1) as m
+          where m.changed_from >= %4$L and m.changed_from < %5$L
+          group by m.instrument_id
+        ),
+        wanted as (
+          select distinct i.instrument_id, f.side, s.grace
+          from (select distinct t.instrument_id from touched as t) as t
+          join feed.instruments as i using (instrument_id)
+          join feed.sources as s using (source)
+          join outbox.filters as f
+            on (f.timeframe is null or f.timeframe = %2$L) and (f.instrument_id is null or f.instrument_id = i.instrument_id)
+        ),
+        current as (
+          select w.instrument_id, w.side, c.bucket, p.*, c.volume, c.bucket + %1$L::interval + w.grace as closes_at
+          from touched as t
+          join feed.%3$I as c on c.instrument_id = t.instrument_id and c.bucket <@ t.range
+            and c.instrument_id = any (%6$L::int[]) and c.bucket >= %4$L and c.bucket < %5$L
+          join wanted as w on w.instrument_id = t.instrument_id
+          cross join lateral (values
+            ('bid', c.bid_open, c.bid_high, c.bid_low, c.bid_close, c.bid_sum, c.bid_count),
+            ('ask', c.ask_open, c.ask_high, c.ask_low, c.ask_close, c.ask_sum, c.ask_count),
+            ('mid', c.mid_open, c.mid_high, c.mid_low, c.mid_close, c.mid_sum, c.mid_count),
+            ('last', c.last_open, c.last_high, c.last_low, c.last_close, c.last_sum, c.last_count)
+          ) as p(of_side, open, high, low, close, sum, tick_count)
+          where p.of_side = w.side and p.tick_count > 0
+        ),
+        stored as (
+          insert into outbox.candles as old
+            (instrument_id, timeframe, side, bucket, open, high, low, close, sum, volume, tick_count,
+             closes_at, is_closed, revision, captured_at)
+          select c.instrument_id, %2$L, c.side, c.bucket, c.open, c.high, c.low, c.close, c.sum, c.volume,
+            c.tick_count, c.closes_at, c.closes_at <= clock_timestamp(), nextval('outbox.revision'), clock_timestamp()
+          from current as c
+          order by c.instrument_id, c.side, c.bucket
+          on conflict (instrument_id, timeframe, side, bucket) do update set
+            open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
+            sum = excluded.sum, volume = excluded.volume, tick_count = excluded.tick_count,
+            is_closed = old.is_closed or excluded.is_closed,
+            revision = excluded.revision, captured_at = excluded.captured_at
+          -- Sums depend on the order of addition in their last bits: that is no change.
+          where (old.open, old.high, old.low, old.close, old.tick_count, old.volume is null)
+            is distinct from (excluded.open, excluded.high, excluded.low, excluded.close, excluded.tick_count, excluded.volume is null)
+            or abs(old.sum - excluded.sum) > 1e-9 * abs(excluded.sum)
+            or abs(old.volume - excluded.volume) > 1e-9 * abs(excluded.volume)
+          returning instrument_id, timeframe, side, bucket, is_closed, revision
+        )
+        select array_agg(row(s.*)::outbox.delta) from stored as s
+        $statement$,
+        wanted.width, wanted.timeframe, 'candles_' || wanted.timeframe,
+        piece.from_bucket, piece.to_bucket, piece.instrument_ids)
+      into found using marks;
+      deltas := deltas || found;
+    end loop;
   end loop;
   delta_count := cardinality(deltas);
   -- All at once: queue_deliveries has an order in which it locks.

@@ -26,7 +26,12 @@ export async function provideTemplate(
 ): Promise<() => Promise<void>> {
   const template = `foresight_test_template_${process.pid}`;
   await withAdmin(adminUrl, admin => admin.query(`create database ${template} template template0`));
-  await migrate({ url: databaseUrl(adminUrl, template), logger: createLogger('test', 'silent') });
+  const url = databaseUrl(adminUrl, template);
+  await migrate({ url, logger: createLogger('test', 'silent') });
+  const version = await withAdmin(url, admin =>
+    admin.query('select feed.engine_version() as name'),
+  );
+  console.info(`*** tests of the project "${engine}" run on ${version.rows[0]?.name}`);
   await withAdmin(adminUrl, async admin => {
     // A background worker in the template would make copying it fail.
     await admin.query(`alter database ${template} allow_connections false`);
