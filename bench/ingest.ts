@@ -1,0 +1,135 @@
+import type pg from 'pg';
+import { openDatabase } from '../db/runtime/database.ts';
+import { createFeed, type Feed } from '../workers/ingest/feed.ts';
+import type { Tick } from '../workers/ingest/source.ts';
+import { type Figure, median } from './report.ts';
+import { benchLogger, type Database } from './server.ts';
+import { addInstruments, copyTicks, marketTicks, openClient, toCopyText } from './ticks.ts';
+
+const instrumentCount = 20;
+const perSecond = 20;
+const bare = 'bench.bare_ticks';
+
+interface Method {
+  readonly name: string;
+  readonly count: number;
+  /** Prepares outside the measured time; what it returns is measured. */
+  readonly prepare: (ticks: readonly Tick[]) => () => Promise<void>;
+}
+
+/**
+ * Ticks a second of each way in, the median of some rounds in which every way has its turn, over
+ * ticks that lie in the past hour and are new to the table. One connection, a durable commit a call.
+ */
+export async function measureIngest(database: Database, isQuick: boolean): Promise<Figure[]> {
+  const { sql, url } = database;
+  const ids = await addInstruments(sql, instrumentCount);
+  await createBareTable(database);
+  const client = await openClient(url);
+  const one = openDatabase({
+    url,
+    process: 'bench ingest',
+    role: 'foresight_ingest',
+    logger: benchLogger,
+    maxConnections: 1,
+  });
+  const feed = createFeed(one);
+  const copyInto = (table: string) => (ticks: readonly Tick[]) => {
+    const text = toCopyText(ticks, ids);
+    return () => copyTicks(client, table, text);
+  };
+  const bulk = isQuick ? 15_000 : 60_000;
+  const singles = isQuick ? 200 : 300;
+  const methods: Method[] = [
+    { name: 'bare COPY', count: bulk, prepare: copyInto(bare) },
+    { name: 'COPY feed.ticks', count: bulk, prepare: copyInto('feed.ticks') },
+    ...[5_000, 1_000, 100].map(size => ({
+      name: `record_ticks, ${size} a call`,
+      count: size === 100 ? bulk / 3 : bulk,
+      prepare: inBatches(feed, size),
+    })),
+    { name: 'bare insert, 1 a call', count: singles, prepare: insertEach(client) },
+    { name: 'record_ticks, 1 a call', count: singles, prepare: inBatches(feed, 1) },
+  ];
+  try {
+    return toFigures(methods, await runRounds(methods, [...ids.keys()], isQuick ? 2 : 3));
+  } finally {
+    await one.end({ timeout: 2 });
+    await client.end();
+  }
+}
+
+/** The columns and the key of feed.ticks without its checks and triggers; a hypertable if that is one. */
+async function createBareTable({ sql, engine }: Database): Promise<void> {
+  await sql`create schema bench`;
+  await sql`create table bench.bare_ticks (like feed.ticks including defaults,
+    primary key (instrument_id, observed_at, seq))`;
+  if (engine === 'timescaledb') {
+    await sql`select public.create_hypertable('bench.bare_ticks',
+      public.by_range('observed_at', interval '1 day'), create_default_indexes => false)`;
+  }
+}
+
+function inBatches(feed: Feed, size: number): Method['prepare'] {
+  return ticks => async () => {
+    for (let start = 0; start < ticks.length; start += size) {
+      const batch = ticks.slice(start, start + size);
+      const { stored } = await feed.recordTicks('manual', batch);
+      if (stored !== batch.length) throw new Error(`${stored} of ${batch.length} ticks were new`);
+    }
+  };
+}
+
+/** What a durable commit alone costs on this disk: one row into the bare table. */
+function insertEach(client: pg.Client): Method['prepare'] {
+  return ticks => async () => {
+    for (const { observedAt, seq, bid, ask } of ticks) {
+      await client.query({
+        name: 'insert',
+        text: `insert into ${bare} (instrument_id, observed_at, seq, bid, ask) values (1, $1, $2, $3, $4)`,
+        values: [observedAt, seq, bid, ask],
+      });
+    }
+  };
+}
+
+async function runRounds(
+  methods: readonly Method[],
+  symbols: readonly string[],
+  rounds: number,
+): Promise<Map<string, number[]>> {
+  const microseconds = (count: number): number =>
+    Math.ceil((count / (symbols.length * perSecond)) * 1_000_000);
+  // Every method's ticks come after those of the one before, as in a stream.
+  let from = (Date.now() - 3_600_000) * 1_000;
+  const rates = new Map<string, number[]>(methods.map(method => [method.name, []]));
+  // The first round only warms up: plans, chunks, caches.
+  for (let round = 0; round <= rounds; round++) {
+    for (let turn = 0; turn < methods.length; turn++) {
+      const method = methods[(turn + round) % methods.length];
+      if (method === undefined) continue;
+      const count = round === 0 ? Math.ceil(method.count / 10) : method.count;
+      const run = method.prepare(marketTicks({ symbols, from, count, perSecond }));
+      from += microseconds(count);
+      const startedAt = performance.now();
+      await run();
+      const seconds = (performance.now() - startedAt) / 1_000;
+      if (round > 0) rates.get(method.name)?.push(count / seconds);
+    }
+  }
+  if (from > Date.now() * 1_000) throw new Error('the ticks of the rounds reach into the future');
+  return rates;
+}
+
+function toFigures(
+  methods: readonly Method[],
+  rates: ReadonlyMap<string, readonly number[]>,
+): Figure[] {
+  const rate = (name: string): number => median(rates.get(name) ?? []);
+  const slowest = methods.at(-1)?.name ?? '';
+  return methods.flatMap(({ name }) => [
+    { part: 'ingest', name, unit: 'ticks/s', value: rate(name), samples: rates.get(name) ?? [] },
+    { part: 'ingest', name, unit: 'of bare COPY', value: rate(name) / rate('bare COPY') },
+    { part: 'ingest', name, unit: 'times 1 a call', value: rate(name) / rate(slowest) },
+  ]);
+}
