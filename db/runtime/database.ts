@@ -106,6 +106,8 @@ function sessionSettings(options: DatabaseOptions) {
   return {
     application_name: `foresight ${options.process}`,
     TimeZone: 'UTC',
+    // Compiling a statement takes longer than running one of ours.
+    jit: 'off',
     statement_timeout: options.statementTimeout ?? 30_000,
     idle_in_transaction_session_timeout: 10_000,
     ...(options.role === undefined ? {} : { role: options.role }),

@@ -109,14 +109,19 @@ export function startHeartbeat(
   context: Context,
   beat: (host: string, processId: number) => Promise<unknown>,
 ): void {
+  let newest: Promise<unknown> = Promise.resolve();
   const tick = (): void => {
-    beat(hostname(), process.pid).catch((error: unknown) =>
+    newest = beat(hostname(), process.pid).catch((error: unknown) =>
       context.logger.debug({ err: error }, 'no heartbeat'),
     );
   };
   tick();
   const timer = setInterval(tick, 5_000);
-  context.onStop(() => clearInterval(timer));
+  context.onStop(() => {
+    clearInterval(timer);
+    // One that is under way could reach the database after the goodbye.
+    return Promise.race([newest, sleep(1_000)]);
+  });
 }
 
 /** Waits, or returns early when the signal aborts. */

@@ -32,11 +32,6 @@ async function start(context: Context): Promise<void> {
   const feed = watchCalls(createFeed(sql), { deadlineMs: 32_000, onHang: context.fail });
 
   onStop(() => sql`select ops.say_goodbye('ingest', ${hostname()}, ${process.pid})`);
-  startHeartbeat(
-    context,
-    (host, processId) => sql`select ops.beat('ingest', ${host}, ${processId})`,
-  );
-
   const running = ingest({
     source,
     symbols: options.symbols?.split(',').map(symbol => symbol.trim()) ?? [],
@@ -46,6 +41,10 @@ async function start(context: Context): Promise<void> {
   });
   running.catch(context.fail);
   onStop(() => running.catch(() => undefined));
+  startHeartbeat(
+    context,
+    (host, processId) => sql`select ops.beat('ingest', ${host}, ${processId})`,
+  );
 }
 
 await runProcess('ingest', start, error => error instanceof SourceError);
