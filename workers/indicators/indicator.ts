@@ -39,6 +39,24 @@ export interface IndicatorStore {
 
 /** The SQL functions of schema indicator. */
 export function createIndicatorStore(sql: Sql): IndicatorStore {
+  /** By the place of its claim; after the claim was committed, so that it holds nobody up. */
+  async function readWindows(claims: readonly Claim[]): Promise<Map<number, Window>> {
+    const wanted = claims.flatMap((claim, index) =>
+      claim.bars === null ? [] : [{ claim, index }],
+    );
+    if (wanted.length === 0) return new Map();
+    const around = wanted.map(({ claim }) => (claim.bars ?? 1) - 1);
+    const rows = await sql<(Window & { position: number })[]>`
+      select * from indicator.candle_windows(
+        ${wanted.map(({ claim }) => claim.instrument_id)}::int[],
+        ${wanted.map(({ claim }) => claim.timeframe)}::text[],
+        ${wanted.map(({ claim }) => claim.side)}::text[],
+        ${wanted.map(({ claim }) => claim.from_bucket)}::text[]::timestamptz[],
+        ${wanted.map(({ claim }) => claim.to_bucket)}::text[]::timestamptz[],
+        ${around}::int[], ${around}::int[])`;
+    return new Map(rows.map(row => [wanted[row.position - 1]?.index ?? -1, row]));
+  }
+
   return {
     async registerKind(kind) {
       await sql`select indicator.register_kind(
@@ -55,9 +73,10 @@ export function createIndicatorStore(sql: Sql): IndicatorStore {
       return row?.count ?? 0;
     },
     async claimPending(maxCandles) {
-      const rows = await sql<WorkRow[]>`
+      const claims = await sql<Claim[]>`
         select * from indicator.claim_pending(max_candles => ${maxCandles})`;
-      return rows.map(toWork);
+      const windows = await readWindows(claims);
+      return claims.map((claim, index) => toWork({ ...claim, ...(windows.get(index) ?? empty) }));
     },
     async finishPending(work) {
       const keys = work.flatMap(item =>
@@ -103,16 +122,8 @@ export function createIndicatorStore(sql: Sql): IndicatorStore {
   };
 }
 
-interface WorkRow {
-  readonly instrument_id: number;
-  readonly timeframe: string;
-  readonly side: string;
-  readonly from_bucket: string;
-  readonly to_bucket: string;
-  readonly revision: string;
-  readonly claimed_buckets?: string[];
-  readonly claimed_revisions?: string[];
-  readonly indicators: Definition[];
+/** Candles as columns, oldest first; null when there are none. */
+interface Window {
   readonly buckets: string[] | null;
   readonly opens: number[] | null;
   readonly highs: number[] | null;
@@ -122,6 +133,34 @@ interface WorkRow {
   readonly volumes: (number | null)[] | null;
   readonly tick_counts: string[] | null;
 }
+
+const empty: Window = {
+  buckets: null,
+  opens: null,
+  highs: null,
+  lows: null,
+  closes: null,
+  sums: null,
+  volumes: null,
+  tick_counts: null,
+};
+
+interface Stretch {
+  readonly instrument_id: number;
+  readonly timeframe: string;
+  readonly side: string;
+  readonly from_bucket: string;
+  readonly to_bucket: string;
+  readonly revision: string;
+  readonly claimed_buckets?: string[];
+  readonly claimed_revisions?: string[];
+  readonly indicators: Definition[];
+}
+
+/** A claimed stretch before its candles are read; bars is null when no indicator is left on it. */
+type Claim = Stretch & { readonly bars: number | null };
+
+type WorkRow = Stretch & Window;
 
 function toWork(row: WorkRow): Work {
   const candles = (row.buckets ?? []).map((bucket, index) => ({

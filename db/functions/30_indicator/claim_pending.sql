@@ -1,11 +1,10 @@
--- Claims first and reads the candles in a later statement, which sees at least what the claimed
--- revisions stand for. The claim is a lease of 10 seconds: a worker that dies loses it.
+-- Only claims: the windows are read afterwards (indicator.candle_windows), in a transaction of their
+-- own. They see at least what the claimed revisions stand for, and nobody who brings new candles has to
+-- wait while they are read. The claim is a lease of 10 seconds: a worker that dies loses it.
 create or replace function indicator.claim_pending(max_candles int default 500)
 returns table (
   instrument_id int, timeframe text, side text, from_bucket timestamptz, to_bucket timestamptz, revision bigint,
-  claimed_buckets timestamptz[], claimed_revisions bigint[], indicators jsonb,
-  buckets timestamptz[], opens double precision[], highs double precision[], lows double precision[],
-  closes double precision[], sums double precision[], volumes double precision[], tick_counts bigint[]
+  claimed_buckets timestamptz[], claimed_revisions bigint[], indicators jsonb, bars int
 )
 language plpgsql
 volatile
@@ -59,8 +58,7 @@ begin
     group by n.instrument_id, n.timeframe, n.side, n.island
   )
   select i.instrument_id, i.timeframe, i.side, i.from_bucket, i.to_bucket, i.revision,
-    i.claimed_buckets, i.claimed_revisions, coalesce(d.indicators, '[]'),
-    w.buckets, w.opens, w.highs, w.lows, w.closes, w.sums, w.volumes, w.tick_counts
+    i.claimed_buckets, i.claimed_revisions, coalesce(d.indicators, '[]'), d.bars
   from islands as i
   cross join lateral (
     select max(d.bars_required) as bars,
@@ -68,13 +66,10 @@ begin
         'bars_required', d.bars_required)) as indicators
     from indicator.definitions as d
     where d.instrument_id = i.instrument_id and d.timeframe = i.timeframe and d.side = i.side
-  ) as d
-  left join lateral indicator.candle_window(
-    i.instrument_id, i.timeframe, i.side, i.from_bucket, i.to_bucket, d.bars - 1, d.bars - 1
-  ) as w on d.bars is not null;
+  ) as d;
 end
 $$;
 
 comment on function indicator.claim_pending(int) is
-  'Lease changed candles for 10 seconds, newest first, grouped by series: the indicators to compute and the window of candles to compute them from. Values are due from from_bucket on, up to bars_required - 1 candles after to_bucket.';
+  'Lease changed candles for 10 seconds, newest first, grouped by series: the indicators to compute, and bars, the longest window of candles among them (null when nobody wants the series any more). Values are due from from_bucket on, up to bars_required - 1 candles after to_bucket.';
 grant execute on function indicator.claim_pending(int) to foresight_indicators;
