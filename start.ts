@@ -232,7 +232,8 @@ async function runAll(session: Session): Promise<number> {
   );
   const end = await supervision.ended;
   if (end.kind === 'stopped') return 0;
-  terminal.warn(`${end.name} cannot go on: ${hideCredentials(end.reason)}`);
+  // Its reason is on the terminal already: a child's warnings are shown as they come.
+  terminal.warn(`stopping, because ${end.name} cannot go on`);
   return EXIT_CONFIG;
 }
 
