@@ -17,7 +17,7 @@ const rights: readonly (readonly [statement: string, who: string])[] = [
   ['select from feed.instruments limit 0', ''],
   ['update feed.instruments set is_active = false where false', ''],
   ['select from feed.rejected_ticks limit 0', ''],
-  ['select from feed.candles_1m limit 0', 'pc'],
+  ['select from feed.candles_1m limit 0', ''],
   ['select from outbox.changes limit 0', ''],
   ['delete from outbox.changes where false', ''],
   ['select from outbox.candles limit 0', ''],

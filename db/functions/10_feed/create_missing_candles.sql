@@ -14,7 +14,6 @@ begin
     order by t.width
   loop
     perform feed.create_candles(missing.timeframe, missing.width, missing.built_from);
-    execute format('grant select on feed.%I to foresight_publish, foresight_indicators', 'candles_' || missing.timeframe);
     created := created + 1;
   end loop;
   perform feed.define_roll_up();

@@ -1,6 +1,6 @@
 -- 20 bits of microsecond within the second and 43 bits of seq: a total order of the ticks of one
--- second. Left unpinned and schema-qualified so that it is inlined into the aggregates: measured on
--- 1 M ticks it costs 0.17 us a call, an array of (time, seq, price) 0.3 us, an ordered array_agg 0.5 us.
+-- second. Left unpinned and schema-qualified so that it is inlined into the aggregates.
+-- Tried beside it and slower: an array of (time, seq, price) with min() and max(), an ordered array_agg.
 create or replace function feed.tick_position(observed_at timestamptz, seq bigint)
 returns bigint
 language sql

@@ -2,7 +2,7 @@
 -- can only send what consumers already know better (lower revisions).
 create or replace function outbox.claim_deliveries(max_deliveries int default 2000)
 returns table (
-  subscription_id int, subscription text, queue text, is_first_send boolean,
+  subscription_id int, subscription text, queue text,
   instrument_id int, symbol text, timeframe text, side text, bucket timestamptz,
   open double precision, high double precision, low double precision, close double precision,
   average double precision, sum double precision, volume double precision, tick_count bigint,
@@ -28,7 +28,7 @@ as $$
       and d.timeframe = free.timeframe and d.side = free.side and d.bucket = free.bucket
     returning d.*
   )
-  select s.subscription_id, s.name, s.queue, s.last_sent_at is null,
+  select s.subscription_id, s.name, s.queue,
     i.instrument_id, i.symbol, c.timeframe, c.side, c.bucket,
     c.open, c.high, c.low, c.close, c.sum / c.tick_count, c.sum, c.volume, c.tick_count, c.is_closed, c.revision
   from claimed as d

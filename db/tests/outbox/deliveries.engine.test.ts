@@ -61,7 +61,6 @@ describeOnEngine('A delivery', ({ sql }) => {
         volume: null,
         tick_count: 2,
         is_closed: true,
-        is_first_send: true,
         revision: captured?.revision,
       },
     ]);

@@ -8,8 +8,8 @@
 -- Writers of one instrument wait for each other (advisory lock), and each statement below sees what
 -- was committed before it began: else two writers of one second would both miss the other's ticks.
 --
--- Written out for the timeframes there are, so that its plans are cached: as dynamic SQL a statement
--- of one tick took 7.8 ms. jit is off: compiling takes longer than running.
+-- Written out for the timeframes there are, so that its plans are cached: as dynamic SQL,
+-- planning took most of the time of a small statement. jit is off: compiling takes longer than running.
 create or replace function feed.define_roll_up()
 returns void
 language plpgsql
