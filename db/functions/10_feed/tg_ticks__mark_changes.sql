@@ -9,15 +9,27 @@ as $$
 declare
   newest timestamptz;
   unknown_id int;
+  touched outbox.changes[];
 begin
-  select max(n.observed_at) into newest from new_ticks as n;
+  -- One look at the new ticks; all that follows has a row an instrument and minute.
+  select array_agg(row(m.*)::outbox.changes), max(m.changed_to) into touched, newest
+  from (
+    select n.instrument_id, date_trunc('minute', n.observed_at) as minute,
+      min(n.observed_at) as changed_from, max(n.observed_at) as changed_to,
+      null::bigint as revision, null::bigint as refreshed_revision, null::bigint as generation
+    from new_ticks as n
+    group by 1, 2
+  ) as m;
+  if touched is null then
+    return null;
+  end if;
   if newest > clock_timestamp() + interval '5 seconds' then
     raise exception 'a tick observed at % lies in the future', newest
       using errcode = 'FUTUR', hint = 'observed_at may be at most 5 seconds ahead of the database''s clock.';
   end if;
 
   select c.instrument_id into unknown_id
-  from (select distinct n.instrument_id from new_ticks as n) as c
+  from unnest(touched) as c
   where not exists (select from feed.instruments as i where i.instrument_id = c.instrument_id)
   limit 1;
   if unknown_id is not null then
@@ -25,12 +37,11 @@ begin
   end if;
 
   -- In key order, so that two statements cannot lock each other's rows.
-  insert into outbox.changes as c (instrument_id, minute, changed_from, changed_to)
-  select n.instrument_id, date_trunc('minute', n.observed_at), min(n.observed_at), max(n.observed_at)
-  from new_ticks as n
-  group by 1, 2
+  insert into outbox.changes as c (instrument_id, minute, changed_from, changed_to, generation)
+  select t.instrument_id, t.minute, t.changed_from, t.changed_to, g.last_value
+  from unnest(touched) as t, outbox.change_generation as g
   order by 1, 2
-  on conflict (instrument_id, minute) do update set
+  on conflict (instrument_id, minute, generation) do update set
     changed_from = least(c.changed_from, excluded.changed_from),
     changed_to = greatest(c.changed_to, excluded.changed_to),
     revision = nextval('outbox.change_revision');

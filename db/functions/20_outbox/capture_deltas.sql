@@ -1,7 +1,8 @@
 -- From changed minutes to candle deltas, in one transaction and under one lock:
 -- 1. read the marks; 2. in later statements, which see every tick those marks stand for, read the
 -- candles and store those that differ, with a new revision; 3. queue them for who wants them;
--- 4. remove the marks that did not change meanwhile.
+-- 4. remove the marks that did not change meanwhile. Writers mark in the next generation from the
+-- beginning of the capture on, so only those who were at work at that moment can change these.
 -- The lock makes revisions rise with the content. It belongs to the transaction, so a publisher that
 -- stops or dies holds nothing. Must run at READ COMMITTED: with one snapshot for all, old content
 -- would get a new revision.
@@ -25,6 +26,7 @@ begin
   end if;
   perform pg_advisory_xact_lock(hashtext('outbox.capture_deltas'));
 
+  perform nextval('outbox.change_generation');
   -- Marks and horizon in one statement: a refresh that begins after it has all ticks of these marks.
   with horizon as materialized (select feed.refresh_horizon() as value)
   select array_agg(c) into marks
@@ -134,12 +136,13 @@ begin
 
   delete from outbox.changes as c
   using (
-    select c.instrument_id, c.minute
+    select c.instrument_id, c.minute, c.generation
     from outbox.changes as c
-    join unnest(marks) as m on m.instrument_id = c.instrument_id and m.minute = c.minute and m.revision = c.revision
+    join unnest(marks) as m on m.instrument_id = c.instrument_id and m.minute = c.minute
+      and m.generation = c.generation and m.revision = c.revision
     for update of c skip locked
   ) as done
-  where c.instrument_id = done.instrument_id and c.minute = done.minute;
+  where c.instrument_id = done.instrument_id and c.minute = done.minute and c.generation = done.generation;
 
   perform pg_notify('dashboard', 'prices');
 end

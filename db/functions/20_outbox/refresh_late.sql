@@ -31,7 +31,8 @@ begin
   update outbox.changes as c
   set refreshed_revision = l.revision
   from pg_catalog.unnest(late) as l
-  where c.instrument_id = l.instrument_id and c.minute = l.minute and c.refreshed_revision < l.revision;
+  where c.instrument_id = l.instrument_id and c.minute = l.minute and c.generation = l.generation
+    and c.refreshed_revision < l.revision;
   commit;
 end
 $$;

@@ -1,3 +1,7 @@
+-- Stretches that lie near each other in time are read together, one statement a timeframe and side:
+-- planning a read of a continuous aggregate takes longer than reading it, and the live stretches of all
+-- instruments lie at the same time. A stretch that found too few candles, though there may be more
+-- further away, is read again on its own.
 create or replace function indicator.candle_windows(
   instrument_ids int[], timeframes text[], sides text[],
   from_buckets timestamptz[], to_buckets timestamptz[], bars_before int[], bars_after int[]
@@ -7,19 +11,98 @@ returns table (
   buckets timestamptz[], opens double precision[], highs double precision[], lows double precision[],
   closes double precision[], sums double precision[], volumes double precision[], tick_counts bigint[]
 )
-language sql
+language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
+set jit = off
 as $$
-  select s.position::int, w.buckets, w.opens, w.highs, w.lows, w.closes, w.sums, w.volumes, w.tick_counts
-  from unnest(instrument_ids, timeframes, sides, from_buckets, to_buckets, bars_before, bars_after)
-    with ordinality as s(instrument_id, timeframe, side, from_bucket, to_bucket, bars_before, bars_after, position)
-  cross join lateral indicator.candle_window(
-    s.instrument_id, s.timeframe, s.side, s.from_bucket, s.to_bucket, s.bars_before, s.bars_after) as w
-  order by s.position
+#variable_conflict use_column
+declare
+  piece record;
+  stretch record;
+begin
+  for piece in
+    with stretches as (
+      select s.*, tstzrange(
+          s.from_bucket - t.width * (case when s.bars_before > 0 then 2 * s.bars_before + 2 else 0 end),
+          s.to_bucket + t.width * (case when s.bars_after > 0 then 2 * s.bars_after + 2 else 0 end), '[]') as reach
+      from unnest(instrument_ids, timeframes, sides, from_buckets, to_buckets, bars_before, bars_after)
+        with ordinality as s(instrument_id, timeframe, side, from_bucket, to_bucket, bars_before, bars_after, place)
+      cross join lateral (select feed.timeframe_width(s.timeframe) as width) as t
+    ),
+    pieces as (
+      select s.timeframe, s.side, unnest(range_agg(s.reach)) as reach from stretches as s group by 1, 2
+    )
+    select p.timeframe, p.side, lower(p.reach) as start_at, upper(p.reach) as end_at,
+      array_agg(distinct s.instrument_id) as instrument_ids, array_agg(s.place) as places
+    from pieces as p
+    join stretches as s on s.timeframe = p.timeframe and s.side = p.side and s.reach && p.reach
+    group by p.timeframe, p.side, p.reach
+  loop
+    for stretch in execute format(
+      $statement$
+      select w.place::int as place, w.bars_before, w.bars_after,
+        count(*) filter (where w.bucket < w.from_bucket) as found_before,
+        count(*) filter (where w.bucket > w.to_bucket) as found_after,
+        array_agg(w.bucket order by w.bucket) filter (where w.bucket is not null) as buckets,
+        array_agg(w.open order by w.bucket) filter (where w.bucket is not null) as opens,
+        array_agg(w.high order by w.bucket) filter (where w.bucket is not null) as highs,
+        array_agg(w.low order by w.bucket) filter (where w.bucket is not null) as lows,
+        array_agg(w.close order by w.bucket) filter (where w.bucket is not null) as closes,
+        array_agg(w.sum order by w.bucket) filter (where w.bucket is not null) as sums,
+        array_agg(w.volume order by w.bucket) filter (where w.bucket is not null) as volumes,
+        array_agg(w.tick_count order by w.bucket) filter (where w.bucket is not null) as tick_counts
+      from (
+        select s.*, c.*,
+          count(*) filter (where c.bucket < s.from_bucket) over (partition by s.place order by c.bucket desc) as place_before,
+          count(*) filter (where c.bucket > s.to_bucket) over (partition by s.place order by c.bucket) as place_after
+        from unnest($1, $2, $3, $4, $5)
+          with ordinality as s(of_instrument, from_bucket, to_bucket, bars_before, bars_after, place)
+        left join (
+          select c.instrument_id, c.bucket, c.%1$s_open as open, c.%1$s_high as high, c.%1$s_low as low,
+            c.%1$s_close as close, c.%1$s_sum as sum, c.volume, c.%1$s_count as tick_count
+          from feed.%2$I as c
+          where c.instrument_id = any (%3$L::int[]) and c.bucket >= %4$L and c.bucket <= %5$L and c.%1$s_count > 0
+        ) as c on c.instrument_id = s.of_instrument
+          and (s.bars_before > 0 or c.bucket >= s.from_bucket)
+          and (s.bars_after > 0 or c.bucket <= s.to_bucket)
+        where s.place = any (%6$L::bigint[])
+      ) as w
+      where w.place_before <= w.bars_before and w.place_after <= w.bars_after
+      group by w.place, w.bars_before, w.bars_after
+      $statement$,
+      piece.side, 'candles_' || piece.timeframe, piece.instrument_ids, piece.start_at, piece.end_at, piece.places)
+    using instrument_ids, from_buckets, to_buckets, bars_before, bars_after
+    loop
+      "position" := stretch.place;
+      -- No tick is later than our clock and its tolerance.
+      if (stretch.found_after >= stretch.bars_after or piece.end_at > clock_timestamp() + interval '5 seconds')
+        and (stretch.found_before >= stretch.bars_before or not exists (
+          select from feed.ticks as t
+          where t.instrument_id = instrument_ids[stretch.place] and t.observed_at < piece.start_at
+        ))
+      then
+        buckets := stretch.buckets;
+        opens := stretch.opens;
+        highs := stretch.highs;
+        lows := stretch.lows;
+        closes := stretch.closes;
+        sums := stretch.sums;
+        volumes := stretch.volumes;
+        tick_counts := stretch.tick_counts;
+      else
+        select w.* into buckets, opens, highs, lows, closes, sums, volumes, tick_counts
+        from indicator.candle_window(
+          instrument_ids[stretch.place], timeframes[stretch.place], sides[stretch.place],
+          from_buckets[stretch.place], to_buckets[stretch.place], stretch.bars_before, stretch.bars_after) as w;
+      end if;
+      return next;
+    end loop;
+  end loop;
+end
 $$;
 
 comment on function indicator.candle_windows(int[], text[], text[], timestamptz[], timestamptz[], int[], int[]) is
-  'indicator.candle_window for several stretches at once (array i is stretch i); position counts them from 1. Errors: NOTFR.';
+  'indicator.candle_window for several stretches at once (array i is stretch i); position counts them from 1, in no order. Errors: NOTFR.';
 grant execute on function indicator.candle_windows(int[], text[], text[], timestamptz[], timestamptz[], int[], int[]) to foresight_indicators;

@@ -144,3 +144,56 @@ describeOnEngine('The window of an indicator', ({ sql }) => {
     expect(await store.acceptCandles(await publish(sql))).toBe(0);
   });
 });
+
+describeOnEngine('indicator.candle_windows', ({ sql }) => {
+  it('reads many stretches at once as indicator.candle_window reads each', async () => {
+    const symbols = [await addInstrument(sql), await addInstrument(sql), await addInstrument(sql)];
+    // One with a candle each minute, one with holes of hours, one with a side missing at times.
+    const ticks = Array.from({ length: 600 }, (_, minute) => {
+      const time = secondsAfter(minute * 60);
+      return [
+        tickOf(symbols[0] ?? '', time, { bid: 1 + minute, ask: 2 + minute }),
+        ...(minute % 180 < 20 ? [tickOf(symbols[1] ?? '', time, { bid: 2, ask: 3 + minute })] : []),
+        tickOf(symbols[2] ?? '', time, minute % 7 < 3 ? { bid: 5 + minute } : { ask: 6 }),
+      ];
+    });
+    await createFeed(sql).recordTicks('manual', ticks.flat());
+    await sql`call feed.advance_candles()`;
+    const differences = await sql<{ compared: number; candles: number; different: number }[]>`
+      with stretches as (
+        select row_number() over () as place, i.instrument_id, t.timeframe, s.side, f.from_bucket,
+          f.from_bucket + t.width * l.length as to_bucket, b.before, a.after
+        from feed.instruments as i, feed.timeframes as t, unnest(array['bid', 'ask', 'mid']) as s(side),
+          unnest(array[0, 2]) as l(length), unnest(array[0, 1, 24]) as b(before), unnest(array[0, 1, 24]) as a(after),
+          lateral (
+            select date_bin(t.width, min(k.observed_at) + n.minutes * interval '1 minute', '2000-01-03Z') as from_bucket
+            from feed.ticks as k, unnest(array[0, 25, 181, 599]) as n(minutes) where k.instrument_id = i.instrument_id
+            group by n.minutes
+          ) as f
+        where i.symbol = any (${symbols}) and t.timeframe in ('1m', '5m', '1h')
+      ),
+      single as (
+        select s.place, to_jsonb(w) as content from stretches as s
+        cross join lateral indicator.candle_window(s.instrument_id, s.timeframe, s.side, s.from_bucket, s.to_bucket, s.before, s.after) as w
+      ),
+      lists as (
+        select array_agg(instrument_id order by place) as a, array_agg(timeframe order by place) as b,
+          array_agg(side order by place) as c, array_agg(from_bucket order by place) as d,
+          array_agg(to_bucket order by place) as e, array_agg(before order by place) as f,
+          array_agg(after order by place) as g
+        from stretches
+      ),
+      together as (
+        select w.position as place, to_jsonb(w) - 'position' as content
+        from lists as l cross join lateral indicator.candle_windows(l.a, l.b, l.c, l.d, l.e, l.f, l.g) as w
+      )
+      select count(*)::int as compared,
+        sum(jsonb_array_length(coalesce(nullif(s.content -> 'buckets', 'null'), '[]')))::int as candles,
+        (count(*) filter (where s.content is distinct from t.content))::int as different
+      from single as s full join together as t using (place)`;
+    const [counts] = differences;
+    expect(counts?.compared).toBe(3 * 3 * 3 * 2 * 3 * 3 * 4);
+    expect(counts?.candles).toBeGreaterThan(10_000);
+    expect(counts?.different).toBe(0);
+  });
+});

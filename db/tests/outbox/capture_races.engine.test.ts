@@ -6,7 +6,7 @@ import { capturedOf, captureOnce, marksOf, subscribe } from '../support/outbox.t
 import { untilBlocked, withSessions } from '../support/session.ts';
 import { at, tickOf } from '../support/ticks.ts';
 
-describeOnEngine('A capture and writers at the same time', ({ sql }) => {
+describeOnEngine('A capture and writers at the same time', ({ sql, engine }) => {
   const feed = createFeed(sql);
   const quote = (symbol: string, time: string, bid: number): Tick =>
     tickOf(symbol, at(time), { bid, ask: bid + 1 });
@@ -57,6 +57,27 @@ describeOnEngine('A capture and writers at the same time', ({ sql }) => {
     expect(after).toMatchObject({ close: 2, tick_count: 2 });
     expect(after?.revision).toBeGreaterThan(before?.revision ?? Number.POSITIVE_INFINITY);
   });
+
+  // On plain PostgreSQL writers of one instrument wait for each other: its candles are stored with the ticks.
+  if (engine === 'timescaledb') {
+    it('let others write and capture the same minute while a long transaction is open', async () => {
+      const symbol = await addInstrument(sql);
+      await subscribe(sql, symbol);
+      await withSessions(sql, async writer => {
+        await writer.sql`begin`;
+        await createFeed(writer.sql).recordTicks('manual', [quote(symbol, '10:00:00', 1)]);
+        await captureOnce(sql);
+        // Marks of the generation that the capture began: nobody waits for the writer's.
+        await sql`insert into feed.ticks (instrument_id, observed_at, bid, ask)
+          values (feed.instrument_id(${symbol}), ${at('10:00:01')}, 2, 3)`;
+        expect(await captureOnce(sql)).toEqual({ change_count: 1, delta_count: 1 });
+        expect(await marksOf(sql, symbol)).toEqual([]);
+        await writer.sql`commit`;
+      });
+      expect(await capture(sql)).toBe(1);
+      expect(await capturedOf(sql, symbol)).toMatchObject([{ close: 2, tick_count: 2 }]);
+    });
+  }
 
   it('leave nothing to do when the long transaction is rolled back', async () => {
     const symbol = await addInstrument(sql);

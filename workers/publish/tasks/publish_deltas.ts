@@ -7,9 +7,15 @@ import type { Outbox } from '../outbox.ts';
 const maxChanges = 500;
 const maxDeliveries = 2_000;
 
+/** A late tick has to be published within five seconds of its commit. */
+const refreshEveryMs = 500;
+/** How long the tail of ticks is that every read has to aggregate, beside the lag of advance_candles. */
+const advanceEveryMs = 2_000;
+
 /**
  * One pass: bring late ticks into the candles, capture what changed, close what is over, send what
- * waits. Safe to run twice at once: captures wait for each other, deliveries are leased.
+ * waits. Safe to run twice at once in two processes: captures wait for each other, deliveries are
+ * leased. In one process a second pass would only wait for the first, so that one goes on instead.
  */
 export function publishDeltas(parts: {
   outbox: Outbox;
@@ -18,34 +24,68 @@ export function publishDeltas(parts: {
   signal: AbortSignal;
 }): () => Promise<void> {
   const { outbox, logger, signal } = parts;
-  let refreshing: Promise<void> | undefined;
-  return async () => {
-    let isMore = true;
+  const keepStored = createStoring(outbox, logger);
+  let isRunning = false;
+  let isMore = false;
+
+  async function run(): Promise<void> {
     while (isMore && !signal.aborted) {
-      // A refresh of a long range must not hold up what is live: its marks are captured after it.
-      if (refreshing === undefined) {
-        refreshing = refreshLate(outbox, logger).finally(() => {
-          refreshing = undefined;
-        });
-      }
+      isMore = false;
+      keepStored();
       const captured = await outbox.captureDeltas(maxChanges);
       const closed = await outbox.closeCandles();
       const deliveries = await outbox.claimDeliveries(maxDeliveries);
       if (deliveries.length > 0) await deliver(deliveries, parts);
-      isMore =
+      isMore ||=
         captured.change_count === maxChanges || closed > 0 || deliveries.length === maxDeliveries;
       // Marks that a long transaction holds are read again and again: not without a breath.
       if (isMore && captured.delta_count === 0 && closed === 0) await sleep(50, signal);
     }
+  }
+
+  return async () => {
+    isMore = true;
+    if (isRunning) return;
+    isRunning = true;
+    try {
+      await run();
+    } finally {
+      isRunning = false;
+    }
   };
 }
 
-async function refreshLate(outbox: Outbox, logger: Logger): Promise<void> {
-  try {
-    await outbox.refreshLate();
-  } catch (error) {
-    // The marks stay, so a later pass tries again. 55P03: a refresh of these candles runs already.
-    const isBusy = (error as { code?: string }).code === '55P03';
-    logger[isBusy ? 'debug' : 'warn']({ err: error }, 'late ticks wait for their refresh');
+/**
+ * Stores candles beside the passes: refreshes what late ticks touched, and advances what is stored, one
+ * at a time, each at its pace. A refresh of a long range must not hold up what is live: its marks are
+ * captured after it.
+ */
+function createStoring(outbox: Outbox, logger: Logger): () => void {
+  const steps = [
+    { run: outbox.refreshLate, everyMs: refreshEveryMs, nextAt: 0 },
+    { run: outbox.advanceCandles, everyMs: advanceEveryMs, nextAt: 0 },
+  ];
+  let isRunning = false;
+
+  async function runDue(): Promise<void> {
+    for (const step of steps) {
+      if (Date.now() < step.nextAt) continue;
+      try {
+        await step.run();
+      } catch (error) {
+        // The marks stay, so a later pass tries again. 55P03: a refresh of these candles runs already.
+        const isBusy = (error as { code?: string }).code === '55P03';
+        logger[isBusy ? 'debug' : 'warn']({ err: error }, 'candles could not be stored yet');
+      }
+      step.nextAt = Date.now() + step.everyMs;
+    }
   }
+
+  return () => {
+    if (isRunning) return;
+    isRunning = true;
+    void runDue().finally(() => {
+      isRunning = false;
+    });
+  };
 }

@@ -1,4 +1,4 @@
-create or replace procedure feed.advance_candles(lag interval default interval '2 minutes')
+create or replace procedure feed.advance_candles(lag interval default interval '5 seconds')
 language plpgsql
 as $$
 begin
