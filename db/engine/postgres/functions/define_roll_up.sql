@@ -3,7 +3,9 @@
 --
 -- A recomputation, not a merge: open and close need the order of all ticks, and what is computed
 -- from the ticks is right whatever happened before. It costs the ticks of the touched seconds and at
--- most 60 + 5 + 3 + 4 + 4 + 6 rows above them.
+-- most 60 + 5 + 3 + 4 + 4 + 6 rows above them, each found by its key: an aggregate a bucket, in a
+-- lateral query, leaves the planner no other way. As one join with one grouping it read all finer
+-- candles there are: 22 ms a statement of 60 ticks after two hours of 20 instruments, where this takes 6.
 --
 -- Writers of one instrument wait for each other (advisory lock), and each statement below sees what
 -- was committed before it began: else two writers of one second would both miss the other's ticks.
@@ -50,26 +52,25 @@ begin
     body := body || format(
       $statement$
   insert into feed.%1$I (%2$s)
-  select touched.instrument_id, touched.bucket, %3$s
+  select touched.instrument_id, touched.bucket, candle.*
   from (
     select distinct t.instrument_id, date_bin(%4$L::interval, t.tick_time, '2000-01-03Z') as bucket
     from unnest(instrument_ids, tick_times) as t(instrument_id, tick_time)
   ) as touched
-  cross join lateral (%5$s) as s
-  group by touched.instrument_id, touched.bucket
+  cross join lateral (select %3$s from %5$s having count(*) > 0) as candle
   order by touched.instrument_id, touched.bucket
   on conflict (instrument_id, bucket) do update set %6$s;
 $statement$,
       'candles_' || level.timeframe, columns, measures, level.width,
       case when level.built_from is null
         then format(
-          'select t.*, (t.bid + t.ask) / 2 as mid from feed.ticks as t
+          '(select t.*, (t.bid + t.ask) / 2 as mid from feed.ticks as t
            where t.instrument_id = touched.instrument_id
-             and t.observed_at >= touched.bucket and t.observed_at < touched.bucket + %L::interval', level.width)
+             and t.observed_at >= touched.bucket and t.observed_at < touched.bucket + %L::interval) as s', level.width)
         else format(
-          'select c.* from feed.%I as c
-           where c.instrument_id = touched.instrument_id
-             and c.bucket >= touched.bucket and c.bucket < touched.bucket + %L::interval',
+          'feed.%I as s
+           where s.instrument_id = touched.instrument_id
+             and s.bucket >= touched.bucket and s.bucket < touched.bucket + %L::interval',
           'candles_' || level.built_from, level.width) end,
       assignments);
   end loop;
