@@ -1,5 +1,10 @@
 -- One statement a batch stores it, so that a batch is stored as a whole or not at all, and the
--- change marks with it. Only when something was not new is the batch compared with what is stored.
+-- change marks with it. Only when something was not stored does anybody look why.
+--
+-- ON CONFLICT writes each row twice, speculatively first. A batch that begins after all stored ticks of
+-- its instruments, as a live one does, has nothing to conflict with and is inserted without it: 20
+-- instead of 30 ms for 5,000 ticks on TimescaleDB. Should another writer be faster, or a key come
+-- twice in the batch, the unique key says so and the batch is stored the slow way.
 create or replace function feed.record_ticks(
   source text,
   symbols text[],
@@ -21,6 +26,7 @@ declare
   received int := cardinality(symbols);
   -- Never beyond what the trigger of feed.ticks allows, which would refuse the whole batch.
   latest timestamptz := clock_timestamp() + least(future_tolerance, interval '5 seconds');
+  is_newest boolean;
 begin
   if received is null or (received, received, received, received, received, received) is distinct from
     (cardinality(observed_ats), cardinality(seqs), cardinality(bids), cardinality(asks), cardinality(lasts), cardinality(sizes))
@@ -31,29 +37,63 @@ begin
       using errcode = 'ARRAY';
   end if;
 
-  insert into feed.rejected_ticks (source, symbol, reason, detail, raw)
-  select record_ticks.source, left(t.symbol, 80), v.reason, v.detail, left(to_jsonb(t)::text, 1000)
-  from unnest(symbols, observed_ats, seqs, bids, asks, lasts, sizes)
-    as t(symbol, observed_at, seq, bid, ask, last, size)
-  left join feed.instruments as i on i.symbol = t.symbol
-  cross join lateral feed.tick_fault(
-    record_ticks.source, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest) as v
-  where v.reason is not null;
-  get diagnostics rejected_count = row_count;
+  select not exists (
+    select from (
+      select i.instrument_id, min(t.observed_at) as observed_at
+      from unnest(symbols, observed_ats) as t(symbol, observed_at)
+      join feed.instruments as i on i.symbol = t.symbol
+      group by i.instrument_id
+    ) as oldest
+    cross join lateral (
+      select from feed.ticks as s
+      where s.instrument_id = oldest.instrument_id and s.observed_at >= oldest.observed_at
+      limit 1
+    ) as stored
+  ) into is_newest;
 
-  insert into feed.ticks (instrument_id, observed_at, seq, bid, ask, last, size)
-  select i.instrument_id, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size
-  from unnest(symbols, observed_ats, seqs, bids, asks, lasts, sizes)
-    with ordinality as t(symbol, observed_at, seq, bid, ask, last, size, position)
-  join feed.instruments as i on i.symbol = t.symbol
-  cross join lateral feed.tick_fault(
-    record_ticks.source, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest) as v
-  where v.reason is null
-  order by i.instrument_id, t.observed_at, t.seq, t.position
-  on conflict do nothing;
-  get diagnostics stored_count = row_count;
+  if is_newest then
+    begin
+      insert into feed.ticks (instrument_id, observed_at, seq, bid, ask, last, size)
+      select i.instrument_id, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size
+      from unnest(symbols, observed_ats, seqs, bids, asks, lasts, sizes)
+        as t(symbol, observed_at, seq, bid, ask, last, size)
+      join feed.instruments as i on i.symbol = t.symbol
+      cross join lateral feed.tick_fault(
+        record_ticks.source, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest) as v
+      where v.reason is null
+      order by i.instrument_id, t.observed_at, t.seq;
+      get diagnostics stored_count = row_count;
+    exception when unique_violation then
+      is_newest := false;
+    end;
+  end if;
+  if not is_newest then
+    insert into feed.ticks (instrument_id, observed_at, seq, bid, ask, last, size)
+    select i.instrument_id, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size
+    from unnest(symbols, observed_ats, seqs, bids, asks, lasts, sizes)
+      with ordinality as t(symbol, observed_at, seq, bid, ask, last, size, position)
+    join feed.instruments as i on i.symbol = t.symbol
+    cross join lateral feed.tick_fault(
+      record_ticks.source, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest) as v
+    where v.reason is null
+    order by i.instrument_id, t.observed_at, t.seq, t.position
+    on conflict do nothing;
+    get diagnostics stored_count = row_count;
+  end if;
 
+  rejected_count := 0;
   conflicting_count := 0;
+  if stored_count < received then
+    insert into feed.rejected_ticks (source, symbol, reason, detail, raw)
+    select record_ticks.source, left(t.symbol, 80), v.reason, v.detail, left(to_jsonb(t)::text, 1000)
+    from unnest(symbols, observed_ats, seqs, bids, asks, lasts, sizes)
+      as t(symbol, observed_at, seq, bid, ask, last, size)
+    left join feed.instruments as i on i.symbol = t.symbol
+    cross join lateral feed.tick_fault(
+      record_ticks.source, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest) as v
+    where v.reason is not null;
+    get diagnostics rejected_count = row_count;
+  end if;
   if stored_count + rejected_count < received then
     -- Another price under a stored key: a fact about the source, kept aside once.
     insert into feed.rejected_ticks (source, symbol, reason, detail, raw)
