@@ -4,17 +4,6 @@ import { createTrends, type Trend, type Trends } from './trends.ts';
 /** +1 bullish, 0 neutral, -1 bearish; null while the indicator warms up. */
 export type Verdict = 1 | 0 | -1 | null;
 
-/** The timeframes candles exist in, with their width in seconds. */
-export const timeframes: Readonly<Record<string, number>> = {
-  '1s': 1,
-  '1m': 60,
-  '5m': 300,
-  '15m': 900,
-  '1h': 3_600,
-  '4h': 14_400,
-  '1d': 86_400,
-};
-
 export const sides = ['bid', 'ask', 'mid', 'last'] as const;
 
 /** An indicator of one instrument with its newest value. */
@@ -105,6 +94,8 @@ export interface Instrument {
   readonly is_simulated: boolean;
   readonly price_precision: number;
   readonly is_active: boolean;
+  /** All that candles exist in, the finest first. */
+  readonly timeframes: readonly { readonly timeframe: string; readonly width_seconds: number }[];
   readonly indicators: readonly IndicatorRow[];
 }
 

@@ -11,6 +11,18 @@ import type {
 
 // A market in memory, for tests of the pages; no test helper of the database is needed for these.
 
+/** What an instrument's candles exist in, an added width among them. */
+const fixtureTimeframes = Object.entries({
+  '1s': 1,
+  '30s': 30,
+  '1m': 60,
+  '5m': 300,
+  '15m': 900,
+  '1h': 3_600,
+  '4h': 14_400,
+  '1d': 86_400,
+}).map(([timeframe, width_seconds]) => ({ timeframe, width_seconds }));
+
 export const hostile = `<img src=x onerror="alert(1)">'"&</script>`;
 
 /** Rows that a test may change before it reads again. */
@@ -275,7 +287,9 @@ export function createFixture(): Fixture {
       instrument: symbol =>
         answer('instrument', (): Instrument | null => {
           const row = bySymbol(symbol);
-          return row === undefined ? null : { ...row, is_active: true };
+          return row === undefined
+            ? null
+            : { ...row, is_active: true, timeframes: fixtureTimeframes };
         }),
       candles: (symbol, timeframe, _side, count) =>
         answer('candles', () => {

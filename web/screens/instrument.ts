@@ -1,14 +1,7 @@
 import { type Context, Hono } from 'hono';
 import { html } from 'hono/html';
 import { age, simulatedBadge, tabs, ticksUrl, verdictMark } from '../components.ts';
-import {
-  type Candle,
-  type Dashboard,
-  sides,
-  type Tick,
-  timeframes,
-  type WatchlistRow,
-} from '../dashboard.ts';
+import { type Candle, type Dashboard, sides, type Tick, type WatchlistRow } from '../dashboard.ts';
 import type { Topic } from '../events.ts';
 import * as format from '../format.ts';
 import { errorPage, type Html, page } from '../layout.ts';
@@ -73,15 +66,16 @@ export function instrumentTopic(query: (name: string) => string | undefined): To
 interface View {
   readonly symbol: string;
   readonly timeframe: string;
+  /** In seconds. */
+  readonly width: number;
   readonly side: string;
 }
 
-const viewUrl = ({ symbol, timeframe, side }: View) =>
+const viewUrl = ({ symbol, timeframe, side }: Omit<View, 'width'>) =>
   `/instruments/${symbol}?${new URLSearchParams({ timeframe, side })}`;
 
 function candleRow(candle: Candle, view: View, precision: number): Html {
   const tone = candle.close > candle.open ? 'up' : candle.close < candle.open ? 'down' : 'flat';
-  const width = timeframes[view.timeframe] ?? 0;
   return html`<tr>
     <th scope="row"><time datetime="${format.iso(candle.bucket)}">${format.utc(candle.bucket).replace(' UTC', '')}</time></th>
     <td class="num">${format.price(candle.open, precision)}</td>
@@ -93,7 +87,7 @@ function candleRow(candle: Candle, view: View, precision: number): Html {
     <td class="num">${format.value(candle.volume)}</td>
     <td>${candle.is_closed ? 'closed' : html`<em>forming</em>`}</td>
     <td class="num">${format.count(candle.revision)}</td>
-    <td class="num"><a href="${ticksUrl(view.symbol, candle.bucket, width)}">${format.count(candle.tick_count)} ticks</a></td>
+    <td class="num"><a href="${ticksUrl(view.symbol, candle.bucket, view.width)}">${format.count(candle.tick_count)} ticks</a></td>
   </tr>`;
 }
 
@@ -114,13 +108,14 @@ function candleTable(candles: readonly Candle[], view: View, precision: number):
 async function show(context: Context, dashboard: Dashboard, symbol: string) {
   const timeframe = context.req.query('timeframe') ?? '1m';
   const instrument = await dashboard.instrument(symbol);
-  if (instrument === null || !Object.hasOwn(timeframes, timeframe)) return context.notFound();
+  const width = instrument?.timeframes.find(each => each.timeframe === timeframe)?.width_seconds;
+  if (instrument === null || width === undefined) return context.notFound();
   const rows = await dashboard.watchlist();
   const row = rows.find(candidate => candidate.symbol === symbol);
   const isTraded = row !== undefined && row.last !== null && row.mid === null;
   const side = context.req.query('side') ?? (isTraded ? 'last' : 'mid');
   if (!sides.some(known => known === side)) return context.notFound();
-  const view = { symbol, timeframe, side };
+  const view = { symbol, timeframe, width, side };
   const candles = await dashboard.candles(symbol, timeframe, side, shownCandles);
   return context.html(
     page({
@@ -132,7 +127,7 @@ async function show(context: Context, dashboard: Dashboard, symbol: string) {
         ${quote(row, Date.now())}
         <div class="choices">${tabs(
           'Timeframe',
-          Object.keys(timeframes).map(name => ({
+          instrument.timeframes.map(({ timeframe: name }) => ({
             name,
             href: viewUrl({ ...view, timeframe: name }),
             isCurrent: name === timeframe,

@@ -1,7 +1,7 @@
 import { Hono } from 'hono';
 import { html } from 'hono/html';
 import { age, simulatedBadge, tabs, verdictMark } from '../components.ts';
-import { type Dashboard, type IndicatorRow, timeframes, type WatchlistRow } from '../dashboard.ts';
+import type { Dashboard, IndicatorRow, WatchlistRow } from '../dashboard.ts';
 import type { Part, Topic } from '../events.ts';
 import * as format from '../format.ts';
 import { type Html, page } from '../layout.ts';
@@ -27,7 +27,7 @@ function readView(query: Query): View {
   const timeframe = query('timeframe') ?? '';
   return {
     sort: sorts.find(sort => sort === query('sort')) ?? 'symbol',
-    timeframe: Object.hasOwn(timeframes, timeframe) ? timeframe : null,
+    timeframe: /^[1-9][0-9]{0,3}[smhd]$/.test(timeframe) ? timeframe : null,
   };
 }
 
@@ -137,9 +137,12 @@ function tableHead(columns: readonly Column[], view: View): Html {
 }
 
 function timeframeTabs(rows: readonly WatchlistRow[], view: View): Html | '' {
-  const used = new Set(rows.flatMap(row => row.indicators.map(({ timeframe }) => timeframe)));
-  if (used.size < 2) return '';
-  const choices = [null, ...Object.keys(timeframes).filter(name => used.has(name))];
+  const widths = new Map(
+    rows.flatMap(row => row.indicators.map(each => [each.timeframe, each.width_seconds] as const)),
+  );
+  if (widths.size < 2) return '';
+  const used = [...widths].sort(([, a], [, b]) => a - b).map(([name]) => name);
+  const choices = [null, ...used];
   return tabs(
     'Timeframe of the indicators',
     choices.map(timeframe => ({

@@ -15,15 +15,7 @@ export interface OracleCandle {
   readonly tick_count: number;
 }
 
-export const widths: Readonly<Record<string, number>> = {
-  '1s': 1,
-  '1m': 60,
-  '5m': 300,
-  '15m': 900,
-  '1h': 3_600,
-  '4h': 14_400,
-  '1d': 86_400,
-};
+const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
 export const sides = ['bid', 'ask', 'mid', 'last'] as const;
 export type Side = (typeof sides)[number];
 
@@ -34,7 +26,8 @@ export function oracleCandles(
   timeframe: string,
   side: Side,
 ): OracleCandle[] {
-  const width = BigInt(widths[timeframe] ?? 0) * 1_000_000n;
+  const seconds = Number.parseInt(timeframe, 10) * (unitSeconds[timeframe.at(-1) ?? ''] ?? 0);
+  const width = BigInt(seconds) * 1_000_000n;
   const buckets = new Map<bigint, Tick[]>();
   for (const tick of distinctTicks(ticks)) {
     if (tick.symbol !== symbol) continue;

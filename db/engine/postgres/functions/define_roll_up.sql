@@ -19,39 +19,18 @@ set search_path = pg_catalog, pg_temp
 as $define$
 declare
   level record;
-  side text;
   measures text;
   columns text;
   assignments text;
   body text := '';
 begin
   for level in select t.timeframe, t.width, t.built_from from feed.timeframes as t order by t.width loop
-    columns := 'instrument_id, bucket, tick_count, volume';
-    assignments := 'tick_count = excluded.tick_count, volume = excluded.volume';
-    measures := case when level.built_from is null
-      then 'count(*), sum(s.size)' else 'sum(s.tick_count)::bigint, sum(s.volume)' end;
-    foreach side in array array['bid', 'ask', 'mid', 'last'] loop
-      columns := columns || replace(
-        ', SIDE_open, SIDE_high, SIDE_low, SIDE_close, SIDE_sum, SIDE_count', 'SIDE', side);
-      assignments := assignments || replace(
-        ', SIDE_open = excluded.SIDE_open, SIDE_high = excluded.SIDE_high, SIDE_low = excluded.SIDE_low,
-           SIDE_close = excluded.SIDE_close, SIDE_sum = excluded.SIDE_sum, SIDE_count = excluded.SIDE_count',
-        'SIDE', side);
-      measures := measures || case when level.built_from is null
-        then replace(
-          ', (array_agg(s.SIDE order by s.observed_at, s.seq) filter (where s.SIDE is not null))[1],
-             max(s.SIDE), min(s.SIDE),
-             (array_agg(s.SIDE order by s.observed_at desc, s.seq desc) filter (where s.SIDE is not null))[1],
-             sum(s.SIDE), count(s.SIDE)', 'SIDE', side)
-        else replace(
-          ', (array_agg(s.SIDE_open order by s.bucket) filter (where s.SIDE_count > 0))[1],
-             max(s.SIDE_high), min(s.SIDE_low),
-             (array_agg(s.SIDE_close order by s.bucket desc) filter (where s.SIDE_count > 0))[1],
-             sum(s.SIDE_sum), sum(s.SIDE_count)::bigint', 'SIDE', side) end;
-    end loop;
+    select m.columns, m.measures into columns, measures from feed.candle_measures(level.built_from) as m;
+    select string_agg(format('%1$s = excluded.%1$s', trim(c)), ', ') into assignments
+    from string_to_table(columns, ',') as c;
     body := body || format(
       $statement$
-  insert into feed.%1$I (%2$s)
+  insert into feed.%1$I (instrument_id, bucket, %2$s)
   select touched.instrument_id, touched.bucket, candle.*
   from (
     select distinct t.instrument_id, date_bin(%4$L::interval, t.tick_time, '2000-01-03Z') as bucket
