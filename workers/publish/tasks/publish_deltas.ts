@@ -24,7 +24,7 @@ export function publishDeltas(parts: {
   signal: AbortSignal;
 }): () => Promise<void> {
   const { outbox, logger, signal } = parts;
-  const keepStored = createStoring(outbox, logger);
+  const keepStored = createStoring(outbox, logger, signal);
   let isRunning = false;
   let isMore = false;
 
@@ -60,7 +60,7 @@ export function publishDeltas(parts: {
  * at a time, each at its pace. A refresh of a long range must not hold up what is live: its marks are
  * captured after it.
  */
-function createStoring(outbox: Outbox, logger: Logger): () => void {
+function createStoring(outbox: Outbox, logger: Logger, signal: AbortSignal): () => void {
   const steps = [
     { run: outbox.refreshLate, everyMs: refreshEveryMs, nextAt: 0 },
     { run: outbox.advanceCandles, everyMs: advanceEveryMs, nextAt: 0 },
@@ -69,13 +69,14 @@ function createStoring(outbox: Outbox, logger: Logger): () => void {
 
   async function runDue(): Promise<void> {
     for (const step of steps) {
-      if (Date.now() < step.nextAt) continue;
+      if (Date.now() < step.nextAt || signal.aborted) continue;
       try {
         await step.run();
       } catch (error) {
         // The marks stay, so a later pass tries again. 55P03: a refresh of these candles runs already.
-        const isBusy = (error as { code?: string }).code === '55P03';
-        logger[isBusy ? 'debug' : 'warn']({ err: error }, 'candles could not be stored yet');
+        // A stop does not wait for a long one: its connection is closed under it.
+        const isExpected = signal.aborted || (error as { code?: string }).code === '55P03';
+        logger[isExpected ? 'debug' : 'warn']({ err: error }, 'candles could not be stored yet');
       }
       step.nextAt = Date.now() + step.everyMs;
     }
