@@ -8,30 +8,46 @@ interface Envelope {
   readonly deliveries: readonly Delivery[];
 }
 
-/** Sends claimed deliveries: as few messages as fit, ten a request, each queue on its own. */
-export async function deliver(
-  deliveries: readonly Delivery[],
-  { outbox, queue, logger }: { outbox: Outbox; queue: Queue; logger: Logger },
-): Promise<void> {
-  const byQueue = Map.groupBy(deliveries, delivery => delivery.queue);
-  await Promise.all(
-    [...byQueue].map(async ([name, ofQueue]) => {
-      try {
-        await sendToQueue(name, ofQueue);
-      } catch (error) {
-        // Nothing is lost: what was not marked as sent is claimed again.
-        if (isMissingQueue(error)) queue.forget(name);
-        const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-        logger.warn({ queue: name, reason }, 'queue cannot be reached, its deliveries wait');
-        for (const id of new Set(ofQueue.map(delivery => delivery.subscription_id))) {
-          await outbox.markFailed(id, reason);
-        }
+export interface Senders {
+  /** The queues that are being sent to. */
+  busy(): string[];
+  /**
+   * Begins to send, each queue on its own; none of them may be busy.
+   * @returns for each queue a promise of its end, which never fails: what was not sent is claimed again.
+   */
+  start(deliveries: readonly Delivery[]): Promise<void>[];
+}
+
+/**
+ * One sender a queue, with one batch in its hand, and without regard to the others: a queue that is slow,
+ * gone or refuses delays only itself. As few messages as fit, ten a request.
+ */
+export function createSenders(parts: {
+  outbox: Outbox;
+  queue: Queue;
+  logger: Logger;
+  signal: AbortSignal;
+}): Senders {
+  const { outbox, queue, logger, signal } = parts;
+  const busy = new Map<string, Promise<void>>();
+
+  async function sendAll(name: string, deliveries: readonly Delivery[]): Promise<void> {
+    try {
+      await sendToQueue(name, deliveries);
+    } catch (error) {
+      // A stop closes the connections under a sender that is slow.
+      if (signal.aborted) return;
+      if (isMissingQueue(error)) queue.forget(name);
+      const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+      logger.warn({ queue: name, reason }, 'queue cannot be reached, its deliveries wait');
+      for (const id of new Set(deliveries.map(delivery => delivery.subscription_id))) {
+        await outbox.markFailed(id, reason);
       }
-    }),
-  );
+    }
+  }
 
   async function sendToQueue(name: string, ofQueue: readonly Delivery[]): Promise<void> {
-    if ((await queue.find(name)) === undefined) await makeQueue(name, { outbox, queue, logger });
+    if ((await queue.find(name)) === undefined) await makeQueue(name, parts);
     const envelopes = pack(ofQueue);
     for (let start = 0; start < envelopes.length; start += 10) {
       const group = envelopes.slice(start, start + 10);
@@ -53,6 +69,23 @@ export async function deliver(
       if (sent.length > 0) await outbox.markSent(sent);
     }
   }
+
+  return {
+    busy: () => [...busy.keys()],
+    start(deliveries) {
+      const byQueue = Map.groupBy(deliveries, delivery => delivery.queue);
+      return [...byQueue].map(([name, ofQueue]) => {
+        const sending = sendAll(name, ofQueue)
+          .catch((error: unknown) => {
+            // The database is gone: the lease ends by itself.
+            logger.warn({ err: error, queue: name }, 'deliveries could not be marked');
+          })
+          .finally(() => busy.delete(name));
+        busy.set(name, sending);
+        return sending;
+      });
+    },
+  };
 }
 
 /**

@@ -13,7 +13,10 @@ export interface Outbox {
   refreshLate(): Promise<void>;
   captureDeltas(maxChanges: number): Promise<{ change_count: number; delta_count: number }>;
   closeCandles(): Promise<number>;
-  claimDeliveries(maxDeliveries: number): Promise<Delivery[]>;
+  /** Queues stretches of history that subscriptions asked for; how many, 0 when there is no more for now. */
+  continueCatchUps(): Promise<number>;
+  /** Up to `maxDeliveries` of each subscription, oldest first, but none of these queues. */
+  claimDeliveries(maxDeliveries: number, exceptQueues?: readonly string[]): Promise<Delivery[]>;
   markSent(deliveries: readonly Delivery[]): Promise<void>;
   markFailed(subscriptionId: number, reason: string): Promise<void>;
   bury(deliveries: readonly Delivery[], reason: string): Promise<void>;
@@ -47,9 +50,14 @@ export function createOutbox(sql: Sql, owner: Sql): Outbox {
       const [row] = await sql<{ count: number }[]>`select outbox.close_candles() as count`;
       return row?.count ?? 0;
     },
-    async claimDeliveries(maxDeliveries) {
+    async continueCatchUps() {
+      const [row] = await sql<{ count: number }[]>`select outbox.continue_catch_ups() as count`;
+      return row?.count ?? 0;
+    },
+    async claimDeliveries(maxDeliveries, exceptQueues = []) {
       const rows = await sql<Record<string, unknown>[]>`
-        select * from outbox.claim_deliveries(max_deliveries => ${maxDeliveries})`;
+        select * from outbox.claim_deliveries(
+          max_deliveries => ${maxDeliveries}, except_queues => ${exceptQueues as string[]}::text[])`;
       return rows.map(toDelivery);
     },
     async markSent(deliveries) {

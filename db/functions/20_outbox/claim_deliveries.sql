@@ -1,6 +1,7 @@
 -- The claim is a lease: a publisher that dies loses it after 20 seconds, and one that comes back late
 -- can only send what consumers already know better (lower revisions).
-create or replace function outbox.claim_deliveries(max_deliveries int default 2000)
+-- Each subscription gets its own share, oldest first: a long backlog of one delays no other.
+create or replace function outbox.claim_deliveries(max_deliveries int default 1000, except_queues text[] default '{}')
 returns table (
   subscription_id int, subscription text, queue text,
   instrument_id int, symbol text, timeframe text, side text, bucket timestamptz,
@@ -16,15 +17,18 @@ as $$
   with claimed as (
     update outbox.deliveries as d
     set claimed_until = clock_timestamp() + interval '20 seconds'
-    from (
+    from outbox.subscriptions as s
+    cross join lateral (
       select d.subscription_id, d.instrument_id, d.timeframe, d.side, d.bucket
       from outbox.deliveries as d
-      join outbox.subscriptions as s on s.subscription_id = d.subscription_id
-      where d.claimed_until < clock_timestamp() and not s.is_paused and s.retry_at <= clock_timestamp()
+      where d.subscription_id = s.subscription_id
+        and d.claimed_until < statement_timestamp() and d.due_at <= statement_timestamp()
+      order by d.queued_at
       limit max_deliveries
-      for update of d skip locked
+      for update skip locked
     ) as free
-    where d.subscription_id = free.subscription_id and d.instrument_id = free.instrument_id
+    where not s.is_paused and s.retry_at <= statement_timestamp() and s.queue <> all (except_queues)
+      and d.subscription_id = free.subscription_id and d.instrument_id = free.instrument_id
       and d.timeframe = free.timeframe and d.side = free.side and d.bucket = free.bucket
     returning d.*
   )
@@ -36,9 +40,9 @@ as $$
   join feed.instruments as i on i.instrument_id = d.instrument_id
   join outbox.candles as c on c.instrument_id = d.instrument_id and c.timeframe = d.timeframe
     and c.side = d.side and c.bucket = d.bucket
-  order by s.subscription_id, c.revision
+  order by d.queued_at
 $$;
 
-comment on function outbox.claim_deliveries(int) is
-  'Lease up to max_deliveries waiting deliveries for 20 seconds, of subscriptions that are not paused and not backing off, with the newest state of their candles.';
-grant execute on function outbox.claim_deliveries(int) to foresight_publish;
+comment on function outbox.claim_deliveries(int, text[]) is
+  'Take up to max_deliveries waiting candles of each subscription for 20 seconds, oldest first, with their newest state. except_queues: queues that somebody sends to right now.';
+grant execute on function outbox.claim_deliveries(int, text[]) to foresight_publish;

@@ -18,8 +18,8 @@ begin
     and d.revision <= s.revision;
   get diagnostics done = row_count;
 
-  -- Changed while it was sent: its newer revision may go at once.
-  update outbox.deliveries as d set claimed_until = '-infinity'
+  -- Changed while it was sent: its newer revision may go at once, behind what has waited longer.
+  update outbox.deliveries as d set claimed_until = '-infinity', queued_at = clock_timestamp()
   from unnest(subscription_ids, instrument_ids, timeframes, sides, buckets)
     as s(subscription_id, instrument_id, timeframe, side, bucket)
   where d.subscription_id = s.subscription_id and d.instrument_id = s.instrument_id

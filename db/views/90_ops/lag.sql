@@ -8,6 +8,10 @@ select 'delta to queue', count(*),
   case when count(*) > 0 then extract(epoch from now() - min(d.queued_at))::double precision end
 from outbox.deliveries as d
 union all
+select 'history to queue', count(*),
+  case when count(*) > 0 then extract(epoch from now() - min(c.requested_at))::double precision end
+from outbox.catch_ups as c
+union all
 select 'queue to indicator', count(*), null from indicator.pending
 union all
 select 'indicator history', count(*),

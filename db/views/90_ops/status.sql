@@ -25,7 +25,7 @@ faults as (
   from ops.queues as q where q.last_error is not null
   union all
   select format('subscription %s has waited since %s', q.subscription, to_char(q.oldest_pending_at, 'YYYY-MM-DD HH24:MI:SS "UTC"'))
-  from ops.queues as q where not q.is_paused and q.oldest_pending_at < now() - interval '60 seconds'
+  from ops.queues as q where not q.is_paused and q.oldest_pending_at < now() - interval '12 seconds'
   union all
   select format('%s messages are in outbox.dead_letters', count(*)) from outbox.dead_letters having count(*) > 0
 )

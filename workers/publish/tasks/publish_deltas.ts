@@ -1,11 +1,14 @@
 import type { Logger } from '../../../db/runtime/logger.ts';
 import { sleep } from '../../../db/runtime/process.ts';
 import type { Queue } from '../../queue.ts';
-import { deliver } from '../deliver.ts';
-import type { Outbox } from '../outbox.ts';
+import { createSenders } from '../deliver.ts';
+import type { Delivery, Outbox } from '../outbox.ts';
 
 const maxChanges = 500;
-const maxDeliveries = 2_000;
+/** Of one subscription in one pass: what a sender has in its hand. */
+const maxDeliveries = 1_000;
+/** So long a pass waits for the queues, so that what they take at once goes in few messages. */
+const sendingMs = 100;
 
 /** A late tick has to be published within five seconds of its commit. */
 const refreshEveryMs = 500;
@@ -13,8 +16,8 @@ const refreshEveryMs = 500;
 const advanceEveryMs = 2_000;
 
 /**
- * One pass: bring late ticks into the candles, capture what changed, close what is over, send what
- * waits. Safe to run twice at once in two processes: captures wait for each other, deliveries are
+ * One pass: bring late ticks into the candles, capture what changed, close what is over, queue history
+ * that was asked for, send what waits. A queue that takes longer goes on beside the next passes. Safe to run twice at once in two processes: captures wait for each other, deliveries are
  * leased. In one process a second pass would only wait for the first, so that one goes on instead.
  */
 export function publishDeltas(parts: {
@@ -25,6 +28,7 @@ export function publishDeltas(parts: {
 }): () => Promise<void> {
   const { outbox, logger, signal } = parts;
   const keepStored = createStoring(outbox, logger, signal);
+  const senders = createSenders(parts);
   let isRunning = false;
   let isMore = false;
 
@@ -34,16 +38,28 @@ export function publishDeltas(parts: {
       keepStored();
       const captured = await outbox.captureDeltas(maxChanges);
       const closed = await outbox.closeCandles();
-      const deliveries = await outbox.claimDeliveries(maxDeliveries);
-      if (deliveries.length > 0) await deliver(deliveries, parts);
-      isMore ||=
-        captured.change_count === maxChanges || closed > 0 || deliveries.length === maxDeliveries;
+      const stretches = await outbox.continueCatchUps();
+      const deliveries = await outbox.claimDeliveries(maxDeliveries, senders.busy());
+      await send(deliveries);
+      isMore ||= captured.change_count === maxChanges || closed > 0 || stretches > 0;
       // Marks that a long transaction holds are read again and again: not without a breath.
       if (isMore && captured.delta_count === 0 && closed === 0) await sleep(50, signal);
     }
   }
 
-  return async () => {
+  async function send(deliveries: readonly Delivery[]): Promise<void> {
+    const sendings = senders.start(deliveries);
+    if (sendings.length === 0) return;
+    const isSent = await Promise.race([
+      Promise.all(sendings).then(() => true),
+      sleep(sendingMs, signal).then(() => false),
+    ]);
+    const counts = Map.groupBy(deliveries, delivery => delivery.subscription_id);
+    if (isSent) isMore ||= [...counts.values()].some(own => own.length === maxDeliveries);
+    else for (const sending of sendings) void sending.then(passAgain);
+  }
+
+  async function pass(): Promise<void> {
     isMore = true;
     if (isRunning) return;
     isRunning = true;
@@ -52,7 +68,15 @@ export function publishDeltas(parts: {
     } finally {
       isRunning = false;
     }
-  };
+  }
+
+  /** Beside graphile-worker's jobs: what fails here is tried again by the next one. */
+  function passAgain(): void {
+    if (signal.aborted) return;
+    pass().catch((error: unknown) => logger.debug({ err: error }, 'no pass'));
+  }
+
+  return pass;
 }
 
 /**
