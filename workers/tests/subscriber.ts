@@ -13,14 +13,14 @@ export interface Subscriber {
   /** Reads and deletes all that is in the queue; says how many messages and candles that were. */
   read(): Promise<{ messages: number; candles: number }>;
   held(): readonly CandleDelta[];
-  /** How many different revisions of candles came. */
-  revisions(): number;
+  /** Every revision of a candle that came, once. */
+  revisions(): readonly CandleDelta[];
 }
 
 /** A plain SQS client. It checks each body, and that a revision never has two contents. */
 export function createSubscriber(sqs: SQSClient, queueName: string): Subscriber {
   const newest = new Map<string, CandleDelta>();
-  const contents = new Map<string, string>();
+  const contents = new Map<string, CandleDelta>();
 
   const take = (body: string): number => {
     expect(Buffer.byteLength(body)).toBeLessThanOrEqual(maxMessageBytes);
@@ -29,10 +29,11 @@ export function createSubscriber(sqs: SQSClient, queueName: string): Subscriber 
       const key = keyOf(candle);
       const revision = `${key} ${candle.revision}`;
       const content = JSON.stringify(candle);
-      if ((contents.get(revision) ?? content) !== content) {
-        throw new Error(`revision ${revision} came as ${contents.get(revision)} and as ${content}`);
+      const earlier = JSON.stringify(contents.get(revision) ?? candle);
+      if (earlier !== content) {
+        throw new Error(`revision ${revision} came as ${earlier} and as ${content}`);
       }
-      contents.set(revision, content);
+      contents.set(revision, candle);
       if ((newest.get(key)?.revision ?? 0) < candle.revision) newest.set(key, candle);
     }
     return candles.length;
@@ -59,11 +60,12 @@ export function createSubscriber(sqs: SQSClient, queueName: string): Subscriber 
       }
     },
     held: () => [...newest.values()],
-    revisions: () => contents.size,
+    revisions: () => [...contents.values()],
   };
 }
 
-function keyOf(candle: CandleDelta): string {
+/** What names a candle. */
+export function keyOf(candle: CandleDelta): string {
   return `${candle.symbol} ${candle.timeframe} ${candle.side} ${candle.bucket}`;
 }
 

@@ -8,6 +8,7 @@ import type { Sql } from '../../db/runtime/database.ts';
 import { testLogger } from '../../db/tests/support/database.ts';
 import { type Emulator, startEmulator } from '../emulator.ts';
 import { isMissingQueue } from '../queue.ts';
+import { openQueueGate, type QueueGate } from './queue_gate.ts';
 import { waitFor } from './wait.ts';
 
 export type WorkerName = 'ingest' | 'publish' | 'indicators';
@@ -28,7 +29,8 @@ export interface WorkerProcess {
 /** The real processes around one database, with a queue of their own. */
 export interface System {
   readonly sqs: SQSClient;
-  readonly endpoint: string;
+  /** Stands between the processes and the queue. */
+  readonly gate: QueueGate;
   /** Resolves when the process says that it is ready. */
   start(name: WorkerName, args?: readonly string[]): Promise<WorkerProcess>;
   /** Kills the newest process of this name. */
@@ -100,6 +102,7 @@ export async function startSystem(database: {
   const dataDir = await mkdtemp(join(tmpdir(), 'foresight-queue-'));
   let emulator: Emulator = await startEmulator({ dataDir, logger: testLogger });
   const { endpoint } = emulator;
+  const gate = await openQueueGate(endpoint);
   const sqs = new SQSClient({
     region: 'us-east-1',
     endpoint,
@@ -113,13 +116,13 @@ export async function startSystem(database: {
 
   const system: System = {
     sqs,
-    endpoint,
+    gate,
     logs,
     supervise() {
       isSupervised = true;
     },
     async start(name, args = []) {
-      const worker = spawnWorker(name, workerEnvironment(database.url, endpoint), args);
+      const worker = spawnWorker(name, workerEnvironment(database.url, gate.endpoint), args);
       workers.push({ name, worker });
       worker.child.once('exit', code => {
         if (!isSupervised || code === 0 || code === null) return;
@@ -161,6 +164,7 @@ export async function startSystem(database: {
           .map(({ worker }) => worker.stop()),
       );
       sqs.destroy();
+      await gate.close();
       await emulator.stop();
       await rm(dataDir, { recursive: true, force: true });
     },

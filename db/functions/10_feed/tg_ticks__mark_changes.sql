@@ -8,15 +8,19 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   newest timestamptz;
+  highest double precision;
+  largest double precision;
   unknown_id int;
   touched outbox.changes[];
 begin
   -- One look at the new ticks; all that follows has a row an instrument and minute.
-  select array_agg(row(m.*)::outbox.changes), max(m.changed_to) into touched, newest
+  select array_agg(row(m.instrument_id, m.minute, m.changed_from, m.changed_to, null, null, null)::outbox.changes),
+    max(m.changed_to), max(m.highest), max(m.largest)
+  into touched, newest, highest, largest
   from (
     select n.instrument_id, date_trunc('minute', n.observed_at) as minute,
       min(n.observed_at) as changed_from, max(n.observed_at) as changed_to,
-      null::bigint as revision, null::bigint as refreshed_revision, null::bigint as generation
+      max(greatest(n.bid, n.ask, n.last)) as highest, max(n.size) as largest
     from new_ticks as n
     group by 1, 2
   ) as m;
@@ -26,6 +30,11 @@ begin
   if newest > clock_timestamp() + interval '5 seconds' then
     raise exception 'a tick observed at % lies in the future', newest
       using errcode = 'FUTUR', hint = 'observed_at may be at most 5 seconds ahead of the database''s clock.';
+  end if;
+  -- The sums of a candle would overflow, and then nobody could read it.
+  if highest >= 1e15 or largest >= 1e18 then
+    raise exception 'a tick has a price or size of %, which is too large', greatest(highest, largest)
+      using errcode = 'LARGE', hint = 'A price must be less than 1e15 and a size less than 1e18.';
   end if;
 
   select c.instrument_id into unknown_id
@@ -50,7 +59,7 @@ end
 $$;
 
 comment on function feed.tg_ticks__mark_changes() is
-  'Mark the minutes that a statement added ticks to. Errors: FUTUR a tick more than 5 seconds ahead of the clock, NOINS no such instrument.';
+  'Mark the minutes that a statement added ticks to. Errors: FUTUR a tick more than 5 seconds ahead of the clock, LARGE a price from 1e15 or a size from 1e18 on, NOINS no such instrument.';
 
 create or replace trigger _100_mark_changes
   after insert on feed.ticks

@@ -23,6 +23,8 @@ as $$
         and coalesce(ask, 1) > 0 and coalesce(ask, 1) < 'infinity'
         and coalesce(last, 1) > 0 and coalesce(last, 1) < 'infinity') then 'price_not_positive'
       when not (coalesce(size, 0) >= 0 and coalesce(size, 0) < 'infinity') then 'size_negative'
+      when greatest(bid, ask, last) >= 1e15 then 'price_too_large'
+      when size >= 1e18 then 'size_too_large'
     end as reason,
     case
       when instrument_source is null then 'the symbol is not in feed.instruments'
@@ -32,6 +34,8 @@ as $$
       when seq is null or seq < 0 or seq > 8796093022207 then 'seq must be from 0 to 8796093022207'
       when coalesce(bid, ask, last) is null then 'a tick needs a bid, an ask or a last price'
       when not (coalesce(size, 0) >= 0 and coalesce(size, 0) < 'infinity') then 'size must be finite and not negative'
+      when greatest(bid, ask, last) >= 1e15 and greatest(bid, ask, last) < 'infinity' then 'a price must be less than 1e15'
+      when size >= 1e18 then 'size must be less than 1e18'
       else 'a price must be finite and greater than 0'
     end as detail
   ) as f

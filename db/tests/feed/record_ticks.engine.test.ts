@@ -86,6 +86,10 @@ describeOnEngine('feed.record_ticks', ({ sql }) => {
     ...([Number.NaN, Number.POSITIVE_INFINITY] as const).map(
       size => ['size_negative', (tick: Tick): Tick => ({ ...tick, size })] as const,
     ),
+    ...(['bid', 'ask', 'last'] as const).map(
+      side => ['price_too_large', (tick: Tick): Tick => ({ ...tick, [side]: 1e15 })] as const,
+    ),
+    ['size_too_large', (tick: Tick): Tick => ({ ...tick, size: 1e18 })] as const,
     ['seq_out_of_range', (tick: Tick): Tick => ({ ...tick, seq: 8_796_093_022_208 })] as const,
     ['time_in_future', (tick: Tick): Tick => ({ ...tick, observedAt: 'infinity' })] as const,
     ['time_out_of_range', (tick: Tick): Tick => ({ ...tick, observedAt: '-infinity' })] as const,

@@ -28,6 +28,24 @@ describeOnEngine('feed.ticks, written by hand', ({ sql }) => {
     ).rejects.toMatchObject({ code: 'FUTUR' });
   });
 
+  for (const tick of ['1e15, 1, null, null', '1, 1e308, null, null', '1, 2, 1, 1e18']) {
+    it(`refuses a price or size that is too large: ${tick}`, async () => {
+      const symbol = await addInstrument(sql);
+      await expect(insert(symbol, `'2026-03-02Z', 0, ${tick}`)).rejects.toMatchObject({
+        code: 'LARGE',
+      });
+    });
+  }
+
+  it('takes the largest prices and sizes that are allowed, and has candles of them', async () => {
+    const symbol = await addInstrument(sql);
+    const large = '9.99e14, 9.99e14, 9.99e14, 9.99e17';
+    for (const second of [1, 2])
+      await insert(symbol, `'2026-03-02 10:00:0${second}Z', 0, ${large}`);
+    const [candle] = await sql`select sum, volume from feed.candles(${symbol}, '1d', 'mid')`;
+    expect(candle).toEqual({ sum: 2 * 9.99e14, volume: 2 * 9.99e17 });
+  });
+
   it('refuses an instrument that does not exist', async () => {
     await expect(
       sql`insert into feed.ticks (instrument_id, observed_at, bid) values (2000000000, '2026-03-02Z', 1)`,

@@ -202,4 +202,77 @@ describeOnEngine('A delivery', ({ sql }) => {
     await outbox.bury(refused, 'no');
     expect(await waitingFor(sql, name)).toHaveLength(1);
   });
+
+  it('of a short line is claimed beside those of a long one, and each line by age', async () => {
+    const minutes = Array.from({ length: 30 }, (_, index) => String(index).padStart(2, '0'));
+    const [long, short] = [await waitingCandles(minutes), await waitingCandles(['00', '01'])];
+    const claimed = await outbox.claimDeliveries(20);
+    const of = (name: string) => claimed.filter(each => each.subscription === name);
+    expect(of(short.name)).toHaveLength(2);
+    expect(of(long.name)).toHaveLength(20);
+    await outbox.markSent(of(long.name));
+    // The newest of the claimed ones changes: it waits behind those that have waited longer.
+    const [first] = of(long.name);
+    await feed.recordTicks('manual', [
+      tickOf(long.symbol, first?.bucket ?? '', { seq: 1, bid: 7 }),
+    ]);
+    await capture(sql);
+    const rest = (await outbox.claimDeliveries(20)).filter(each => each.subscription === long.name);
+    expect(rest).toHaveLength(11);
+    expect(rest.at(-1)).toMatchObject({ bucket: first?.bucket, close: 7 });
+  });
+
+  it('of a queue that somebody sends to already is left alone', async () => {
+    const [busy, free] = [await waitingCandles(), await waitingCandles()];
+    const claimed = await outbox.claimDeliveries(10_000, [`queue-${busy.name}`]);
+    const names = claimed.map(each => each.subscription);
+    expect(names).toContain(free.name);
+    expect(names).not.toContain(busy.name);
+    expect(await claim(busy.name)).toHaveLength(1);
+  });
+
+  async function lettersOf(name: string) {
+    return [
+      ...(await sql`
+        select symbol, timeframe, side, to_char(bucket, 'HH24:MI') as bucket, reason
+        from ops.dead_letters where subscription = ${name}`),
+    ];
+  }
+
+  it('that was refused for good can be sent again, with the newest state of its candle', async () => {
+    const { symbol, name } = await waitingCandles(['00', '01']);
+    const refused = await claim(name);
+    await outbox.bury(refused, 'no');
+    expect(await lettersOf(name)).toEqual([
+      { symbol, timeframe: '1m', side: 'bid', bucket: '10:00', reason: 'no' },
+      { symbol, timeframe: '1m', side: 'bid', bucket: '10:01', reason: 'no' },
+    ]);
+    const [status] = await sql<{ faults: string[] }[]>`select faults from ops.status`;
+    expect(status?.faults.join()).toMatch(/\d messages are in outbox.dead_letters/);
+    await change(symbol, 3);
+    await outbox.markSent(await claim(name));
+    // The other one was purged meanwhile.
+    await sql`update outbox.candles set captured_at = captured_at - interval '8 days'`;
+    await outbox.purge();
+    expect([...(await sql`select ops.redrive(${`${name}x`})`)]).toEqual([{ redrive: 0 }]);
+    expect([...(await sql`select ops.redrive(${name})`)]).toEqual([{ redrive: 2 }]);
+    expect(await lettersOf(name)).toEqual([]);
+    const again = await claim(name);
+    expect(again.find(each => each.bucket.includes('10:01'))).toEqual(
+      refused.find(each => each.bucket.includes('10:01')),
+    );
+  });
+
+  it('stays a dead letter when its subscription is gone, until it is discarded', async () => {
+    const { name } = await waitingCandles();
+    await outbox.bury(await claim(name), 'no');
+    await sql`select outbox.unsubscribe(${name})`;
+    expect([...(await sql`select ops.redrive(${name})`)]).toEqual([{ redrive: 0 }]);
+    expect(await lettersOf(name)).toHaveLength(1);
+    const discard = (before: string) => sql`
+      select ops.discard_dead_letters(${name}, ${before}::text::timestamptz) as count`;
+    expect([...(await discard('2026-01-01Z'))]).toEqual([{ count: 0 }]);
+    expect([...(await discard('infinity'))]).toEqual([{ count: 1 }]);
+    expect(await lettersOf(name)).toEqual([]);
+  });
 });

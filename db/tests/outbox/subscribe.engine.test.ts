@@ -1,11 +1,13 @@
 import { expect, it } from 'vitest';
 import { createFeed } from '../../../workers/ingest/feed.ts';
+import { createOutbox } from '../../../workers/publish/outbox.ts';
 import { addInstrument, capture, describeOnEngine } from '../support/database.ts';
 import { capturedOf, subscribe, waitingFor } from '../support/outbox.ts';
 import { at, tickOf } from '../support/ticks.ts';
 
 describeOnEngine('outbox.subscribe', ({ sql }) => {
   const feed = createFeed(sql);
+  const outbox = createOutbox(sql, sql);
 
   it('delivers the candles of the wanted symbol, timeframe and side, and no others', async () => {
     const [wanted, other] = [await addInstrument(sql), await addInstrument(sql)];
@@ -66,6 +68,32 @@ describeOnEngine('outbox.subscribe', ({ sql }) => {
     await sql`select outbox.unsubscribe(${name})`;
   });
 
+  it('takes several symbols, timeframes and sides in one call', async () => {
+    const [first, second] = [await addInstrument(sql), await addInstrument(sql)];
+    const name = `${first}-many`;
+    await sql`select outbox.subscribe(${name}, ${name}, symbols => ${[first, second]}, timeframes => array['1m', '1h'],
+      sides => array['bid', 'ask'])`;
+    for (const symbol of [first, second]) {
+      await feed.recordTicks('manual', [
+        tickOf(symbol, at('10:00:00'), { bid: 1, ask: 2, last: 3 }),
+      ]);
+    }
+    await capture(sql);
+    const rows = await sql`
+      select i.symbol, string_agg(d.timeframe || ' ' || d.side, ', ' order by d.timeframe, d.side) as what
+      from outbox.deliveries as d
+      join outbox.subscriptions as s using (subscription_id) join feed.instruments as i using (instrument_id)
+      where s.name = ${name} group by 1`;
+    const what = '1h ask, 1h bid, 1m ask, 1m bid';
+    expect(rows).toHaveLength(2);
+    expect([...rows]).toEqual(
+      expect.arrayContaining([
+        { symbol: first, what },
+        { symbol: second, what },
+      ]),
+    );
+  });
+
   it('refuses a name that is taken by another queue or kind of subscription', async () => {
     const symbol = await addInstrument(sql);
     const name = await subscribe(sql, symbol);
@@ -74,6 +102,9 @@ describeOnEngine('outbox.subscribe', ({ sql }) => {
     ).rejects.toMatchObject({ code: 'SUBEX' });
     await expect(
       sql`select outbox.subscribe(${name}, ${`queue-${name}`}, ${symbol}, '1m', 'bid', true)`,
+    ).rejects.toMatchObject({ code: 'SUBEX' });
+    await expect(
+      sql`select outbox.subscribe(${name}, ${`queue-${name}`}, ${symbol}, '1m', 'bid', forming_every => '1 s')`,
     ).rejects.toMatchObject({ code: 'SUBEX' });
   });
 
@@ -84,6 +115,20 @@ describeOnEngine('outbox.subscribe', ({ sql }) => {
     ['an absent side', '23502', `'n', 'q', null, null, null`],
     ['a queue name that SQS refuses', '23514', `'n', 'a queue'`],
     ['a queue name that is too long', '23514', `'n', repeat('q', 81)`],
+    ['no symbol', '22023', `'n', 'q', symbols => '{}'`],
+    ['no timeframe', '22023', `'n', 'q', symbols => null, timeframes => '{}'`],
+    ['no side', '22023', `'n', 'q', symbols => null, sides => null`],
+    ['one unknown symbol of several', 'NOINS', `'n', 'q', symbols => array['NOBODY', null]`],
+    [
+      'one unknown timeframe of several',
+      'NOTFR',
+      `'n', 'q', symbols => null, timeframes => array['1m', '7m']`,
+    ],
+    [
+      'an unknown side of several',
+      '23514',
+      `'n', 'q', symbols => null, sides => array['bid', 'offer']`,
+    ],
     ['an empty name', '23514', `'', 'q'`],
     ['a name with a line break', '23514', `E'a\\nb', 'q'`],
   ] as const) {
@@ -107,5 +152,52 @@ describeOnEngine('outbox.subscribe', ({ sql }) => {
     await feed.recordTicks('manual', [tickOf(symbol, at('11:00:00'), { bid: 1 })]);
     await capture(sql);
     expect(await capturedOf(sql, symbol)).toHaveLength(1);
+  });
+
+  it('is paused and resumed, and sends each candle once then, with its newest state', async () => {
+    const symbol = await addInstrument(sql);
+    const name = await subscribe(sql, symbol);
+    const change = async (bid: number) => {
+      await feed.recordTicks('manual', [tickOf(symbol, at('10:00:00'), { seq: bid, bid })]);
+      await capture(sql);
+    };
+    const claimed = async () =>
+      (await outbox.claimDeliveries(10_000)).filter(each => each.subscription === name);
+    expect([...(await sql`select outbox.pause(${name})`)]).toEqual([{ pause: true }]);
+    expect([...(await sql`select outbox.pause(${name})`)]).toEqual([{ pause: false }]);
+    for (const bid of [1, 2, 3]) await change(bid);
+    expect(await claimed()).toEqual([]);
+    expect([...(await sql`select outbox.resume(${name})`)]).toEqual([{ resume: true }]);
+    expect([...(await sql`select outbox.resume(${name})`)]).toEqual([{ resume: false }]);
+    expect(await claimed()).toMatchObject([{ close: 3, tick_count: 3 }]);
+  });
+
+  for (const call of ['pause', 'resume']) {
+    for (const name of [`'nobody'`, 'null']) {
+      it(`says that there is no subscription ${name} to ${call}`, async () => {
+        await expect(sql.unsafe(`select outbox.${call}(${name})`)).rejects.toMatchObject({
+          code: 'NOSUB',
+        });
+      });
+    }
+  }
+
+  it('can be ended and made again at once while its candles are being sent', async () => {
+    const symbol = await addInstrument(sql);
+    const name = await subscribe(sql, symbol);
+    await feed.recordTicks('manual', [tickOf(symbol, at('10:00:00'), { bid: 1 })]);
+    await capture(sql);
+    const sending = await outbox.claimDeliveries(10_000);
+    await sql`select outbox.unsubscribe(${name})`;
+    await sql`select outbox.subscribe(${name}, ${`queue-${name}`}, ${symbol}, '1m', 'bid')`;
+    await outbox.markSent(sending);
+    await outbox.bury(sending, 'too late');
+    await outbox.markFailed(sending[0]?.subscription_id ?? 0, 'too late');
+    const [row] = await sql`
+      select sent_count::int, last_error from outbox.subscriptions where name = ${name}`;
+    expect(row).toEqual({ sent_count: 0, last_error: null });
+    await feed.recordTicks('manual', [tickOf(symbol, at('11:00:00'), { bid: 1 })]);
+    await capture(sql);
+    expect(await waitingFor(sql, name)).toHaveLength(1);
   });
 });
