@@ -24,5 +24,6 @@ comment on column outbox.catch_ups.next_bucket is 'The first bucket (UTC) that w
 drop function if exists outbox.subscribe(text, text, text, text, text, boolean);
 drop function if exists outbox.queue_deliveries(outbox.delta[]);
 drop function if exists outbox.claim_deliveries(int);
+drop procedure if exists outbox.refresh_late();
 -- And these with more columns.
 drop view if exists ops.status, ops.queues;

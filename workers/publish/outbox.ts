@@ -10,7 +10,8 @@ export interface Delivery extends CandleDelta {
 }
 
 export interface Outbox {
-  refreshLate(): Promise<void>;
+  /** How many minutes of late ticks are in the candles now, to be captured. */
+  refreshLate(): Promise<number>;
   captureDeltas(maxChanges: number): Promise<{ change_count: number; delta_count: number }>;
   closeCandles(): Promise<number>;
   /** Queues stretches of history that subscriptions asked for; how many, 0 when there is no more for now. */
@@ -39,7 +40,8 @@ export interface Outbox {
 export function createOutbox(sql: Sql, owner: Sql): Outbox {
   return {
     async refreshLate() {
-      await owner`call outbox.refresh_late()`;
+      const [row] = await owner<{ late_count: number }[]>`call outbox.refresh_late()`;
+      return row?.late_count ?? 0;
     },
     async captureDeltas(maxChanges) {
       const [row] = await sql<{ change_count: number; delta_count: number }[]>`

@@ -1,7 +1,7 @@
 -- TimescaleDB shows a tick that came in below a watermark only after a refresh: do it for exactly
 -- the ranges that late ticks touched, joined where they are near each other. By force: a tick that
 -- was committed in the moment in which a refresh began may be in no list of what is out of date.
-create or replace procedure outbox.refresh_late()
+create or replace procedure outbox.refresh_late(inout late_count int default 0)
 language plpgsql
 as $$
 declare
@@ -15,7 +15,8 @@ begin
     where c.changed_from < horizon and c.refreshed_revision <> c.revision
     order by c.minute limit 10000
   ) as c;
-  if late is null then
+  late_count := coalesce(pg_catalog.cardinality(late), 0);
+  if late_count = 0 then
     return;
   end if;
   commit;
@@ -37,5 +38,5 @@ begin
 end
 $$;
 
-comment on procedure outbox.refresh_late() is
-  'Bring late ticks into the candles (TimescaleDB; nothing to do on plain PostgreSQL). A statement of its own, by the owner of the candles. Error 55P03: another refresh runs now; try again later.';
+comment on procedure outbox.refresh_late(int) is
+  'Bring late ticks into the candles (TimescaleDB; nothing to do on plain PostgreSQL). Returns how many minutes that were: outbox.capture_deltas finds them now. A statement of its own, by the owner of the candles. Error 55P03: another refresh runs now; try again later.';

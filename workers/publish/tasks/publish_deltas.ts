@@ -27,7 +27,7 @@ export function publishDeltas(parts: {
   signal: AbortSignal;
 }): () => Promise<void> {
   const { outbox, logger, signal } = parts;
-  const keepStored = createStoring(outbox, logger, signal);
+  const keepStored = createStoring(parts, passAgain);
   const senders = createSenders(parts);
   let isRunning = false;
   let isMore = false;
@@ -82,14 +82,24 @@ export function publishDeltas(parts: {
 /**
  * Stores candles beside the passes: refreshes what late ticks touched, and advances what is stored, one
  * at a time, each at its pace. A refresh of a long range must not hold up what is live: its marks are
- * captured after it.
+ * captured after it, by a pass that it asks for.
  */
-function createStoring(outbox: Outbox, logger: Logger, signal: AbortSignal): () => void {
+function createStoring(
+  { outbox, logger, signal }: { outbox: Outbox; logger: Logger; signal: AbortSignal },
+  passAgain: () => void,
+): () => void {
   const steps = [
-    { run: outbox.refreshLate, everyMs: refreshEveryMs, nextAt: 0 },
+    {
+      run: async () => {
+        if ((await outbox.refreshLate()) > 0) passAgain();
+      },
+      everyMs: refreshEveryMs,
+      nextAt: 0,
+    },
     { run: outbox.advanceCandles, everyMs: advanceEveryMs, nextAt: 0 },
   ];
   let isRunning = false;
+  let later: NodeJS.Timeout | undefined;
 
   async function runDue(): Promise<void> {
     for (const step of steps) {
@@ -106,11 +116,18 @@ function createStoring(outbox: Outbox, logger: Logger, signal: AbortSignal): () 
     }
   }
 
-  return () => {
+  function keepStored(): void {
     if (isRunning) return;
     isRunning = true;
     void runDue().finally(() => {
       isRunning = false;
     });
+  }
+
+  return () => {
+    keepStored();
+    // Once more after the last pass of a burst, for what came too early for its pace.
+    clearTimeout(later);
+    later = setTimeout(keepStored, refreshEveryMs).unref();
   };
 }
