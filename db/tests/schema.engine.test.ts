@@ -7,7 +7,16 @@ const schemas = ['feed', 'outbox', 'indicator', 'dashboard', 'ops'];
 /** Must be inlined into the queries that call them, which a pinned search_path would prevent. */
 const inlined = ['feed.tick_fault', 'feed.tick_position'];
 /** End transactions, which a pinned search_path would forbid. */
-const endingTransactions = ['feed.advance_candles', 'feed.refresh_candles', 'outbox.refresh_late'];
+const endingTransactions = [
+  'feed.advance_candles',
+  'feed.apply_storage',
+  'feed.compress_level',
+  'feed.drop_level',
+  'feed.refresh_candles',
+  'ops.reconcile',
+  'ops.reconcile_yesterday',
+  'outbox.refresh_late',
+];
 
 describeOnEngine('The schemas', ({ sql, engine }) => {
   async function functions() {

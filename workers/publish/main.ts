@@ -18,7 +18,7 @@ await runProcess('publish', async context => {
   onStop(() => sql.end({ timeout: 2 }));
   await waitForDatabase(sql, { ...connection, signal });
   if (signal.aborted) return;
-  const owner = openDatabase({ ...connection, maxConnections: 2, statementTimeout: 0 });
+  const owner = openDatabase({ ...connection, maxConnections: 3, statementTimeout: 0 });
   onStop(() => owner.end({ timeout: 2 }));
   const queue = openQueue({ region: config.awsRegion, endpoint: config.sqsEndpoint });
   onStop(() => queue.close());
@@ -27,14 +27,14 @@ await runProcess('publish', async context => {
 
   const outbox = watchCalls(createOutbox(sql, owner), {
     deadlineMs: 32_000,
-    except: ['refreshLate', 'advanceCandles'],
+    except: ['refreshLate', 'advanceCandles', 'applyStorage', 'reconcileYesterday'],
     onHang: context.fail,
   });
   const jobs = await runJobs({
     pool,
     tasks: {
       publish_deltas: publishDeltas({ outbox, queue, logger, signal }),
-      maintain: maintain({ outbox, queue, sql, logger }),
+      maintain: maintain({ outbox, queue, sql, logger, signal }),
     },
     crontab: '* * * * * maintain ?max=1',
     concurrency: 2,

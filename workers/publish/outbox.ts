@@ -29,6 +29,10 @@ export interface Outbox {
   hasWork(): Promise<boolean>;
   nudge(): Promise<void>;
   advanceCandles(): Promise<void>;
+  /** Compresses and drops what is old enough; may take long. */
+  applyStorage(): Promise<void>;
+  /** Compares yesterday's candles with their ticks, once; may take long. */
+  reconcileYesterday(): Promise<void>;
   purge(): Promise<number>;
 }
 
@@ -102,6 +106,12 @@ export function createOutbox(sql: Sql, owner: Sql): Outbox {
     },
     async advanceCandles() {
       await owner`call feed.advance_candles()`;
+    },
+    async applyStorage() {
+      await owner`call feed.apply_storage()`;
+    },
+    async reconcileYesterday() {
+      await owner`call ops.reconcile_yesterday()`;
     },
     async purge() {
       const [row] = await sql<{ count: number }[]>`select outbox.purge() as count`;

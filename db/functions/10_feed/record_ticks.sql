@@ -26,6 +26,7 @@ declare
   received int := cardinality(symbols);
   -- Never beyond what the trigger of feed.ticks allows, which would refuse the whole batch.
   latest timestamptz := clock_timestamp() + least(future_tolerance, interval '5 seconds');
+  oldest timestamptz := feed.retention_floor();
   is_newest boolean;
 begin
   if received is null or (received, received, received, received, received, received) is distinct from
@@ -59,7 +60,7 @@ begin
         as t(symbol, observed_at, seq, bid, ask, last, size)
       join feed.instruments as i on i.symbol = t.symbol
       cross join lateral feed.tick_fault(
-        record_ticks.source, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest) as v
+        record_ticks.source, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest, oldest) as v
       where v.reason is null
       order by i.instrument_id, t.observed_at, t.seq;
       get diagnostics stored_count = row_count;
@@ -74,7 +75,7 @@ begin
       with ordinality as t(symbol, observed_at, seq, bid, ask, last, size, position)
     join feed.instruments as i on i.symbol = t.symbol
     cross join lateral feed.tick_fault(
-      record_ticks.source, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest) as v
+      record_ticks.source, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest, oldest) as v
     where v.reason is null
     order by i.instrument_id, t.observed_at, t.seq, t.position
     on conflict do nothing;
@@ -90,7 +91,7 @@ begin
       as t(symbol, observed_at, seq, bid, ask, last, size)
     left join feed.instruments as i on i.symbol = t.symbol
     cross join lateral feed.tick_fault(
-      record_ticks.source, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest) as v
+      record_ticks.source, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest, oldest) as v
     where v.reason is not null;
     get diagnostics rejected_count = row_count;
   end if;
@@ -105,7 +106,7 @@ begin
     join feed.instruments as i on i.symbol = t.symbol
     join feed.ticks as s on s.instrument_id = i.instrument_id and s.observed_at = t.observed_at and s.seq = t.seq
     cross join lateral feed.tick_fault(
-      record_ticks.source, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest) as v
+      record_ticks.source, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest, oldest) as v
     where v.reason is null
       and (s.bid, s.ask, s.last, s.size) is distinct from (t.bid, t.ask, t.last, t.size);
     get diagnostics conflicting_count = row_count;

@@ -7,6 +7,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  oldest timestamptz;
   newest timestamptz;
   highest double precision;
   largest double precision;
@@ -15,8 +16,8 @@ declare
 begin
   -- One look at the new ticks; all that follows has a row an instrument and minute.
   select array_agg(row(m.instrument_id, m.minute, m.changed_from, m.changed_to, null, null, null)::outbox.changes),
-    max(m.changed_to), max(m.highest), max(m.largest)
-  into touched, newest, highest, largest
+    min(m.changed_from), max(m.changed_to), max(m.highest), max(m.largest)
+  into touched, oldest, newest, highest, largest
   from (
     select n.instrument_id, date_trunc('minute', n.observed_at) as minute,
       min(n.observed_at) as changed_from, max(n.observed_at) as changed_to,
@@ -30,6 +31,10 @@ begin
   if newest > clock_timestamp() + interval '5 seconds' then
     raise exception 'a tick observed at % lies in the future', newest
       using errcode = 'FUTUR', hint = 'observed_at may be at most 5 seconds ahead of the database''s clock.';
+  end if;
+  if oldest < feed.retention_floor() then
+    raise exception 'a tick observed at % is older than what is kept', oldest
+      using errcode = 'RETEN', hint = 'Its candles are final since the ticks before ' || feed.retention_floor() || ' were given up; see feed.storage.';
   end if;
   -- The sums of a candle would overflow, and then nobody could read it.
   if highest >= 1e15 or largest >= 1e18 then
@@ -59,7 +64,7 @@ end
 $$;
 
 comment on function feed.tg_ticks__mark_changes() is
-  'Mark the minutes that a statement added ticks to. Errors: FUTUR a tick more than 5 seconds ahead of the clock, LARGE a price from 1e15 or a size from 1e18 on, NOINS no such instrument.';
+  'Mark the minutes that a statement added ticks to. Errors: FUTUR a tick more than 5 seconds ahead of the clock, LARGE a price from 1e15 or a size from 1e18 on, NOINS no such instrument, RETEN a tick that is older than what is kept.';
 
 create or replace trigger _100_mark_changes
   after insert on feed.ticks

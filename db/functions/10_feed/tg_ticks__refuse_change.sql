@@ -9,8 +9,8 @@ begin
 end
 $$;
 
-comment on function feed.tg_ticks__refuse_change() is 'Refuse UPDATE, DELETE and TRUNCATE of ticks. Error FACTS.';
+comment on function feed.tg_ticks__refuse_change() is 'Refuse UPDATE and TRUNCATE of ticks. Error FACTS.';
 
 create or replace trigger _050_refuse_change
-  before update or delete or truncate on feed.ticks
+  before update or truncate on feed.ticks
   for each statement execute function feed.tg_ticks__refuse_change();

@@ -2,7 +2,7 @@
 create or replace function feed.tick_fault(
   source text, instrument_source text, observed_at timestamptz, seq bigint,
   bid double precision, ask double precision, last double precision, size double precision,
-  latest timestamptz
+  latest timestamptz, oldest timestamptz
 )
 returns table (reason text, detail text)
 language sql
@@ -17,6 +17,7 @@ as $$
       when instrument_source <> source then 'wrong_source'
       when observed_at is null or observed_at < '1970-01-01 00:00:00+00'::timestamptz then 'time_out_of_range'
       when observed_at > latest then 'time_in_future'
+      when observed_at < oldest then 'older_than_retention'
       when seq is null or seq < 0 or seq > 8796093022207 then 'seq_out_of_range'
       when coalesce(bid, ask, last) is null then 'no_price'
       when not (coalesce(bid, 1) > 0 and coalesce(bid, 1) < 'infinity'
@@ -31,6 +32,7 @@ as $$
       when instrument_source <> source then 'the symbol belongs to the source ' || instrument_source
       when observed_at is null or observed_at < '1970-01-01 00:00:00+00'::timestamptz then 'observed_at must be a time from 1970 on'
       when observed_at > latest then 'observed_at is later than our clock allows'
+      when observed_at < oldest then 'observed_at is older than what is kept (feed.storage)'
       when seq is null or seq < 0 or seq > 8796093022207 then 'seq must be from 0 to 8796093022207'
       when coalesce(bid, ask, last) is null then 'a tick needs a bid, an ask or a last price'
       when not (coalesce(size, 0) >= 0 and coalesce(size, 0) < 'infinity') then 'size must be finite and not negative'
@@ -41,5 +43,5 @@ as $$
   ) as f
 $$;
 
-comment on function feed.tick_fault(text, text, timestamptz, bigint, double precision, double precision, double precision, double precision, timestamptz) is
-  'Why a tick cannot be stored: a reason code and a sentence; reason is null for a good one. latest: the newest observed_at allowed (UTC).';
+comment on function feed.tick_fault(text, text, timestamptz, bigint, double precision, double precision, double precision, double precision, timestamptz, timestamptz) is
+  'Why a tick cannot be stored: a reason code and a sentence; reason is null for a good one. latest and oldest: the newest and the oldest observed_at allowed (UTC).';

@@ -34,10 +34,7 @@ begin
     exit when candle_count >= max_candles;
     stretches := stretches + 1;
     -- A gap in the history is jumped over.
-    select date_bin(job.width, t.observed_at, '2000-01-03Z') into from_bucket
-    from feed.ticks as t
-    where t.instrument_id = job.instrument_id and t.observed_at >= job.next_bucket
-    order by t.observed_at limit 1;
+    from_bucket := feed.next_bucket(job.instrument_id, job.timeframe, job.next_bucket);
     to_bucket := from_bucket + job.width * max_candles;
     if from_bucket is not null then
       execute format(

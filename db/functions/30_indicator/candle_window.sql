@@ -25,13 +25,13 @@ declare
   found_before int;
   found_after int;
 begin
-  select date_bin(width, t.observed_at, '2000-01-03Z') into oldest from feed.ticks as t
-  where t.instrument_id = candle_window.instrument_id order by t.observed_at limit 1;
-  select date_bin(width, t.observed_at, '2000-01-03Z') into newest from feed.ticks as t
-  where t.instrument_id = candle_window.instrument_id order by t.observed_at desc limit 1;
+  oldest := feed.history_start(candle_window.instrument_id, candle_window.timeframe);
   if oldest is null then
     return;
   end if;
+  select date_bin(width, t.observed_at, '2000-01-03Z') into newest from feed.ticks as t
+  where t.instrument_id = candle_window.instrument_id order by t.observed_at desc limit 1;
+  newest := coalesce(newest, date_bin(width, (select s.dropped_to from feed.storage as s where s.level = 'ticks'), '2000-01-03Z'));
   loop
     start_at := greatest(oldest, case when bars_before > 0 then from_bucket - span else from_bucket end);
     end_at := least(newest, case when bars_after > 0 then to_bucket + span else to_bucket end);

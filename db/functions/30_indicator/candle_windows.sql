@@ -34,11 +34,13 @@ begin
     pieces as (
       select s.timeframe, s.side, unnest(range_agg(s.reach)) as reach from stretches as s group by 1, 2
     )
-    select p.timeframe, p.side, lower(p.reach) as start_at, upper(p.reach) as end_at,
+    -- What is below the floor may be gone: it counts as gone.
+    select p.timeframe, p.side, greatest(lower(p.reach), k.floor_at) as start_at, upper(p.reach) as end_at,
       array_agg(distinct s.instrument_id) as instrument_ids, array_agg(s.place) as places
     from pieces as p
     join stretches as s on s.timeframe = p.timeframe and s.side = p.side and s.reach && p.reach
-    group by p.timeframe, p.side, p.reach
+    join feed.storage as k on k.level = p.timeframe
+    group by p.timeframe, p.side, p.reach, k.floor_at
   loop
     for stretch in execute format(
       $statement$
@@ -78,10 +80,8 @@ begin
       "position" := stretch.place;
       -- No tick is later than our clock and its tolerance.
       if (stretch.found_after >= stretch.bars_after or piece.end_at > clock_timestamp() + interval '5 seconds')
-        and (stretch.found_before >= stretch.bars_before or not exists (
-          select from feed.ticks as t
-          where t.instrument_id = instrument_ids[stretch.place] and t.observed_at < piece.start_at
-        ))
+        and (stretch.found_before >= stretch.bars_before
+          or feed.history_start(instrument_ids[stretch.place], timeframes[stretch.place]) >= piece.start_at)
       then
         buckets := stretch.buckets;
         opens := stretch.opens;

@@ -26,10 +26,7 @@ begin
   width := feed.timeframe_width(definition.timeframe);
 
   -- The first candle that is due: a gap in the history is jumped over.
-  select date_bin(width, t.observed_at, '2000-01-03Z') into first_bucket
-  from feed.ticks as t
-  where t.instrument_id = definition.instrument_id and t.observed_at >= job.next_bucket
-  order by t.observed_at limit 1;
+  first_bucket := feed.next_bucket(definition.instrument_id, definition.timeframe, job.next_bucket);
   if first_bucket is null then
     delete from indicator.backfills as b
     where b.indicator_id = job.indicator_id and b.next_bucket = job.next_bucket and b.revision = job.revision;

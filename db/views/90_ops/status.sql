@@ -27,6 +27,19 @@ faults as (
   select format('subscription %s has waited since %s', q.subscription, to_char(q.oldest_pending_at, 'YYYY-MM-DD HH24:MI:SS "UTC"'))
   from ops.queues as q where not q.is_paused and q.oldest_pending_at < now() - interval '12 seconds'
   union all
+  select format('maintenance step %s has failed since %s: %s', m.step, to_char(m.failed_since, 'YYYY-MM-DD HH24:MI:SS "UTC"'), m.error)
+  from ops.maintenance_failures as m
+  union all
+  select format('%s candles of %s differ from their ticks and could not be repaired', r.unrepaired, to_char(r.from_time, 'YYYY-MM-DD'))
+  from (
+    select distinct on (r.from_time) r.from_time, r.unrepaired
+    from ops.reconciliations as r order by r.from_time, r.reconciliation_id desc
+  ) as r
+  where r.unrepaired > 0
+  union all
+  select format('candles are stored up to %s, which lies in the future', to_char(h.horizon, 'YYYY-MM-DD HH24:MI:SS "UTC"'))
+  from (select feed.refresh_horizon() as horizon) as h where h.horizon > now() + interval '1 minute'
+  union all
   select format('%s messages are in outbox.dead_letters', count(*)) from outbox.dead_letters having count(*) > 0
 )
 select i.engine, feed.engine_version() as engine_version, current_setting('server_version') as postgres_version,

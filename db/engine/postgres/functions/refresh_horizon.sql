@@ -9,3 +9,4 @@ $$;
 
 comment on function feed.refresh_horizon() is
   'Ticks observed before this time (UTC) are in the candles only after feed.refresh_candles. Plain PostgreSQL: never, its candles change with the ticks.';
+grant execute on function feed.refresh_horizon() to foresight_publish, foresight_web;

@@ -1,5 +1,6 @@
 -- Make the candles of a time range true, from the finest timeframe up: a coarser level reads the
 -- finer one, so the order is what makes it right. Each level's window is widened to whole buckets.
+-- It never begins before what it reads: candles whose ticks were dropped would be taken away.
 -- Runs in its own transactions, so it must be a statement of its own. A refresh of an overlapping
 -- range that runs now makes it fail with 55P03: try again later, nothing is lost.
 --
@@ -19,18 +20,14 @@ declare
   start_at timestamptz;
   end_at timestamptz;
 begin
-  select min(c.range_start) into oldest
-  from timescaledb_information.chunks as c
-  where c.hypertable_schema = 'feed' and c.hypertable_name = 'ticks';
-  if oldest is null then
-    return;
-  end if;
   for level in
     select t.timeframe, t.width,
       -- A batch is about a day of buckets, at least ten: the default of ten is ruinous for seconds.
       greatest(10, 86400 / extract(epoch from t.width)::int) as buckets_per_batch
     from feed.timeframes as t order by t.width
   loop
+    oldest := feed.source_start(level.timeframe);
+    continue when oldest is null;
     select _timescaledb_functions.to_timestamp(w.watermark), _timescaledb_functions.to_timestamp(i.watermark)
     into watermark, threshold
     from _timescaledb_catalog.continuous_agg as c

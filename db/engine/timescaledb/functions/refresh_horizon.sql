@@ -23,3 +23,4 @@ $$;
 
 comment on function feed.refresh_horizon() is
   'Ticks observed before this time (UTC) are in the candles only after feed.refresh_candles. TimescaleDB: as far as any timeframe is, or is being, materialised.';
+grant execute on function feed.refresh_horizon() to foresight_publish, foresight_web;

@@ -1,0 +1,88 @@
+-- Ticks go in three steps, each of which can be cut off and is taken up by the next call: their candles are
+-- compared with them and, if need be, repaired; the floor is raised, from then on older ticks are refused;
+-- when nobody who began before is still at work, and the last late ones are in the candles of every
+-- timeframe, they are dropped. From then on no candle is computed from before the floor.
+create or replace procedure feed.apply_storage()
+language plpgsql
+as $$
+declare
+  level record;
+  target timestamptz;
+  oldest timestamptz;
+  unrepaired bigint;
+  ticks_dropped_to timestamptz;
+  late_count int;
+begin
+  for level in
+    select s.level, s.compress_after, s.retain_for
+    from feed.storage as s left join feed.timeframes as t using (timeframe)
+    order by t.width nulls first
+  loop
+    if level.compress_after is not null then
+      call feed.compress_level(level.level, now() - level.compress_after);
+    end if;
+    target := date_bin(interval '1 day', now() - level.retain_for, '2000-01-03Z');
+    if level.level = 'ticks' then
+      if target > feed.retention_floor() then
+        select min(first.observed_at) into oldest
+        from feed.instruments as i
+        cross join lateral (
+          select t.observed_at from feed.ticks as t where t.instrument_id = i.instrument_id order by t.observed_at limit 1
+        ) as first;
+        if oldest < target then
+          commit;
+          call ops.reconcile(oldest, target);
+          select sum(r.unrepaired) into unrepaired
+          from (
+            select distinct on (r.from_time) r.unrepaired from ops.reconciliations as r
+            where r.from_time >= date_bin(interval '1 day', oldest, '2000-01-03Z') and r.to_time <= target
+            order by r.from_time, r.reconciliation_id desc
+          ) as r;
+          if unrepaired > 0 then
+            raise exception 'the ticks before % stay: % of their candles differ from them and could not be repaired', target, unrepaired
+              using errcode = 'RECON', hint = 'See ops.reconciliations.';
+          end if;
+        end if;
+        update feed.storage as s set floor_at = target where s.level = 'ticks' and s.floor_at < target;
+        commit;
+      end if;
+      target := feed.retention_floor();
+      if target > (select s.dropped_to from feed.storage as s where s.level = 'ticks') then
+        -- Whoever began to insert before the floor was raised is done when we have this lock.
+        perform set_config('lock_timeout', '3s', true);
+        lock table feed.ticks in share mode;
+        commit;
+        call outbox.refresh_late(late_count);
+        call feed.advance_candles();
+        if not feed.is_stored_until(target) or exists (
+          select from outbox.changes as c
+          where c.changed_from < least(target, feed.refresh_horizon()) and c.refreshed_revision <> c.revision
+        ) then
+          return;
+        end if;
+        update feed.instruments as i set first_observed_at = first.observed_at
+        from feed.instruments as j
+        cross join lateral (
+          select t.observed_at from feed.ticks as t where t.instrument_id = j.instrument_id order by t.observed_at limit 1
+        ) as first
+        where i.instrument_id = j.instrument_id and i.first_observed_at is null and first.observed_at < target;
+        update feed.storage as s set dropped_to = s.floor_at where s.level = 'ticks';
+        commit;
+      end if;
+      ticks_dropped_to := (select s.dropped_to from feed.storage as s where s.level = 'ticks');
+    else
+      target := least(target, ticks_dropped_to);
+      update feed.storage as s set floor_at = target, dropped_to = target
+      where s.level = level.level and s.floor_at < target and level.retain_for is not null;
+      commit;
+    end if;
+    target := (select s.dropped_to from feed.storage as s where s.level = level.level);
+    if target > '-infinity' then
+      call feed.drop_level(level.level, target);
+    end if;
+  end loop;
+end
+$$;
+
+comment on procedure feed.apply_storage() is
+  'Do what feed.storage says: compress and drop what is old enough. Does nothing when nothing is due; the publisher calls it each minute. A statement of its own, by the owner. Errors: RECON candles differ from ticks that are due and could not be repaired; 55P03 somebody inserts ticks for long, or refreshes: try again later.';

@@ -1,0 +1,41 @@
+-- A continuous aggregate must be read with bounds in time, so where the ticks are gone the candles are
+-- looked through in ever longer pieces.
+create or replace function feed.next_bucket(instrument_id int, timeframe text, from_bucket timestamptz)
+returns timestamptz
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  width interval := feed.timeframe_width(next_bucket.timeframe);
+  dropped_to timestamptz := (select s.dropped_to from feed.storage as s where s.level = 'ticks');
+  start_at timestamptz := from_bucket;
+  end_at timestamptz;
+  span interval := width * 1000;
+  found_at timestamptz;
+begin
+  if start_at < dropped_to then
+    start_at := greatest(start_at, feed.history_start(next_bucket.instrument_id, next_bucket.timeframe));
+    while start_at < dropped_to loop
+      end_at := least(start_at + span, dropped_to);
+      execute format('select min(c.bucket) from feed.%I as c where c.instrument_id = %s and c.bucket >= %L and c.bucket < %L',
+        'candles_' || next_bucket.timeframe, next_bucket.instrument_id, start_at, end_at) into found_at;
+      if found_at is not null then
+        return found_at;
+      end if;
+      start_at := end_at;
+      span := span * 8;
+    end loop;
+  end if;
+  select date_bin(width, t.observed_at, '2000-01-03Z') into found_at
+  from feed.ticks as t
+  where t.instrument_id = next_bucket.instrument_id and t.observed_at >= start_at
+  order by t.observed_at limit 1;
+  return found_at;
+end
+$$;
+
+comment on function feed.next_bucket(int, text, timestamptz) is
+  'The first bucket (UTC) of an instrument from from_bucket on that has a candle; null when there is none. Error NOTFR.';

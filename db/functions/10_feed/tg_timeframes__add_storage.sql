@@ -1,0 +1,17 @@
+create or replace function feed.tg_timeframes__add_storage()
+returns trigger
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into feed.storage (level, timeframe) values (new.timeframe, new.timeframe);
+  return null;
+end
+$$;
+
+comment on function feed.tg_timeframes__add_storage() is 'Keep the candles of a new timeframe for ever, until an operator says otherwise.';
+
+create or replace trigger _100_add_storage
+  after insert on feed.timeframes
+  for each row execute function feed.tg_timeframes__add_storage();

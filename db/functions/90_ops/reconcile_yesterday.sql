@@ -1,0 +1,18 @@
+create or replace procedure ops.reconcile_yesterday()
+language plpgsql
+as $$
+declare
+  today timestamptz := date_bin(interval '1 day', now(), '2000-01-03Z');
+begin
+  -- A few minutes later, when the last ticks and candles of the day have come to rest.
+  if now() < today + interval '10 minutes' or exists (
+    select from ops.reconciliations as r where r.from_time = today - interval '1 day' and r.finished_at >= today
+  ) then
+    return;
+  end if;
+  call ops.reconcile(today - interval '1 day', today);
+end
+$$;
+
+comment on procedure ops.reconcile_yesterday() is
+  'ops.reconcile for the last whole day (UTC), once, from ten minutes after it on. The publisher calls it each minute.';
