@@ -42,6 +42,7 @@ const rights: readonly (readonly [statement: string, who: string])[] = [
   ["select feed.extend_coverage('manual', now(), now())", 'i'],
   ["select feed.candles('RIGHTS', '1m')", 'ipc'],
   ["select feed.fx_days('RIGHTS')", 'ipc'],
+  ["select feed.filled_candles('RIGHTS', '1m', 'mid', now())", 'ipc'],
   ["select feed.add_timeframe('nothing')", ''],
   ["select feed.remove_timeframe('nothing')", ''],
   ["select feed.record_replay('nothing', 'RIGHTS', 'x', 0, true)", 'i'],

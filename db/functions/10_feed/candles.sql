@@ -19,10 +19,7 @@ declare
   width interval := feed.timeframe_width(candles.timeframe);
   instrument feed.instruments;
 begin
-  if candles.side is null or candles.side not in ('bid', 'ask', 'mid', 'last') then
-    raise exception 'there is no side %', coalesce(quote_literal(left(candles.side, 80)), 'null')
-      using errcode = 'NOSID', hint = 'Choose bid, ask, mid or last.';
-  end if;
+  perform feed.checked_side(candles.side);
   select i.* into instrument from feed.instruments as i
   where i.instrument_id = feed.instrument_id(candles.symbol);
   return query execute format(
