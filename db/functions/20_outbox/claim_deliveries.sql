@@ -17,19 +17,21 @@ as $$
   with claimed as (
     update outbox.deliveries as d
     set claimed_until = clock_timestamp() + interval '20 seconds'
-    from outbox.subscriptions as s
-    cross join lateral (
-      select d.subscription_id, d.instrument_id, d.timeframe, d.side, d.bucket
-      from outbox.deliveries as d
-      where d.subscription_id = s.subscription_id
-        and d.claimed_until < statement_timestamp() and d.due_at <= statement_timestamp()
-      order by d.queued_at
-      limit max_deliveries
-      for update skip locked
-    ) as free
-    where not s.is_paused and s.retry_at <= statement_timestamp() and s.queue <> all (except_queues)
-      and d.subscription_id = free.subscription_id and d.instrument_id = free.instrument_id
-      and d.timeframe = free.timeframe and d.side = free.side and d.bucket = free.bucket
+    -- By their place in the table, whatever the planner believes of its size.
+    where d.ctid = any (array(
+      select free.ctid
+      from outbox.subscriptions as s
+      cross join lateral (
+        select w.ctid
+        from outbox.deliveries as w
+        where w.subscription_id = s.subscription_id
+          and w.claimed_until < statement_timestamp() and w.due_at <= statement_timestamp()
+        order by w.queued_at
+        limit max_deliveries
+        for update skip locked
+      ) as free
+      where not s.is_paused and s.retry_at <= statement_timestamp() and s.queue <> all (except_queues)
+    ))
     returning d.*
   )
   select s.subscription_id, s.name, s.queue,
