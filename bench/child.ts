@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** A process that said that it is ready. */
@@ -8,6 +9,10 @@ export interface Child {
   readonly ready: unknown;
   /** Sends a message, and resolves with the next one that comes back. */
   ask(message: string): Promise<unknown>;
+  /** Bytes of memory at most so far; NaN where the system does not tell. */
+  peakMemory(): number;
+  /** Seconds of processor time so far; NaN where the system does not tell. */
+  cpuSeconds(): number;
   /** SIGTERM, and waits until it is gone. */
   stop(): Promise<void>;
 }
@@ -44,6 +49,15 @@ export async function startChild(
       child.send(message);
       return answer;
     },
+    peakMemory() {
+      const [, kilobytes] = /VmHWM:\s+(\d+) kB/.exec(readProc(child, 'status')) ?? [];
+      return Number(kilobytes) * 1_024;
+    },
+    cpuSeconds() {
+      // After the name, which may hold spaces: field 14 and 15 are ticks of a hundredth of a second.
+      const fields = readProc(child, 'stat').split(') ').at(-1)?.split(' ') ?? [];
+      return (Number(fields[11]) + Number(fields[12])) / 100;
+    },
     async stop() {
       child.kill('SIGTERM');
       await gone;
@@ -67,4 +81,12 @@ export function startWorker(
     AWS_SECRET_ACCESS_KEY: 'bench',
     LOG_LEVEL: 'warn',
   });
+}
+
+function readProc({ pid }: ChildProcess, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+  } catch {
+    return '';
+  }
 }

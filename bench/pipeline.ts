@@ -6,12 +6,20 @@ import type { Database } from './server.ts';
 import { addInstruments, copyTicks, marketTicks, openClient, toCopyText } from './ticks.ts';
 
 const instrumentCount = 20;
-const historyMs = 7_200_000;
 /** Ten an instrument; the first shows its newest price as the line `fast`. */
 const indicators = [
   ...[1, 2, 3, 5, 10].map(fast => ({ timeframe: '1m', fast, slow: 20 + fast })),
   ...[1, 2, 3, 5, 8].map(fast => ({ timeframe: '5m', fast, slow: 10 + fast })),
 ];
+
+export interface PipelineOptions {
+  /** Length of the history; absent: two hours. */
+  readonly hours?: number;
+  /** Ticks of each instrument a second in it; absent: one each two seconds. */
+  readonly perSecond?: number;
+  /** False: none, for measurements without the indicators process. */
+  readonly hasIndicators?: boolean;
+}
 
 /** What the load and the sampler have to know. */
 export interface Pipeline {
@@ -20,15 +28,19 @@ export interface Pipeline {
   readonly shown: readonly number[];
 }
 
-/** Twenty instruments with two hours of history and ten indicators each; the workers come after. */
-export async function preparePipeline(database: Database): Promise<Pipeline> {
+/** Twenty instruments with history and ten indicators each; the workers come after. */
+export async function preparePipeline(
+  database: Database,
+  options: PipelineOptions,
+): Promise<Pipeline> {
   const { sql } = database;
   const store = createIndicatorStore(sql);
   for (const kind of catalog) await store.registerKind(kind);
   // Before the instruments, so that none gets default indicators: exactly ten are to be computed.
   await sql`delete from indicator.defaults`;
-  const symbols = await fillHistory(database);
+  const symbols = await fillHistory(database, options);
   const shown: number[] = [];
+  if (options.hasIndicators === false) return { symbols, shown };
   for (const symbol of symbols) {
     const ids: number[] = [];
     for (const { timeframe, fast, slow } of indicators) {
@@ -41,17 +53,21 @@ export async function preparePipeline(database: Database): Promise<Pipeline> {
   return { symbols, shown };
 }
 
-/** Two hours of ticks, one each two seconds and instrument, with prices below 1. */
-async function fillHistory({ sql, url }: Database): Promise<string[]> {
+/** Ticks with prices below 1, up to now. */
+async function fillHistory(
+  { sql, url }: Database,
+  { hours = 2, perSecond = 0.5 }: PipelineOptions,
+): Promise<string[]> {
   const ids = await addInstruments(sql, instrumentCount);
   const symbols = [...ids.keys()];
-  const perSecond = 0.5;
-  const count = Math.floor((historyMs / 1_000) * perSecond * instrumentCount);
-  const from = (Date.now() - historyMs - 1_000) * 1_000;
+  const count = Math.floor(hours * 3_600 * perSecond * instrumentCount);
+  const from = (Date.now() - hours * 3_600_000 - 1_000) * 1_000;
   const client = await openClient(url);
   try {
     const ticks = marketTicks({ symbols, from, count, perSecond });
-    await copyTicks(client, 'feed.ticks', toCopyText(ticks, ids));
+    for (let start = 0; start < count; start += 50_000) {
+      await copyTicks(client, 'feed.ticks', toCopyText(ticks.slice(start, start + 50_000), ids));
+    }
   } finally {
     await client.end();
   }
@@ -63,7 +79,7 @@ async function fillHistory({ sql, url }: Database): Promise<string[]> {
 
 /** Until nothing is left to do in the database; nobody adds ticks meanwhile. */
 export async function settled(sql: Sql): Promise<void> {
-  for (const deadline = Date.now() + 120_000; ; await sleep(200)) {
+  for (const deadline = Date.now() + 300_000; ; await sleep(200)) {
     const [row] = await sql<{ left: number }[]>`
       select ((select count(*) from outbox.changes) + (select count(*) from outbox.deliveries)
         + (select count(*) from indicator.pending)

@@ -12,6 +12,7 @@ const agent = new Agent({ keepAlive: true });
 const counts: { -readonly [Name in keyof RequestCounts]: number } = {
   sendRequests: 0,
   messages: 0,
+  bytes: 0,
   otherRequests: 0,
 };
 
@@ -20,9 +21,12 @@ function count(operation: string, body: Buffer): void {
     counts.otherRequests += 1;
     return;
   }
-  const { Entries = [{}] } = JSON.parse(body.toString()) as { Entries?: unknown[] };
+  const { Entries = [{}] } = JSON.parse(body.toString()) as {
+    Entries?: { MessageBody?: string }[];
+  };
   counts.sendRequests += 1;
   counts.messages += Entries.length;
+  for (const { MessageBody = '' } of Entries) counts.bytes += Buffer.byteLength(MessageBody);
 }
 
 const proxy = createServer((incoming, outgoing) => {

@@ -8,6 +8,8 @@ export interface RequestCounts {
   readonly sendRequests: number;
   /** Messages of all send requests together. */
   readonly messages: number;
+  /** Of all message bodies together. */
+  readonly bytes: number;
   /** Receives, deletes and look-ups. */
   readonly otherRequests: number;
 }

@@ -21,6 +21,7 @@ export interface Server {
 
 /** A fresh migrated database of one measurement. */
 export interface Database {
+  readonly server: Server;
   readonly engine: Engine;
   readonly url: string;
   /** The owner's connections, without a limit on how long a statement runs. */
@@ -61,12 +62,18 @@ async function startTimescaledb(): Promise<Server | undefined> {
 }
 
 /** Ctrl-C ends the measurement, so that what was started is stopped and dropped on the way out. */
+let interruptedBy: string | undefined;
 const interrupted = new Promise<never>((_, reject) => {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => reject(new Error(`interrupted by ${signal}`)));
+    process.once(signal, () => {
+      interruptedBy = signal;
+      reject(new Error(`interrupted by ${signal}`));
+    });
   }
 });
 interrupted.catch(() => undefined);
+
+export const isInterrupted = (): boolean => interruptedBy !== undefined;
 
 /** Migrates a fresh database, and drops it after `use` whatever happens. */
 export async function withDatabase<Result>(
@@ -82,7 +89,7 @@ export async function withDatabase<Result>(
     await migrate({ url, logger: benchLogger });
     const sql = openDatabase({ url, process: 'bench', logger: benchLogger, statementTimeout: 0 });
     try {
-      return await Promise.race([use({ engine: server.engine, url, sql }), interrupted]);
+      return await Promise.race([use({ server, engine: server.engine, url, sql }), interrupted]);
     } finally {
       await sql.end({ timeout: 2 });
     }

@@ -4,7 +4,10 @@ import { addInstruments, copyTicks, marketTicks, openClient, toCopyText } from '
 
 const dayMs = 86_400_000;
 
-/** Bytes a tick of a closed day, with the key: as inserted, and on TimescaleDB compressed. */
+/**
+ * Bytes a tick of a closed day, with the key: as inserted, and on TimescaleDB compressed. The same of its
+ * candles of one second, each with four sides.
+ */
 export async function measureStorage(database: Database, isQuick: boolean): Promise<Figure[]> {
   const { sql, url, engine } = database;
   const ids = await addInstruments(sql, 20);
@@ -20,6 +23,14 @@ export async function measureStorage(database: Database, isQuick: boolean): Prom
   } finally {
     await client.end();
   }
+  await sql`call feed.advance_candles()`;
+  const [candles] = await sql<{ count: number }[]>`select count(*)::int from feed.candles_1s`;
+  const candle = (name: string, bytes: number): Figure => ({
+    part: 'storage',
+    name,
+    unit: 'bytes/candle',
+    value: bytes / (candles?.count ?? 0),
+  });
   const figure = (name: string, bytes: number): Figure => ({
     part: 'storage',
     name,
@@ -29,20 +40,34 @@ export async function measureStorage(database: Database, isQuick: boolean): Prom
   if (engine === 'postgres') {
     const [row] = await sql<{ heap: string; total: string }[]>`
       select pg_table_size('feed.ticks') as heap, pg_total_relation_size('feed.ticks') as total`;
+    const [second] = await sql<{ total: string }[]>`
+      select pg_total_relation_size('feed.candles_1s') as total`;
     return [
       figure('feed.ticks, rows only', Number(row?.heap)),
       figure('feed.ticks, with key', Number(row?.total)),
+      candle('feed.candles_1s, with key', Number(second?.total)),
     ];
   }
   const [raw] = await sql<{ heap: string; total: string }[]>`
     select sum(table_bytes) as heap, sum(total_bytes) as total
     from public.hypertable_detailed_size('feed.ticks')`;
-  await sql`select public.compress_chunk(c) from public.show_chunks('feed.ticks') as c`;
-  const [compressed] = await sql<{ total: string }[]>`
-    select sum(total_bytes) as total from public.hypertable_detailed_size('feed.ticks')`;
+  const sizeOf = async (relation: string): Promise<number> => {
+    const [row] = await sql<{ total: string }[]>`
+      select sum(total_bytes) as total from public.hypertable_detailed_size(${relation}::text::regclass)`;
+    return Number(row?.total);
+  };
+  const [seconds] = await sql<{ name: string }[]>`
+    select format('%I.%I', materialization_hypertable_schema, materialization_hypertable_name) as name
+    from timescaledb_information.continuous_aggregates where view_name = 'candles_1s'`;
+  const secondsRaw = await sizeOf(seconds?.name ?? '');
+  for (const level of ['ticks', '1s']) {
+    await sql`call feed.compress_level(${level}, now() + interval '30 days')`;
+  }
   return [
     figure('feed.ticks, rows only', Number(raw?.heap)),
     figure('feed.ticks, with key', Number(raw?.total)),
-    figure('feed.ticks, compressed', Number(compressed?.total)),
+    figure('feed.ticks, compressed', await sizeOf('feed.ticks')),
+    candle('feed.candles_1s, with key', secondsRaw),
+    candle('feed.candles_1s, compressed', await sizeOf(seconds?.name ?? '')),
   ];
 }
