@@ -1,0 +1,269 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DeleteQueueCommand, GetQueueUrlCommand } from '@aws-sdk/client-sqs';
+import type { Action } from './actions.ts';
+import type { Health } from './health.ts';
+import type { FaultProxy, ProxyFault } from './proxy.ts';
+import type { Random } from './random.ts';
+import { processNames, type World } from './world.ts';
+
+export interface FaultParts {
+  readonly world: World;
+  readonly random: Random;
+  readonly health: Health;
+  /** The queues of the run's own subscriptions. */
+  readonly queues: readonly string[];
+}
+
+/** Deaths, pauses and bad networks. */
+export const faults: readonly Action[] = [
+  ...processNames.map(
+    (name): Action => ({
+      kind: `kill -9 ${name}`,
+      weight: name === 'web' ? 2 : 8,
+      group: `process ${name}`,
+      isKill: true,
+      isOutage: name !== 'web',
+      run: async ({ world }) => kill(world.pid(name), 'SIGKILL'),
+    }),
+  ),
+  ...processNames.map(
+    (name): Action => ({
+      kind: `freeze ${name}`,
+      weight: 1.5,
+      group: `process ${name}`,
+      isOutage: name !== 'web',
+      run: async ({ world, random, health }) => {
+        const pid = world.pid(name);
+        const isLong = random.chance(0.4);
+        const since = Date.now();
+        kill(pid, 'SIGSTOP');
+        try {
+          await sleep(isLong ? random.int(19_000, 25_000) : random.int(1_000, 6_000));
+          if (isLong && isAlive(pid)) {
+            health.expectShown(`${name} stopped`, new RegExp(`process ${name} is not`), since);
+          }
+        } finally {
+          kill(pid, 'SIGCONT');
+        }
+      },
+    }),
+  ),
+  {
+    kind: 'terminate a session',
+    weight: 10,
+    group: 'session',
+    isKill: true,
+    isOutage: true,
+    run: async ({ world, random }) => {
+      const pids = await sessions(world);
+      if (pids.length > 0)
+        await world.query('select pg_terminate_backend($1)', [random.pick(pids)]);
+    },
+  },
+  {
+    kind: 'terminate every session of a process',
+    weight: 2,
+    group: 'session',
+    isKill: true,
+    isOutage: true,
+    run: async ({ world, random }) => {
+      await world.query(
+        `select pg_terminate_backend(a.pid) from pg_stat_activity as a
+         where a.datname = current_database() and a.application_name = $1`,
+        [`foresight ${random.pick(['ingest', 'publish', 'indicators', 'soak feeder'])}`],
+      );
+    },
+  },
+  {
+    kind: 'kill -9 a session',
+    weight: 1,
+    group: 'server',
+    isKill: true,
+    isOutage: true,
+    isPossible: ({ world }) => world.server.isOurs,
+    run: async ({ world, random }) => {
+      const pids = await sessions(world);
+      // The server ends every session and recovers, as after a crash.
+      if (pids.length > 0) kill(random.pick(pids), 'SIGKILL');
+    },
+  },
+  {
+    kind: 'kill -9 postgres',
+    weight: 1,
+    group: 'server',
+    isKill: true,
+    isOutage: true,
+    isPossible: ({ world }) => world.server.isOurs,
+    run: async ({ world, random, health }) => {
+      kill(await world.server.pid(), 'SIGKILL');
+      try {
+        const awayMs = random.int(100, 6_000);
+        await sleep(awayMs);
+        // The sessions of a dead server take a moment to see that it is dead.
+        if (awayMs < 1_500) return;
+        const isReady = await readiness(world);
+        const count = health.countOf('database away');
+        if (isReady === undefined) count.unseen += 1;
+        else if (isReady) {
+          count.missed += 1;
+          health.missed.push('the database was away and /readyz said that all is well');
+        } else count.shown += 1;
+      } finally {
+        await world.server.ensureRunning();
+      }
+    },
+  },
+  ...network('postgres', world => world.postgresProxy),
+  ...network('sqs', world => world.sqsProxy),
+  {
+    kind: 'queue server restarted',
+    weight: 1.5,
+    group: 'queue server',
+    isOutage: true,
+    run: ({ world, random }) => restartQueueServer(world, random, false),
+  },
+  {
+    kind: 'queue server lost its state',
+    weight: 0.7,
+    group: 'queue server',
+    isOutage: true,
+    run: ({ world, random }) => restartQueueServer(world, random, true),
+  },
+  {
+    kind: 'queue deleted',
+    weight: 1.2,
+    group: 'queue',
+    run: async ({ world, random, queues }) => {
+      const QueueName = random.pick([...queues, 'foresight-indicators']);
+      const { QueueUrl } = await world.queues.sqs.send(new GetQueueUrlCommand({ QueueName }));
+      await world.queues.sqs.send(new DeleteQueueCommand({ QueueUrl }));
+    },
+  },
+  {
+    kind: 'queue refuses or hangs',
+    weight: 1.5,
+    group: 'queue',
+    run: async ({ world, random, queues, health }) => {
+      const [first = ''] = queues;
+      const isLong = random.chance(0.5);
+      const queue = isLong ? first : random.pick(queues);
+      const since = Date.now();
+      world.queues.gate.set(queue, random.pick(['hang', 'refuse']));
+      try {
+        await sleep(isLong ? random.int(19_000, 23_000) : random.int(1_000, 6_000));
+        const pattern = new RegExp(`subscription ${queue} |process publish is not`);
+        if (isLong) health.expectShown('queue broken', pattern, since);
+      } finally {
+        world.queues.gate.set(queue, undefined);
+      }
+    },
+  },
+  {
+    kind: 'price stream broken',
+    weight: 2,
+    group: 'stream',
+    run: async ({ world: { oanda }, random }) => {
+      switch (random.int(0, 5)) {
+        case 0:
+          return oanda.cutAll('{"type":"PRICE","instr');
+        case 1:
+          return oanda.endAll();
+        case 2:
+          return oanda.badJson();
+        case 3:
+          return oanda.hugeLine(100_000);
+        case 4:
+          oanda.refuseNext(2, 503);
+          return oanda.cutAll();
+        default:
+          oanda.goSilent(true);
+          await sleep(random.int(2_000, 13_000));
+          return oanda.goSilent(false);
+      }
+    },
+  },
+];
+
+function network(name: string, proxyOf: (world: World) => FaultProxy): Action[] {
+  const group = `network ${name}`;
+  const during = (fault: ProxyFault, weight: number, longestMs: number): Action => ({
+    kind: `${name} ${fault}`,
+    weight,
+    group,
+    isOutage: true,
+    run: async ({ world, random }) => {
+      proxyOf(world).set(fault);
+      try {
+        await sleep(random.int(200, longestMs));
+      } finally {
+        proxyOf(world).set(undefined);
+      }
+    },
+  });
+  return [
+    {
+      kind: `${name} reset`,
+      weight: 2,
+      group,
+      isOutage: true,
+      run: async ({ world }) => proxyOf(world).reset(),
+    },
+    {
+      kind: `${name} half-open`,
+      weight: 0.4,
+      group,
+      isOutage: true,
+      run: async ({ world }) => proxyOf(world).halfOpen(),
+    },
+    during('refuse', 1, 4_000),
+    during('stall', 1, 8_000),
+    during('swallow', 0.4, 3_000),
+    during('delay', 1, 6_000),
+    during('cut', 1, 300),
+  ];
+}
+
+async function restartQueueServer(world: World, random: Random, losesState: boolean) {
+  await world.queues.stop();
+  try {
+    await sleep(random.int(200, 5_000));
+  } finally {
+    await world.queues.start({ losesState });
+  }
+}
+
+async function sessions(world: World): Promise<number[]> {
+  const rows = await world.query<{ pid: number }>(`
+    select a.pid from pg_stat_activity as a
+    where a.datname = current_database() and a.application_name like 'foresight%'
+      and a.backend_type = 'client backend' order by a.backend_start`);
+  return rows.map(({ pid }) => pid);
+}
+
+/** Undefined when the page's process does not answer. */
+async function readiness(world: World): Promise<boolean | undefined> {
+  try {
+    const signal = AbortSignal.timeout(3_000);
+    return (await fetch(`${world.webUrl}/readyz`, { signal })).status === 200;
+  } catch {
+    return undefined;
+  }
+}
+
+export function kill(pid: number | undefined, signal: NodeJS.Signals): void {
+  // 0 and below are groups of processes.
+  if (pid === undefined || pid <= 0) return;
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It is gone already.
+  }
+}
+
+function isAlive(pid: number | undefined): boolean {
+  try {
+    return pid !== undefined && process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}

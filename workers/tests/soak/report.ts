@@ -1,0 +1,67 @@
+import type { Engine } from './server.ts';
+
+/** Everything a run has to say. */
+export interface Report {
+  readonly seed: number;
+  readonly engine: Engine;
+  readonly minutes: number;
+  readonly startedAt: string;
+  readonly kills: number;
+  /** By kind: how often it was done, how often it failed itself, and what came of it. */
+  readonly actions: Record<string, { count: number; failed: number; recoveriesMs: number[] }>;
+  readonly ticks: Record<string, number>;
+  readonly feeders: Record<string, unknown>;
+  readonly health: Record<string, { shown: number; missed: number; unseen: number }>;
+  readonly largest: { memoryMb: Record<string, number>; tableMb: Record<string, number> };
+  readonly idleInTransactionSeconds: number;
+  readonly starts: Record<string, number>;
+  /** From the end of the last fault until nothing was left to do. */
+  readonly convergenceSeconds: number | undefined;
+  readonly compared: Record<string, number>;
+  readonly differences: readonly string[];
+  readonly actionErrors: readonly string[];
+  readonly logDir: string;
+}
+
+/** The report for people. */
+export function describe(report: Report): string {
+  const lines = [
+    `soak: ${report.engine}, seed ${report.seed}, ${report.minutes} minutes from ${report.startedAt}`,
+    `kills: ${report.kills}`,
+    '',
+    'what was done                              times  failed  recovery in s: median    max',
+  ];
+  for (const [kind, { count, failed, recoveriesMs }] of Object.entries(report.actions).toSorted()) {
+    const sorted = recoveriesMs.toSorted((a, b) => a - b);
+    const seconds = (ms: number | undefined) =>
+      ms === undefined ? '' : (ms / 1_000).toFixed(1).padStart(7);
+    const median = seconds(sorted[Math.floor(sorted.length / 2)]);
+    lines.push(
+      `${kind.padEnd(42)} ${String(count).padStart(5)} ${String(failed).padStart(7)} ${median.padStart(22)}${seconds(sorted.at(-1))}`.trimEnd(),
+    );
+  }
+  const total = Object.values(report.ticks).reduce((sum, count) => sum + count, 0);
+  const shares = Object.entries(report.ticks).map(
+    ([kind, count]) => `${count} ${kind} (${((100 * count) / Math.max(1, total)).toFixed(1)} %)`,
+  );
+  lines.push(
+    '',
+    `ticks sent: ${total}: ${shares.join(', ')}`,
+    `feeders: ${JSON.stringify(report.feeders)}`,
+    `starts of processes: ${JSON.stringify(report.starts)}`,
+    `shown by ops.status and /readyz: ${JSON.stringify(report.health)}`,
+    `largest memory in MB: ${JSON.stringify(report.largest.memoryMb)}`,
+    `largest tables in MB: ${JSON.stringify(report.largest.tableMb)}`,
+    `longest idle in a transaction: ${report.idleInTransactionSeconds.toFixed(1)} s`,
+    `convergence after the last fault: ${report.convergenceSeconds?.toFixed(1) ?? 'never'} s`,
+    `compared: ${JSON.stringify(report.compared)}`,
+    `errors of actions: ${report.actionErrors.length}`,
+    ...report.actionErrors.slice(0, 20).map(line => `  ${line}`),
+    `differences: ${report.differences.length}`,
+    ...report.differences.slice(0, 50).map(line => `  ${line}`),
+  );
+  if (report.differences.length > 0) {
+    lines.push('', `FAILED. Seed ${report.seed}; the logs are in ${report.logDir}`);
+  }
+  return lines.join('\n');
+}
