@@ -68,6 +68,8 @@ export async function judge(parts: {
   for (const each of wanted) {
     // Candles close while we look, and what is on its way arrives.
     let result: Comparison = { compared: {}, differences: [] };
+    const isEmpty = await isRead(world, each.name);
+    if (!isEmpty) differences.push(`${each.name}: messages are left in the queue`);
     for (let attempt = 0; attempt < 10; attempt++) {
       const held = each.watcher.held();
       result = await compareHeld(world.query, candlesOf, [...bySymbol.keys()], { ...each, held });
@@ -78,6 +80,15 @@ export async function judge(parts: {
     differences.push(...each.watcher.faults);
   }
   return { compared, differences, convergenceSeconds };
+}
+
+/** A message whose answer got lost on the way to a subscriber is hidden for half a minute. */
+async function isRead(world: World, queue: string): Promise<boolean> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    if ((await countMessages(world.queues.sqs, queue)) === 0) return true;
+    await sleep(500);
+  }
+  return false;
 }
 
 /** Every action undoes itself; this is for what one could not undo. */

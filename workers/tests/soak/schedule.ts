@@ -1,3 +1,5 @@
+import { appendFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Action } from './actions.ts';
 import { type FaultParts, faults } from './faults.ts';
@@ -30,12 +32,20 @@ export async function runActions(parts: {
   let saidAt = Date.now();
   let calmAt = Date.now() + 45_000;
 
+  const note = (line: string): void =>
+    appendFileSync(
+      join(parts.parts.world.logDir, 'soak.log'),
+      `${new Date().toISOString()} * ${line}\n`,
+    );
+
   async function act(action: Action): Promise<void> {
     done.actions[action.kind] ??= { count: 0, failed: 0, recoveriesMs: [] };
     const count = done.actions[action.kind] as Report['actions'][string];
     count.count += 1;
+    note(`${action.kind} begins`);
     try {
       await action.run(parts.parts);
+      note(`${action.kind} ends`);
       if (action.isKill) done.kills += 1;
     } catch (error) {
       count.failed += 1;
