@@ -6,6 +6,8 @@ comment on column outbox.subscriptions.forming_every is 'At most one state of a 
 
 alter table outbox.deliveries add column due_at timestamptz not null default '-infinity';
 comment on column outbox.deliveries.due_at is 'Not sent before: the pace of a forming candle.';
+alter table outbox.deliveries add column is_repeated boolean not null default false;
+comment on column outbox.deliveries.is_repeated is 'Queued again by outbox.republish while it was on its way, and not claimed since: what is on its way does not count.';
 create index deliveries_by_age on outbox.deliveries (subscription_id, queued_at);
 
 create table outbox.catch_ups (

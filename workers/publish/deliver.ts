@@ -55,18 +55,16 @@ export function createSenders(parts: {
         name,
         group.map(envelope => envelope.body),
       );
-      const sent: Delivery[] = [];
-      for (const [index, result] of results.entries()) {
-        const envelope = group[index];
-        if (envelope === undefined) continue;
-        const subscriptionId = envelope.deliveries[0]?.subscription_id;
-        if (result.ok) sent.push(...envelope.deliveries);
-        else if (result.isFinal) await outbox.bury(envelope.deliveries, result.reason);
-        else if (subscriptionId !== undefined) {
-          await outbox.markFailed(subscriptionId, result.reason);
-        }
-      }
+      // First, because a failure gives back all that the subscription has in our hand.
+      const sent = group.flatMap(({ deliveries }, index) => (results[index]?.ok ? deliveries : []));
       if (sent.length > 0) await outbox.markSent(sent);
+      for (const [index, result] of results.entries()) {
+        const deliveries = group[index]?.deliveries ?? [];
+        const [delivery] = deliveries;
+        if (result.ok || delivery === undefined) continue;
+        if (result.isFinal) await outbox.bury(deliveries, result.reason);
+        else await outbox.markFailed(delivery.subscription_id, result.reason);
+      }
     }
   }
 

@@ -16,7 +16,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   with claimed as (
     update outbox.deliveries as d
-    set claimed_until = clock_timestamp() + interval '20 seconds'
+    set claimed_until = clock_timestamp() + interval '20 seconds', is_repeated = false
     -- By their place in the table, whatever the planner believes of its size.
     where d.ctid = any (array(
       select free.ctid

@@ -53,6 +53,12 @@ begin
           select %4$s, %7$L, %1$L, c.bucket, c.open, c.high, c.low, c.close, c.sum, c.volume, c.tick_count,
             c.closes_at, c.closes_at <= clock_timestamp(), nextval('outbox.revision'), least(c.closes_at, clock_timestamp())
           from current as c
+          -- One that a capture still has to read is left to it: it tells all subscriptions, this one too.
+          where not exists (
+            select from outbox.changes as m
+            where m.instrument_id = %4$s
+              and m.changed_to >= c.bucket and m.changed_from < c.bucket + %8$L::interval
+          )
           order by c.bucket
           on conflict (instrument_id, timeframe, side, bucket) do nothing
           returning bucket, is_closed, revision
@@ -66,7 +72,7 @@ begin
         )
         select array_agg(row(%4$s, %7$L, %1$L, c.bucket, c.is_closed, c.revision)::outbox.delta) from captured as c
         $statement$,
-        job.side, job.width + job.grace, 'candles_' || job.timeframe, job.instrument_id, from_bucket, to_bucket, job.timeframe)
+        job.side, job.width + job.grace, 'candles_' || job.timeframe, job.instrument_id, from_bucket, to_bucket, job.timeframe, job.width)
       into deltas;
       candle_count := candle_count + coalesce(cardinality(deltas), 0);
       perform outbox.queue_deliveries(deltas, only_subscription => job.subscription_id);

@@ -15,7 +15,9 @@ begin
     as s(subscription_id, instrument_id, timeframe, side, bucket, revision)
   where d.subscription_id = s.subscription_id and d.instrument_id = s.instrument_id
     and d.timeframe = s.timeframe and d.side = s.side and d.bucket = s.bucket
-    and d.revision <= s.revision;
+    and d.revision <= s.revision
+    -- Queued again meanwhile: what it was sent to is gone.
+    and not d.is_repeated;
   get diagnostics done = row_count;
 
   -- Changed while it was sent: its newer revision may go at once, behind what has waited longer.

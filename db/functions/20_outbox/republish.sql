@@ -22,7 +22,10 @@ begin
     and (f.instrument_id is null or f.instrument_id = c.instrument_id)
     and (f.timeframe is null or f.timeframe = c.timeframe)
   where (c.is_closed or not subscription.closed_only) and c.closes_at > from_time
-  on conflict (subscription_id, instrument_id, timeframe, side, bucket) do nothing;
+  order by 3, 1, 2, 4, 5
+  -- Somebody may be sending it to the queue that is lost: he must not mark it as sent.
+  on conflict (subscription_id, instrument_id, timeframe, side, bucket) do update
+    set claimed_until = '-infinity', is_repeated = true where old.claimed_until > '-infinity';
   get diagnostics queued = row_count;
   return queued;
 end

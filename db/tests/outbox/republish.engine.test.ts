@@ -39,6 +39,19 @@ describeOnEngine('What was sent', ({ sql }) => {
     await sendAll();
   });
 
+  it('stays queued when it was on its way to the lost queue', async () => {
+    const { symbol, name } = await sentCandles();
+    await feed.recordTicks('manual', [tickOf(symbol, at('10:00:30'), { bid: 2 })]);
+    await capture(sql);
+    const onItsWay = await outbox.claimDeliveries(10_000);
+    expect(onItsWay).toHaveLength(1);
+    expect(await outbox.republish(name)).toBe(2);
+    await outbox.markSent(onItsWay);
+    expect(await waitingFor(sql, name)).toHaveLength(2);
+    await sendAll();
+    expect(await waitingFor(sql, name)).toEqual([]);
+  });
+
   it('is queued again by ops.republish from a time on', async () => {
     const { name } = await sentCandles();
     const [row] = await sql`select ops.republish(${name}, ${at('10:30:00')})`;
