@@ -11,6 +11,8 @@ export interface Action {
   readonly isKill?: boolean;
   /** Whether work is expected to stop and to go on: its recovery is timed. */
   readonly isOutage?: boolean;
+  /** Whether everything is sent again because of it: what was lost before is mended and not found. */
+  readonly isHealing?: boolean;
   readonly isPossible?: (parts: FaultParts) => boolean;
   /** Undoes itself before it ends, whatever happens. */
   readonly run: (parts: FaultParts) => Promise<unknown>;

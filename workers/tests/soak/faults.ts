@@ -124,6 +124,7 @@ export const faults: readonly Action[] = [
   },
   {
     kind: 'queue server lost its state',
+    isHealing: true,
     weight: 0.7,
     group: 'queue server',
     isOutage: true,
@@ -131,6 +132,7 @@ export const faults: readonly Action[] = [
   },
   {
     kind: 'queue deleted',
+    isHealing: true,
     weight: 1.2,
     group: 'queue',
     run: async ({ world, random, queues }) => {

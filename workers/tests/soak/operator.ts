@@ -84,6 +84,7 @@ export const operator: readonly Action[] = [
   },
   {
     kind: 'republish',
+    isHealing: true,
     weight: 0.5,
     group: 'subscription',
     run: ({ world, random }) =>
@@ -118,6 +119,7 @@ export const operator: readonly Action[] = [
   },
   {
     kind: 'recompute',
+    isHealing: true,
     weight: 0.5,
     group: 'indicator',
     run: ({ world }) =>

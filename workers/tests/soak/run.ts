@@ -1,4 +1,4 @@
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openDatabase } from '../../../db/runtime/database.ts';
@@ -49,6 +49,7 @@ export async function soak(options: SoakOptions): Promise<Report | undefined> {
   if (server === undefined) return undefined;
   const logDir = await mkdtemp(join(tmpdir(), `foresight-soak-${engine}-${seed}-`));
   const closers: (() => unknown)[] = [() => server.stop()];
+  let isClean = false;
   try {
     const startedAt = new Date().toISOString();
     const streamed = instruments.oanda.map(({ symbol }) => symbol);
@@ -114,6 +115,7 @@ export async function soak(options: SoakOptions): Promise<Report | undefined> {
       })),
     });
     const problems = [...done.problems, ...health.missed, ...world.refused];
+    isClean = problems.length + verdict.differences.length === 0;
     return {
       seed,
       engine,
@@ -137,6 +139,8 @@ export async function soak(options: SoakOptions): Promise<Report | undefined> {
     for (const close of closers.reverse()) {
       await Promise.resolve(close()).catch((error: unknown) => say(`could not close: ${error}`));
     }
+    // Logs are for failures.
+    if (isClean) await rm(logDir, { recursive: true, force: true });
   }
 }
 

@@ -62,6 +62,8 @@ export async function runActions(parts: {
     );
   }
 
+  // Only in the first half: else they would hide what the other actions lost.
+  const healingUntil = (Date.now() + until) / 2;
   while (Date.now() < until && !signal.aborted) {
     await sleep(random.int(300, 3_500));
     if (Date.now() > calmAt) {
@@ -70,7 +72,10 @@ export async function runActions(parts: {
       calmAt = Date.now() + 60_000;
     }
     const possible = all.filter(
-      each => !busy.has(each.group) && (each.isPossible?.(parts.parts) ?? true),
+      each =>
+        (each.isHealing !== true || Date.now() < healingUntil) &&
+        !busy.has(each.group) &&
+        (each.isPossible?.(parts.parts) ?? true),
     );
     const action = pickByWeight(possible, random.next());
     if (action === undefined) continue;
