@@ -159,7 +159,8 @@ export async function compareHeld(
     }
   }
   for (const candle of wanted.held.values()) {
-    const isWanted = wanted.timeframes.includes(candle.timeframe);
+    const isWanted =
+      wanted.timeframes.includes(candle.timeframe) && symbols.includes(candle.symbol);
     if (isWanted && !expected.has(keyOf(candle))) {
       differences.push(`${wanted.name} ${keyOf(candle)}: holds a candle that is not there`);
     }

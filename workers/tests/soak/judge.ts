@@ -13,6 +13,7 @@ import { kill } from './faults.ts';
 import type { Ledger } from './ledger.ts';
 import { type Feeders, instruments } from './market.ts';
 import { pausedSubscription, stubbornly } from './operator.ts';
+import { compareOld } from './retention.ts';
 import type { Watcher } from './subscribers.ts';
 import type { World } from './world.ts';
 
@@ -65,6 +66,7 @@ export async function judge(parts: {
   const candlesOf = createOracle(bySymbol);
   for (const symbol of bySymbol.keys()) add(await compareCandles(world.query, candlesOf, symbol));
   add(await compareValues(world.query, candlesOf));
+  add(await compareOld(world.query));
   for (const each of wanted) {
     // Candles close while we look, and what is on its way arrives.
     let result: Comparison = { compared: {}, differences: [] };

@@ -3,7 +3,7 @@ import pg from 'pg';
 import { migrate } from '../../../db/migrate.ts';
 import { testLogger } from '../../../db/tests/support/database.ts';
 import type { Action } from './actions.ts';
-import type { FaultParts } from './faults.ts';
+import { giveUpTicks, reconcile } from './retention.ts';
 import type { World } from './world.ts';
 
 /** Timeframes that come and go. */
@@ -158,31 +158,9 @@ export const operator: readonly Action[] = [
         await sleep(random.int(3_000, 15_000));
       }),
   },
-  whenThere(
-    'storage applied',
-    'feed.apply_storage()',
-    'select feed.apply_storage()',
-    'call feed.apply_storage()',
-  ),
-  whenThere('reconciled', 'ops.reconcile()', 'select ops.reconcile()', 'call ops.reconcile()'),
+  giveUpTicks,
+  reconcile,
 ];
-
-/** Something that not every version of the schema has; a function or a procedure. */
-function whenThere(kind: string, name: string, asFunction: string, asProcedure: string): Action {
-  return {
-    kind,
-    weight: 1,
-    group: 'refresh',
-    run: async ({ world }: FaultParts) => {
-      const [row] = await world.query<{ prokind: string }>(
-        'select p.prokind from pg_proc as p where p.oid = to_regprocedure($1)',
-        [name],
-      );
-      if (row === undefined) return;
-      await world.query(row.prokind === 'p' ? asProcedure : asFunction);
-    },
-  };
-}
 
 async function inTransaction(world: World, use: (client: pg.Client) => Promise<void>) {
   const client = new pg.Client({

@@ -12,6 +12,7 @@ import { createLedger } from './ledger.ts';
 import { instruments, startFeeders } from './market.ts';
 import { createRandom } from './random.ts';
 import type { Report } from './report.ts';
+import { addOldTicks } from './retention.ts';
 import { runActions } from './schedule.ts';
 import { type Engine, startServer } from './server.ts';
 import { startWatcher, type Watcher } from './subscribers.ts';
@@ -159,6 +160,7 @@ async function prepare(world: World): Promise<void> {
   } finally {
     await sql.end({ timeout: 2 });
   }
+  await addOldTicks(world);
   for (const subscription of subscriptions) await subscribe(world, subscription, 'null');
 }
 
