@@ -18,9 +18,6 @@ begin
     from feed.storage as s left join feed.timeframes as t using (timeframe)
     order by t.width nulls first
   loop
-    if level.compress_after is not null then
-      call feed.compress_level(level.level, now() - level.compress_after);
-    end if;
     target := date_bin(interval '1 day', now() - level.retain_for, '2000-01-03Z');
     if level.level = 'ticks' then
       if target > feed.retention_floor() then
@@ -79,6 +76,9 @@ begin
     target := (select s.dropped_to from feed.storage as s where s.level = level.level);
     if target > '-infinity' then
       call feed.drop_level(level.level, target);
+    end if;
+    if level.compress_after is not null then
+      call feed.compress_level(level.level, now() - level.compress_after);
     end if;
   end loop;
 end

@@ -83,10 +83,12 @@ export async function soak(options: SoakOptions): Promise<Report | undefined> {
       await Promise.all([feeders.stop(), ...[...watchers.values()].map(watcher => watcher.stop())]);
     });
 
+    let subscribingLate: Promise<void> | undefined;
     const subscribeLate = setTimeout(
       () => {
         watch(late.name);
-        void subscribe(world, late, `'-infinity'`);
+        subscribingLate = subscribe(world, late, `'-infinity'`);
+        subscribingLate.catch((error: unknown) => say(`${late.name}: ${String(error)}`));
       },
       minutes * 60_000 * 0.4,
     );
@@ -104,6 +106,7 @@ export async function soak(options: SoakOptions): Promise<Report | undefined> {
       say,
     });
     say(`${engine}: ${done.kills} kills; everything is allowed to work again`);
+    await subscribingLate;
     const verdict = await judge({
       world,
       ledger,

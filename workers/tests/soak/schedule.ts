@@ -49,6 +49,7 @@ export async function runActions(parts: {
       if (action.isKill) done.kills += 1;
     } catch (error) {
       count.failed += 1;
+      note(`${action.kind} failed: ${String(error).slice(0, 300)}`);
       const { code = '', message } = error as Error & { code?: string };
       const line = `${new Date().toISOString()} ${action.kind}: ${code} ${message}`;
       (isExpected(code, message) ? done.errors : done.problems).push(line);

@@ -72,7 +72,8 @@ async function startTimescaledb(bin: string): Promise<Server> {
     promisify(execFile)(join(bin, 'pg_ctl'), [...args, '-D', data], asAccount(account));
 
   async function ensureRunning(): Promise<void> {
-    for (let attempt = 0; ; attempt++) {
+    // A session that computes something long notices only after it that its postmaster is gone.
+    for (const deadline = Date.now() + 180_000; ; ) {
       try {
         await control('status');
         return;
@@ -83,7 +84,10 @@ async function startTimescaledb(bin: string): Promise<Server> {
         await control('start', '-w', '-t', '60', '-l', join(dirname(data), 'log'));
         return;
       } catch (error) {
-        if (attempt >= 50) throw error;
+        if (Date.now() > deadline) {
+          const log = await readFile(join(dirname(data), 'log'), 'utf8').catch(() => '');
+          throw new Error(`the server does not start: ${log.slice(-2_000)}`, { cause: error });
+        }
         await sleep(300);
       }
     }

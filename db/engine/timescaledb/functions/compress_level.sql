@@ -30,6 +30,8 @@ begin
       and (k.status & 1 = 0 or k.status & 10 > 0)
     order by c.range_start
   loop
+    -- Who waits for a lock holds up all that come after: others insert late ticks.
+    perform set_config('lock_timeout', '3s', true);
     perform public.compress_chunk(chunk, if_not_compressed => true);
     commit;
   end loop;
@@ -37,4 +39,4 @@ end
 $$;
 
 comment on procedure feed.compress_level(text, timestamptz) is
-  'Compress the ticks (level ticks) or the candles of a timeframe in chunks that end before a time (UTC). TimescaleDB: into its columnstore.';
+  'Compress the ticks (level ticks) or the candles of a timeframe in chunks that end before a time (UTC). TimescaleDB: into its columnstore. Error 55P03: somebody else is busy with such a chunk; try again later.';

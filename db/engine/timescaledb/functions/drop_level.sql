@@ -29,6 +29,7 @@ begin
     perform pg_sleep(0.1);
     perform pg_stat_clear_snapshot();
   end loop;
+  perform set_config('lock_timeout', '3s', true);
   perform public.drop_chunks(relation::regclass, older_than => before_time);
   commit;
 end
