@@ -1,3 +1,4 @@
+import { waitFor } from '../wait.ts';
 import type { Action } from './actions.ts';
 import type { Comparison } from './compare.ts';
 import type { Query, World } from './world.ts';
@@ -20,9 +21,13 @@ export async function addOldTicks(world: World): Promise<void> {
      where d.instrument_id = feed.instrument_id($1)`,
     [oldSymbol],
   );
-  await world.query('call feed.advance_candles()');
-  await world.query('call outbox.refresh_late()');
-  await world.query('select outbox.capture_deltas(100000)');
+  // The publisher runs already, and two cannot store the same candles at once.
+  await waitFor('the old ticks are in the candles', async () => {
+    await world.query('call feed.advance_candles()');
+    await world.query('call outbox.refresh_late()');
+    await world.query('select outbox.capture_deltas(100000)');
+    return true;
+  });
   await world.query('create table public.soak_old (timeframe text, candle text)');
   for (const timeframe of await timeframesOf(world.query)) {
     await world.query(`insert into public.soak_old ${candlesOf(timeframe)}`);

@@ -13,6 +13,8 @@ language plpgsql
 as $$
 declare
   level record;
+  -- Candles whose ticks were dropped are final: added up again, their sums would differ in their last bits.
+  final_until timestamptz := (select s.dropped_to from feed.storage as s where s.level = 'ticks');
   oldest timestamptz;
   watermark timestamptz;
   threshold timestamptz;
@@ -35,7 +37,7 @@ begin
     left join _timescaledb_catalog.continuous_aggs_invalidation_threshold as i on i.hypertable_id = c.raw_hypertable_id
     where c.user_view_schema = 'feed' and c.user_view_name = 'candles_' || level.timeframe;
 
-    start_at := pg_catalog.date_bin(level.width, greatest(from_time, oldest), '2000-01-03Z');
+    start_at := pg_catalog.date_bin(level.width, greatest(from_time, oldest, final_until), '2000-01-03Z');
     end_at := least(
       pg_catalog.date_bin(level.width, to_time, '2000-01-03Z') + level.width,
       pg_catalog.date_bin(level.width, greatest(watermark, threshold), '2000-01-03Z'));
