@@ -89,6 +89,14 @@ describeOnEngine('The schemas', ({ sql, engine }) => {
     }
   });
 
+  it('read candles by statements with a snapshot of their own', async () => {
+    const rows = await sql<{ name: string }[]>`
+      select n.nspname || '.' || p.proname as name
+      from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace
+      where n.nspname = any (${schemas}) and p.prosrc ~ 'feed\\.(candles_|%(\\d\\$)?I)' and p.provolatile <> 'v'`;
+    expect(rows).toEqual([]);
+  });
+
   it('let nobody execute a function who was not given it', async () => {
     expect((await functions()).filter(each => each.is_public).map(each => each.name)).toEqual([]);
   });

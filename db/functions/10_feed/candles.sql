@@ -11,7 +11,7 @@ returns table (
   volume double precision, tick_count bigint, is_closed boolean
 )
 language plpgsql
-stable
+volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$

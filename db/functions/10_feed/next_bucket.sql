@@ -3,7 +3,7 @@
 create or replace function feed.next_bucket(instrument_id int, timeframe text, from_bucket timestamptz)
 returns timestamptz
 language plpgsql
-stable
+volatile
 security definer
 set search_path = pg_catalog, pg_temp
 set jit = off

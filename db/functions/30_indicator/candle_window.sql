@@ -10,7 +10,7 @@ create or replace function indicator.candle_window(
   out volumes double precision[], out tick_counts bigint[]
 )
 language plpgsql
-stable
+volatile
 security definer
 set search_path = pg_catalog, pg_temp
 set jit = off

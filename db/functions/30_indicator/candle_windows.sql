@@ -12,7 +12,7 @@ returns table (
   closes double precision[], sums double precision[], volumes double precision[], tick_counts bigint[]
 )
 language plpgsql
-stable
+volatile
 security definer
 set search_path = pg_catalog, pg_temp
 set jit = off

@@ -3,7 +3,7 @@ create or replace function dashboard.recent_candles(
 )
 returns setof jsonb
 language plpgsql
-stable
+volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$

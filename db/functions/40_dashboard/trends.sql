@@ -4,7 +4,7 @@
 create or replace function dashboard.trends()
 returns table (instrument_id int, day_open double precision, opened_at timestamptz, closes double precision[])
 language plpgsql
-stable
+volatile
 security definer
 set search_path = pg_catalog, pg_temp
 set jit = off

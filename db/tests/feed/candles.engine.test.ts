@@ -4,6 +4,7 @@ import { createFeed } from '../../../workers/ingest/feed.ts';
 import type { Tick } from '../../../workers/ingest/source.ts';
 import { expectCandlesOf } from '../support/candles.ts';
 import { addInstrument, capture, describeOnEngine } from '../support/database.ts';
+import { untilBlocked, withSessions } from '../support/session.ts';
 
 /** Few distinct times, so that ticks tie, repeat and fall on both sides of bucket edges. */
 const observedAt = fc
@@ -124,6 +125,45 @@ describeOnEngine('feed.candles', ({ sql }) => {
       };
     });
     await expectCandlesOf(sql, symbol, ticks);
+  });
+
+  it('has no hole where candles are stored while a statement that began before reads them', async () => {
+    const symbol = await addInstrument(sql);
+    const seconds = 30;
+    await sql`insert into feed.ticks (instrument_id, observed_at, bid, ask)
+      select feed.instrument_id(${symbol}), date_trunc('second', now()) - interval '1 minute' + n * interval '1 s', 1, 2
+      from generate_series(0, ${seconds - 1}::int) as n`;
+    // The gate is passed after the statement's snapshot was taken; what is behind it reads afterwards.
+    const reads = [
+      `select count(*)::int as count
+       from (select pg_advisory_lock(7), '-infinity'::timestamptz as from_time offset 0) as gate
+       cross join lateral feed.candles('${symbol}', '1s', 'mid', gate.from_time)`,
+      `select cardinality(w.buckets) as count
+       from (select pg_advisory_lock(7), now() - interval '10 minutes' as from_time offset 0) as gate
+       cross join lateral indicator.candle_window(
+         feed.instrument_id('${symbol}'), '1s', 'mid', gate.from_time, now(), 0, 0) as w`,
+      `select cardinality(w.buckets) as count
+       from (select pg_advisory_lock(7), now() - interval '10 minutes' as from_time offset 0) as gate
+       cross join lateral indicator.candle_windows(
+         array[feed.instrument_id('${symbol}')], array['1s'], array['mid'],
+         array[gate.from_time], array[now()], array[0], array[0]) as w`,
+      `select count(*)::int as count
+       from (select pg_advisory_lock(7), now() - interval '10 minutes' as from_time offset 0) as gate
+       cross join lateral dashboard.recent_candles(
+         feed.instrument_id('${symbol}'), '1s', 'mid', gate.from_time, now(), 1000)`,
+    ];
+    for (const [index, read] of reads.entries()) {
+      await withSessions(sql, async (reader, keeper) => {
+        await keeper.sql`select pg_advisory_lock(7)`;
+        const counted = reader.sql.unsafe<{ count: number }[]>(read).execute();
+        await untilBlocked(sql, reader);
+        // Each run stores a part: the first half minute's ticks are older than the longest lag.
+        await sql`call feed.advance_candles(${`${55 - index * 6} seconds`}::interval)`;
+        await keeper.sql`select pg_advisory_unlock_all()`;
+        expect(await counted, read).toEqual([{ count: seconds }]);
+        await reader.sql`select pg_advisory_unlock_all()`;
+      });
+    }
   });
 
   it('names what is wrong with a question', async () => {
