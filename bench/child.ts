@@ -1,23 +1,26 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** A process that said that it is ready. */
 export interface Child {
+  readonly pid: number;
   /** The message with which it said so. */
   readonly ready: unknown;
-  /** Sends a message, and resolves with the next one that comes back. */
-  ask(message: string): Promise<unknown>;
-  /** Bytes of memory at most so far; NaN where the system does not tell. */
-  peakMemory(): number;
-  /** Seconds of processor time so far; NaN where the system does not tell. */
-  cpuSeconds(): number;
+  /** Sends a message, and resolves with the next one that comes back; one question at a time. */
+  ask(message: unknown): Promise<unknown>;
   /** SIGTERM, and waits until it is gone. */
   stop(): Promise<void>;
 }
 
 const root = join(import.meta.dirname, '..');
+/** By how to stop them. */
+const running = new Set<() => Promise<void>>();
+
+/** Stops all that still run: those of a part that was interrupted. */
+export async function stopChildren(): Promise<void> {
+  await Promise.all([...running].map(stop => stop()));
+}
 
 /**
  * Starts one of our programs with exactly this environment; it ends when we do.
@@ -37,6 +40,12 @@ export async function startChild(
     log += text;
   });
   const gone = once(child, 'close');
+  const stop = async (): Promise<void> => {
+    child.kill('SIGTERM');
+    await gone;
+  };
+  running.add(stop);
+  void gone.then(() => running.delete(stop));
   const nextMessage = async (): Promise<unknown> => {
     const [message] = await Promise.race([once(child, 'message'), gone.then(() => [undefined])]);
     if (message === undefined) throw new Error(`${program} has ended:\n${log}`);
@@ -44,35 +53,22 @@ export async function startChild(
   };
   return {
     ready: await nextMessage(),
+    pid: child.pid ?? 0,
     ask(message) {
       const answer = nextMessage();
-      child.send(message);
+      child.send(message as object);
       return answer;
     },
-    peakMemory() {
-      const [, kilobytes] = /VmHWM:\s+(\d+) kB/.exec(readProc(child, 'status')) ?? [];
-      return Number(kilobytes) * 1_024;
-    },
-    cpuSeconds() {
-      // After the name, which may hold spaces: field 14 and 15 are ticks of a hundredth of a second.
-      const fields = readProc(child, 'stat').split(') ').at(-1)?.split(' ') ?? [];
-      return (Number(fields[11]) + Number(fields[12])) / 100;
-    },
     async stop() {
-      child.kill('SIGTERM');
-      await gone;
+      await stop();
       if (log !== '') process.stderr.write(`${program} said:\n${log}`);
     },
   };
 }
 
-/** Starts one of the real workers against a database and a queue. */
-export function startWorker(
-  name: 'publish' | 'indicators',
-  databaseUrl: string,
-  endpoint: string,
-): Promise<Child> {
-  return startChild(`workers/${name}/main.ts`, {
+/** The environment of our programs: a database, a queue, and nothing of this shell. */
+export function childEnv(databaseUrl: string, endpoint: string): NodeJS.ProcessEnv {
+  return {
     PATH: process.env.PATH,
     DATABASE_URL: databaseUrl,
     AWS_ENDPOINT_URL_SQS: endpoint,
@@ -80,13 +76,5 @@ export function startWorker(
     AWS_ACCESS_KEY_ID: 'bench',
     AWS_SECRET_ACCESS_KEY: 'bench',
     LOG_LEVEL: 'warn',
-  });
-}
-
-function readProc({ pid }: ChildProcess, file: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
-  } catch {
-    return '';
-  }
+  };
 }

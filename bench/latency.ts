@@ -1,21 +1,21 @@
 import type { Sql } from '../db/runtime/database.ts';
 import { sleep } from '../db/runtime/process.ts';
-import { type Child, startChild, startWorker } from './child.ts';
 import { functionFigures, functionTimes, timeFunctions } from './functions.ts';
 import { dueAt, type Schedule } from './load.ts';
-import { type Pipeline, type PipelineOptions, preparePipeline, settled } from './pipeline.ts';
-import { type CountedQueue, startQueue } from './queue.ts';
+import { backfilled, type Pipeline, preparePipeline, settled } from './pipeline.ts';
+import { totalOf } from './queue.ts';
 import { type Figure, percentile } from './report.ts';
 import { type Sampler, startSampler } from './sampler.ts';
 import type { Database } from './server.ts';
-import { type BenchSubscriber, startSubscriber } from './subscriber.ts';
+import { type Subscriber, startSubscriber } from './subscriber.ts';
+import { type System, systemUsage, withSystem } from './system.ts';
+import { cpuBetween, serverCpu } from './usage.ts';
 
 interface Setting {
   readonly database: Database;
-  readonly queue: CountedQueue;
   readonly pipeline: Pipeline;
-  readonly subscriber: BenchSubscriber;
-  readonly workers: ReadonlyMap<string, Child>;
+  readonly system: System;
+  readonly subscriber: Subscriber;
 }
 
 interface Load {
@@ -27,124 +27,169 @@ interface Load {
   readonly measured: number;
 }
 
-/** Milliseconds from a due tick to its message and to its indicator's value, and what that cost. */
+/** How long ticks may still become values and messages after the last one was due. */
+const patienceMs = 10_000;
+
+const times = (isQuick: boolean) =>
+  isQuick ? { warmUp: 2, measured: 4 } : { warmUp: 5, measured: 15 };
+
+/** Milliseconds from a due tick to the message and to the value, what publishing cost, and memory. */
 export async function measureLatency(database: Database, isQuick: boolean): Promise<Figure[]> {
-  return withSystem(database, {}, async setting => {
+  const pipeline = await preparePipeline(database);
+  return withPipeline(database, pipeline, async setting => {
     const figures: Figure[] = [];
     let firstNumber = 1;
     for (const rate of [100, 1_000, 10_000]) {
-      const times = isQuick ? { warmUp: 3, measured: 6 } : { warmUp: 5, measured: 20 };
-      figures.push(
-        ...(await measureRate(setting, { part: `${rate} ticks/s`, rate, firstNumber, ...times })),
-      );
+      await settled(database.sql);
+      const part = `${rate.toLocaleString('en-US')} ticks/s`;
+      figures.push(...(await measureRate(setting, { part, rate, firstNumber, ...times(isQuick) })));
       firstNumber += 100_000;
     }
     return figures;
   });
 }
 
-/** The real publisher and indicators around a database with history and somebody who subscribed. */
-export async function withSystem(
+/** The same at 1,000 ticks a second only, for {@link measureHistory}. */
+export async function measureOneRate(
   database: Database,
-  options: PipelineOptions,
-  use: (setting: Setting) => Promise<Figure[]>,
+  pipeline: Pipeline,
+  isQuick: boolean,
 ): Promise<Figure[]> {
-  const pipeline = await preparePipeline(database, options);
-  await timeFunctions(database.sql);
-  const queue = await startQueue();
-  const closers: (() => Promise<void>)[] = [() => queue.stop()];
-  try {
-    const subscriber = await startSubscriber(queue.endpoint, 'bench-watch', pipeline.symbols);
-    closers.push(() => subscriber.stop());
-    await database.sql`select outbox.subscribe('bench-watch', 'bench-watch', null, '1s')`;
-    const workers = new Map<string, Child>();
-    for (const name of ['publish', 'indicators'] as const) {
-      const worker = await startWorker(name, database.url, queue.endpoint);
-      workers.set(name, worker);
-      closers.push(() => worker.stop());
-    }
-    return await use({ database, queue, pipeline, subscriber, workers });
-  } finally {
-    for (const close of closers.reverse()) await close();
-  }
+  const load = { part: 'history', rate: 1_000, firstNumber: 1, ...times(isQuick) };
+  return withPipeline(database, pipeline, async setting => {
+    await backfilled(database.sql, isQuick ? 5_000 : 60_000);
+    await settled(database.sql);
+    // What a fill of millions of rows leaves to the server is no part of what a history costs.
+    await database.sql`vacuum (analyze)`;
+    await database.sql`checkpoint`;
+    return measureRate(setting, load);
+  });
 }
 
-export async function measureRate(
-  { database, queue, pipeline, subscriber, workers }: Setting,
-  load: Load,
-): Promise<Figure[]> {
+function withPipeline<Result>(
+  database: Database,
+  pipeline: Pipeline,
+  use: (setting: Setting) => Promise<Result>,
+): Promise<Result> {
   const { sql, url } = database;
+  return withSystem({ processes: [], urlOf: () => url }, async system => {
+    await timeFunctions(sql);
+    const subscriber = await startSubscriber(system.queue.endpoint, 'bench', pipeline.symbols);
+    system.onStop(() => subscriber.stop());
+    await sql`select outbox.subscribe('bench', 'bench', timeframe => '1m')`;
+    for (const name of ['publish', 'indicators'] as const) await system.start(name);
+    return use({ database, pipeline, system, subscriber });
+  });
+}
+
+async function measureRate(setting: Setting, load: Load): Promise<Figure[]> {
+  const { database, pipeline, system, subscriber } = setting;
+  const { sql } = database;
+  const { part, rate, measured } = load;
   const { symbols, shown } = pipeline;
-  const { part } = load;
-  await settled(sql);
   const sampler = await startSampler(sql, shown);
-  const cost = async () => {
-    const [row] = await sql<{ deltas: number }[]>`
-      select coalesce(sum(sent_count), 0)::float8 as deltas from outbox.subscriptions`;
-    return { ...(await queue.counts()), deltas: row?.deltas ?? 0 };
-  };
-  const schedule: Schedule = {
-    startsAt: Date.now() + 1_500,
-    rate: load.rate,
-    count: load.rate * (load.warmUp + load.measured),
-    symbols,
-    firstNumber: load.firstNumber,
-  };
-  const loading = await startChild('bench/load.main.ts', { PATH: process.env.PATH }, [
-    url,
-    JSON.stringify(schedule),
-  ]);
   try {
-    const stored = loading.ask('wait');
+    const ingest = await system.start('ingest');
+    const schedule: Schedule = {
+      startsAt: Date.now() + 500,
+      rate,
+      count: rate * (load.warmUp + measured),
+      symbols,
+      firstNumber: load.firstNumber,
+    };
+    const storing = ingest.ask(schedule);
+    storing.catch(() => undefined);
     await sleep(schedule.startsAt + load.warmUp * 1_000 - Date.now());
-    const before = await cost();
-    const timesBefore = await functionTimes(sql);
-    await stored;
-    const after = await cost();
-    const timesAfter = await functionTimes(sql);
-    await allSeen(sampler, schedule);
-    const first = load.warmUp * load.rate;
+    const before = await reading(setting);
+    const readsBefore = sampler.reads();
+    await sleep(dueAt(schedule, schedule.count) - Date.now());
+    const after = await reading(setting);
+    const reads = sampler.reads() - readsBefore;
+    const backlog = await backlogFigures(sql, part, schedule);
+    const endedAt = await allSeen(sampler, subscriber, schedule, storing);
+    const first = load.warmUp * rate;
+    const values = sampler.sightings.map(each => ({ ...each, seenAt: each.computedAt }));
     return [
-      ...(await storedFigures(sql, load, schedule, first)),
-      ...latencyFigures(
-        { part, what: 'message' },
-        schedule,
-        first,
-        await subscriber.arrivals(),
-        arrival => arrival.seenAt,
-      ),
-      ...latencyFigures(
-        { part, what: 'value' },
-        schedule,
-        first,
-        sampler.sightings,
-        sighting => sighting.computedAt,
-      ),
-      ...costFigures(part, before, after, load.measured),
-      ...[...workers].map(([name, worker]) => memoryFigure(part, name, worker)),
-      memoryFigure(part, 'ingest', loading),
-      ...functionFigures(part, timesBefore, timesAfter, load.measured),
+      ...(await storedFigures(sql, part, schedule, first)),
+      ...waitFigures(part, 'due -> message', waits(schedule, first, subscriber.receipts, endedAt)),
+      ...waitFigures(part, 'due -> value', waits(schedule, first, values, endedAt)),
+      ...waitFigures(part, 'due -> value seen', waits(schedule, first, sampler.sightings, endedAt)),
+      ...backlog,
+      { part, name: 'value reads', unit: '/s', value: reads / measured },
+      ...costFigures(part, before, after, measured),
+      ...usageFigures(part, before, after, measured),
+      ...functionFigures(part, before.functions, after.functions, measured),
     ];
   } finally {
-    await loading.stop();
     await sampler.stop();
+    await system.end('ingest');
   }
 }
 
-/** Until the newest tick of each instrument was seen as a value, or half a minute has passed. */
-async function allSeen(sampler: Sampler, schedule: Schedule): Promise<void> {
+/** All counters at one moment. */
+async function reading({ database: { sql }, system }: Setting) {
+  const [row] = await sql<{ deltas: number }[]>`
+    select coalesce(sum(sent_count), 0)::float8 as deltas from outbox.subscriptions`;
+  const counts = await system.queue.counts();
+  return {
+    deltas: row?.deltas ?? 0,
+    sent: totalOf(counts),
+    otherRequests: counts.otherRequests,
+    functions: await functionTimes(sql),
+    usage: await systemUsage(system),
+    serverCpu: await serverCpu(sql),
+  };
+}
+type Reading = Awaited<ReturnType<typeof reading>>;
+
+/** Until the newest tick of each instrument was seen as a value and in a message, or patience ends. */
+async function allSeen(
+  sampler: Sampler,
+  subscriber: Subscriber,
+  schedule: Schedule,
+  storing: Promise<unknown>,
+): Promise<number> {
   const last = schedule.firstNumber + schedule.count / schedule.symbols.length - 1;
-  for (const deadline = Date.now() + 30_000; Date.now() < deadline; await sleep(50)) {
-    if (schedule.symbols.every((_, place) => sampler.newest(place) >= last)) break;
+  const deadline = Date.now() + patienceMs;
+  await Promise.race([storing, sleep(patienceMs)]);
+  for (; Date.now() < deadline; await sleep(50)) {
+    await subscriber.update();
+    const isSeen = (_: string, place: number): boolean =>
+      sampler.newest(place) >= last && subscriber.newest(place) >= last;
+    if (schedule.symbols.every(isSeen)) break;
   }
-  // The message may come a moment after the value.
-  await sleep(500);
+  await subscriber.update();
+  return Date.now();
+}
+
+/** What was left to do in the moment in which the last tick was due. */
+async function backlogFigures(sql: Sql, part: string, schedule: Schedule): Promise<Figure[]> {
+  const from = new Date(schedule.startsAt).toISOString();
+  const [row] = await sql<{ stored: number; deliveries: number; pending: number }[]>`
+    select (select count(*) from feed.ticks where observed_at >= ${from}::text::timestamptz)::float8 as stored,
+      (select count(*) from outbox.deliveries)::float8 as deliveries,
+      (select count(*) from indicator.pending)::float8 as pending`;
+  const dueCount = Math.min(
+    schedule.count,
+    ((Date.now() - schedule.startsAt) * schedule.rate) / 1_000,
+  );
+  const name = (what: string) => `backlog at the end: ${what}`;
+  return [
+    {
+      part,
+      name: name('ticks due, not stored'),
+      unit: 'ticks',
+      value: Math.max(0, dueCount - (row?.stored ?? 0)),
+    },
+    { part, name: name('candles to send'), unit: 'candles', value: row?.deliveries ?? Number.NaN },
+    { part, name: name('candles to compute'), unit: 'candles', value: row?.pending ?? Number.NaN },
+  ];
 }
 
 /** The first part of the way: observed_at is when a tick was due, received_at when it was inserted. */
 async function storedFigures(
   sql: Sql,
-  { part }: Load,
+  part: string,
   schedule: Schedule,
   first: number,
 ): Promise<Figure[]> {
@@ -160,18 +205,25 @@ async function storedFigures(
   ];
 }
 
-/** From when each tick was due to the first thing seen that has it or a later one of its instrument. */
-function latencyFigures<Seen extends { readonly place: number; readonly number: number }>(
-  { part, what }: { part: string; what: string },
+interface Waits {
+  readonly milliseconds: readonly number[];
+  readonly uncovered: number;
+}
+
+/**
+ * How long each tick from `first` on waited until one was seen that is it or a newer one of its
+ * instrument. A tick that never was, waited until `endedAt` at least, and counts with that.
+ */
+function waits(
   schedule: Schedule,
   first: number,
-  seen: readonly Seen[],
-  timeOf: (seen: Seen) => number,
-): Figure[] {
+  sightings: readonly { place: number; number: number; seenAt: number }[],
+  endedAt: number,
+): Waits {
   const { symbols, firstNumber, count } = schedule;
-  const byPlace = Map.groupBy(seen, each => each.place);
+  const byPlace = Map.groupBy(sightings, sighting => sighting.place);
   const next = symbols.map(() => 0);
-  const waits: number[] = [];
+  const milliseconds: number[] = [];
   let uncovered = 0;
   for (let index = first; index < count; index++) {
     const place = index % symbols.length;
@@ -180,47 +232,50 @@ function latencyFigures<Seen extends { readonly place: number; readonly number: 
     let at = next[place] ?? 0;
     while ((own[at]?.number ?? Number.POSITIVE_INFINITY) < number) at += 1;
     next[place] = at;
-    const found = own[at];
-    if (found === undefined) uncovered += 1;
-    else waits.push(timeOf(found) - dueAt(schedule, index));
+    const seenAt = own[at]?.seenAt;
+    if (seenAt === undefined) uncovered += 1;
+    milliseconds.push((seenAt ?? endedAt) - dueAt(schedule, index));
   }
-  const figure = (name: string, fraction: number): Figure => ({
+  return { milliseconds, uncovered };
+}
+
+function waitFigures(part: string, name: string, { milliseconds, uncovered }: Waits): Figure[] {
+  const covered = 100 * (1 - uncovered / milliseconds.length);
+  return [
+    { part, name: `${name}, median`, unit: 'ms', value: percentile(milliseconds, 0.5) },
+    { part, name: `${name}, 99th percentile`, unit: 'ms', value: percentile(milliseconds, 0.99) },
+    { part, name: `${name}, max`, unit: 'ms', value: percentile(milliseconds, 1) },
+    { part, name: `${name}, ticks covered`, unit: '%', value: covered },
+  ];
+}
+
+function costFigures(part: string, before: Reading, after: Reading, seconds: number): Figure[] {
+  const deltas = after.deltas - before.deltas;
+  const figure = (name: string, count: number): Figure => ({
     part,
-    name: `due -> ${what}, ${name}`,
-    unit: 'ms',
-    value: percentile(waits, fraction),
+    name,
+    unit: '/1,000 deltas',
+    value: (count / deltas) * 1_000,
   });
   return [
-    figure('median', 0.5),
-    figure('99th percentile', 0.99),
-    figure('max', 1),
+    { part, name: 'deltas sent', unit: '/s', value: deltas / seconds },
+    figure('send requests', after.sent.requests - before.sent.requests),
+    figure('messages', after.sent.messages - before.sent.messages),
+    figure('other SQS requests', after.otherRequests - before.otherRequests),
+  ];
+}
+
+function usageFigures(part: string, before: Reading, after: Reading, seconds: number): Figure[] {
+  const percent = (cpuSeconds: number) => (100 * cpuSeconds) / seconds;
+  const own = [...after.usage].flatMap(([name, usage]): Figure[] => [
     {
       part,
-      name: `ticks without a ${what}`,
-      unit: '% of ticks',
-      value: (100 * uncovered) / (count - first),
+      name: `CPU, ${name}`,
+      unit: '% of a core',
+      value: percent(usage.cpuSeconds - (before.usage.get(name)?.cpuSeconds ?? 0)),
     },
-  ];
-}
-
-type Cost = Record<'sendRequests' | 'messages' | 'otherRequests' | 'deltas', number>;
-
-function costFigures(part: string, before: Cost, after: Cost, seconds: number): Figure[] {
-  const deltas = after.deltas - before.deltas;
-  const per = (what: keyof Cost): number => ((after[what] - before[what]) / deltas) * 1_000;
-  return [
-    { part, name: 'deltas sent', unit: '/s', value: deltas / seconds },
-    { part, name: 'send requests', unit: '/1,000 deltas', value: per('sendRequests') },
-    { part, name: 'messages', unit: '/1,000 deltas', value: per('messages') },
-    { part, name: 'other SQS requests', unit: '/1,000 deltas', value: per('otherRequests') },
-  ];
-}
-
-function memoryFigure(part: string, name: string, child: Child): Figure {
-  return {
-    part,
-    name: `largest memory of ${name}`,
-    unit: 'MB',
-    value: child.peakMemory() / 2 ** 20,
-  };
+    { part, name: `memory, ${name}`, unit: 'MB at most', value: usage.peakMegabytes },
+  ]);
+  const server = percent(cpuBetween(before.serverCpu, after.serverCpu));
+  return [...own, { part, name: 'CPU, PostgreSQL', unit: '% of a core', value: server }];
 }

@@ -12,6 +12,8 @@ export interface Schedule {
   readonly symbols: readonly string[];
   /** The price number of the first tick of each instrument; each later one has the next. */
   readonly firstNumber: number;
+  /** Stays connected after the last tick, until it is told to stop. */
+  readonly isEndless?: boolean;
 }
 
 /** Milliseconds since 1970 at which tick `index` of a schedule is due. */
@@ -42,7 +44,7 @@ export function scheduledSource(schedule: Schedule): Source {
     async *ticks({ report, signal }) {
       report({ kind: 'connected' });
       let next = 0;
-      while (next < schedule.count && !signal.aborted) {
+      while ((schedule.isEndless || next < schedule.count) && !signal.aborted) {
         const due: Tick[] = [];
         for (
           const now = Date.now();
@@ -52,7 +54,7 @@ export function scheduledSource(schedule: Schedule): Source {
           due.push(tickOf(schedule, next));
         }
         if (due.length > 0) yield due;
-        await sleep(4, signal);
+        await sleep(next < schedule.count ? 4 : 1_000, signal);
       }
     },
   };

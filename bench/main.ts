@@ -1,5 +1,5 @@
-import { open, rm, writeFile } from 'node:fs/promises';
-import { cpus, loadavg, release, tmpdir, totalmem } from 'node:os';
+import { writeFile } from 'node:fs/promises';
+import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { measureHistory } from './history.ts';
@@ -7,26 +7,43 @@ import { measureIdle } from './idle.ts';
 import { measureIngest } from './ingest.ts';
 import { measureLate } from './late.ts';
 import { measureLatency } from './latency.ts';
+import { describeMachine } from './machine.ts';
 import { measurePublish } from './publish.ts';
-import { type EngineResult, type Figure, formatMarkdown, formatTable, median } from './report.ts';
+import {
+  type EngineResult,
+  type Failure,
+  type Figure,
+  formatMarkdown,
+  formatText,
+  type Report,
+} from './report.ts';
 import {
   type Database,
   describeServer,
   type Engine,
-  isInterrupted,
+  Interrupted,
+  type Server,
   startServer,
   withDatabase,
 } from './server.ts';
 import { measureStorage } from './storage.ts';
 
-const parts: Record<string, (database: Database, isQuick: boolean) => Promise<Figure[]>> = {
-  ingest: measureIngest,
-  storage: measureStorage,
-  latency: measureLatency,
+type Part = (server: Server, isQuick: boolean) => Promise<Figure[]>;
+
+const inOneDatabase =
+  (run: (database: Database, isQuick: boolean) => Promise<Figure[]>): Part =>
+  (server, isQuick) =>
+    withDatabase(server, database => run(database, isQuick));
+
+/** In the order in which they run; each cleans up after itself, and fails alone. */
+const parts: Record<string, Part> = {
+  ingest: inOneDatabase(measureIngest),
+  storage: inOneDatabase(measureStorage),
+  publish: inOneDatabase(measurePublish),
+  late: inOneDatabase(measureLate),
+  idle: inOneDatabase(measureIdle),
+  latency: inOneDatabase(measureLatency),
   history: measureHistory,
-  publish: measurePublish,
-  late: measureLate,
-  idle: measureIdle,
 };
 
 const options = new Command('npm run bench --')
@@ -39,7 +56,7 @@ const options = new Command('npm run bench --')
   .addOption(new Option('--only <part>', 'one part instead of all').choices(Object.keys(parts)))
   .option('--quick', 'fewer ticks and shorter runs: to see that it works, not for figures', false)
   .option('--json <file>', 'where the figures are written; default: a file in the temporary folder')
-  .option('--markdown <file>', 'a report for the documents too')
+  .option('--markdown <file>', 'where a report is written, as docs/benchmark.md is')
   .parse()
   .opts<{
     engine: 'both' | Engine;
@@ -58,25 +75,25 @@ async function measure(engine: Engine): Promise<EngineResult | undefined> {
   }
   const loadBefore = loadavg()[0] ?? Number.NaN;
   try {
+    const settings = await withDatabase(server, describeServer);
     const figures: Figure[] = [];
-    let settings: Record<string, string> = {};
+    const failures: Failure[] = [];
     for (const [name, run] of Object.entries(parts)) {
       if (options.only !== undefined && options.only !== name) continue;
       say(`${engine}: ${name}`);
+      const startedAt = performance.now();
       try {
-        figures.push(
-          ...(await withDatabase(server, async database => {
-            settings = await describeServer(database);
-            return run(database, options.quick);
-          })),
-        );
+        figures.push(...(await run(server, options.quick)));
       } catch (error) {
-        if (isInterrupted()) throw error;
-        say(`${engine}: ${name} failed: ${error instanceof Error ? error.stack : String(error)}`);
-        process.exitCode = 1;
+        if (error instanceof Interrupted) throw error;
+        const reason = error instanceof Error ? error.message : String(error);
+        say(`${engine}: ${name} failed: ${error instanceof Error ? error.stack : reason}`);
+        failures.push({ part: name, reason });
       }
+      const seconds = (performance.now() - startedAt) / 1_000;
+      figures.push({ part: 'benchmark', name: `part ${name} took`, unit: 's', value: seconds });
     }
-    return { engine, settings, figures, load: [loadBefore, loadavg()[0] ?? Number.NaN] };
+    return { engine, settings, figures, failures, load: [loadBefore, loadavg()[0] ?? Number.NaN] };
   } finally {
     await server.stop();
   }
@@ -100,49 +117,21 @@ try {
   // A measurement that was interrupted may still hold timers and children: they end with us.
   process.exit(1);
 }
-const machine = {
-  cpu: cpus()[0]?.model ?? 'unknown',
-  cores: cpus().length,
-  gigabytes: Math.round(totalmem() / 2 ** 30),
-  kernel: release(),
-  node: process.version,
-  commitMs: await measureCommit(),
+const report: Report = {
+  startedAt,
+  command: [
+    'npm run bench',
+    ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : []),
+  ].join(' '),
+  isQuick: options.quick,
+  machine: await describeMachine(),
+  results,
 };
-const described = `${machine.cores} x ${machine.cpu}, ${machine.gigabytes} GB, Linux ${machine.kernel}, Node ${machine.node}; a write of 8 kB is on the disk after ${machine.commitMs.toFixed(2)} ms (median of 200 fdatasync).`;
 const file =
   options.json ?? join(tmpdir(), `foresight-bench-${startedAt.replaceAll(/[:.]/g, '-')}.json`);
-await writeFile(
-  file,
-  `${JSON.stringify({ startedAt, isQuick: options.quick, machine, results }, undefined, 2)}\n`,
-);
-process.stdout.write(
-  `${formatTable(results)}\n${described}${options.quick ? ' --quick: not for figures.' : ''}\nwritten to ${file}\n`,
-);
-if (options.markdown !== undefined) {
-  const command = `npm run bench -- ${process.argv.slice(2).join(' ')}`;
-  await writeFile(
-    options.markdown,
-    formatMarkdown(results, { machine: described, command, startedAt }),
-  );
-}
-// A part that failed may have left timers behind.
-process.exit();
-
-/** Milliseconds until 8 kB are on the disk of the temporary folder. */
-async function measureCommit(): Promise<number> {
-  const path = join(tmpdir(), `foresight-bench-${process.pid}`);
-  const handle = await open(path, 'w');
-  const waits: number[] = [];
-  try {
-    for (let index = 0; index < 200; index++) {
-      const before = performance.now();
-      await handle.write(Buffer.alloc(8_192, index), 0, 8_192, index * 8_192);
-      await handle.datasync();
-      waits.push(performance.now() - before);
-    }
-  } finally {
-    await handle.close();
-    await rm(path);
-  }
-  return median(waits);
-}
+await writeFile(file, `${JSON.stringify(report, undefined, 2)}\n`);
+if (options.markdown !== undefined) await writeFile(options.markdown, formatMarkdown(report));
+process.stdout.write(`${formatText(report)}\nwritten to ${file}\n`);
+// A part that failed, or an engine that is not here though it was asked for.
+if (results.some(result => result.failures.length > 0) || results.length < engines.length)
+  process.exitCode = 1;

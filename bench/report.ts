@@ -11,12 +11,28 @@ export interface Figure {
   readonly samples?: readonly number[];
 }
 
+export interface Failure {
+  readonly part: string;
+  readonly reason: string;
+}
+
 export interface EngineResult {
   readonly engine: string;
   readonly settings: Readonly<Record<string, string>>;
   readonly figures: readonly Figure[];
+  /** Parts that could not be measured. */
+  readonly failures: readonly Failure[];
   /** One-minute load averages of the machine before and after. */
   readonly load: readonly [number, number];
+}
+
+export interface Report {
+  /** ISO 8601, UTC. */
+  readonly startedAt: string;
+  readonly command: string;
+  readonly isQuick: boolean;
+  readonly machine: Readonly<Record<string, string>>;
+  readonly results: readonly EngineResult[];
 }
 
 /** The middle value; NaN of nothing. */
@@ -30,99 +46,161 @@ export function percentile(values: readonly number[], fraction: number): number 
   return sorted[Math.max(0, Math.ceil(fraction * sorted.length) - 1)] ?? Number.NaN;
 }
 
-export const notes = [
-  'ingest: one connection; every call is one durable commit; ticks are new, in the past hour, 20 instruments in turn; times 1 a call compares with one-row calls. bare COPY: same columns and key, no checks, no triggers; its text is made before the clock starts, what record_ticks sends is made while it runs.',
-  'latency: from when a tick was due (not when it was sent) until a subscriber in another process has the message with it, and to computed_at of the first value seen whose fast = 1 line is that tick or a later one of its instrument. Values are sampled at every NOTIFY dashboard; one that was overwritten before it was read is missed, and its ticks count with the next: against us. due -> tick stored is received_at of the ticks.',
-  'functions: pg_stat_user_functions during the load: where the time goes (counters up to a second old).',
-  'history: one tick an instrument each 20 seconds over 2 hours and over the longer time, then 1,000 ticks a second.',
-  'publish: counted by an HTTP proxy before the emulator; deltas are outbox.subscriptions.sent_count. The window beside it: every series sends its last 100 candles each minute, at the same bytes a candle.',
-  'late: an hour of ticks of 26 hours ago in batches of 5,000, with a subscriber to everything; single ticks at odd moments.',
-  'idle: publish, indicators and web, no ingest, history and subscriptions there.',
-  'storage: ticks of one closed day, quotes only (no last, no size).',
-  'Everything (database, queue, workers, load, subscriber, sampler) shares this machine.',
+const latencyNote =
+  'From when a tick was due (not when it was sent) to when it, or a newer one of its instrument, was there. A tick that never was counts with the time until the waiting was given up, so at an overload the figures are lower bounds; "ticks covered" says how many were. Message: a subscriber in a process of its own has the candle (1m, mid) in hand. Value: computed_at of the first indicator value seen that covers the tick; the newest are read at every notification, and one that was overwritten before it was read counts with the next, against us. computed_at is before the commit, "seen" after it. Indicators read the newest candles when they compute, so a value can be ahead of the message. Stored: received_at, before the commit. 20 instruments, 200 indicators, two subscriptions with the indicators\' own. The functions, by pg_stat_user_functions, show where the time goes. CPU of PostgreSQL: this database\'s connections, without the server\'s own processes; memory: the most that was resident until then.';
+
+/** What the figures of a part mean, under its title. */
+const notes: Readonly<Record<string, string>> = {
+  ingest:
+    'Ticks a second. Every call is one durable commit; ticks are new, in the past hour, 20 instruments in turn; one connection, or two with ten instruments each. Bare: the same columns and key, no checks, no triggers. One-row inserts: `insert into feed.ticks ... on conflict do nothing`, prepared, one a commit, with key, dedupe and change tracking. Medians of rounds in which every way has its turn.',
+  storage:
+    'Ticks of one closed day, quotes only (no last, no size). Two ticks a second and instrument; candles have all four sides, so one of a second costs for each tick half of what is shown.',
+  publish:
+    "20 instruments, 200 ticks/s, one subscription at a time, counted by an HTTP proxy before the emulator, which reads the bodies too. Sent again, unchanged: a candle whose content, but for its revision, is the one sent last to that queue. A window: the last 100 candles of each instrument's series, sent whole each minute or each second, in messages as full as allowed. History: a new subscription with from_time a quarter of an hour ago. Backlog: a quarter of an hour of ticks that came in, an hour late, while a subscription was paused; from its resumption until all was sent.",
+  late: 'Ticks a day old, of instruments that have ticks there, in batches of 1,000. Right and published: no change and no delivery is left, and every candle that was sent, in every timeframe, equals what the stored ticks say.',
+  idle: 'A minute without ticks, with ingest (connected and silent), publish, indicators, web without pages, 200 indicators, two subscriptions. Statements are counted on the wire, between each process and PostgreSQL. WAL is of the whole server.',
+  history:
+    'At 1,000 ticks/s: two hours of ticks and candles (one tick each two seconds and instrument), and many times of it as far as there was time to fill. Values of the history are computed for a minute at most; then the database is vacuumed, with a checkpoint.',
+  '100 ticks/s': latencyNote,
+};
+
+const digest = (report: Report): string[] => [
+  ...Object.entries(report.machine).map(([name, value]) => `${name}: ${value}`),
+  ...report.results.map(
+    ({ engine, settings, load }) =>
+      `${engine}: ${Object.entries(settings)
+        .map(([name, value]) => `${name} ${value}`)
+        .join(', ')}; load average ${load.map(value => value.toFixed(1)).join(' to ')}`,
+  ),
+  `begun: ${report.startedAt}, with: ${report.command}`,
+  'Everything (database, queue, workers, load, measuring) shares the machine.',
 ];
 
-/** A line a figure, a column an engine, as cells; the first line is the header. */
-function toRows(results: readonly EngineResult[]): string[][] {
-  const key = (figure: Figure): string => `${figure.part}\t${figure.name}\t${figure.unit}`;
-  const keys = new Set(results.flatMap(result => result.figures.map(key)));
-  const rows = [...keys].map(each => [
-    ...each.split('\t'),
-    ...results.map(result => {
-      const found = result.figures.find(figure => key(figure) === each);
-      return found === undefined ? '-' : formatNumber(found.value);
+/** The aims, then a row a figure, a column an engine. */
+function tables({ results }: Report) {
+  const engines = results.map(result => result.engine);
+  const verdicts = results.map(judge);
+  const aims = (verdicts[0] ?? []).map(({ what, unit, aim }, index) => [
+    what,
+    unit,
+    aim,
+    ...verdicts.map(own => {
+      const { value, isReached } = own[index] ?? {};
+      if (value === undefined) return '-';
+      if (isReached === undefined) return '?';
+      return `${formatNumber(value)} ${isReached ? 'met' : 'MISSED'}`;
     }),
   ]);
-  return [['part', 'what', 'unit', ...results.map(result => result.engine)], ...rows];
+  const isMeasured = (row: readonly string[]): boolean => row.slice(3).some(cell => cell !== '-');
+  const keyOf = (figure: Figure): string => `${figure.part}\t${figure.name}\t${figure.unit}`;
+  const keys = [...new Set(results.flatMap(result => result.figures.map(keyOf)))];
+  const rows = keys.map(key => {
+    const [part = '', name = '', unit = ''] = key.split('\t');
+    const values = results.map(({ figures }) => {
+      const found = figures.find(figure => keyOf(figure) === key);
+      return found === undefined ? '-' : formatNumber(found.value);
+    });
+    return { part, cells: [name, unit, ...values] };
+  });
+  const failures = results.flatMap(result =>
+    result.failures.map(({ part, reason }) => `${result.engine}: ${part} failed: ${reason}`),
+  );
+  return {
+    engines,
+    aims: aims.filter(isMeasured),
+    parts: Map.groupBy(rows, row => row.part),
+    failures,
+  };
 }
 
-const settingsOf = ({ engine, settings, load }: EngineResult): string =>
-  `${engine}: ${Object.entries(settings)
-    .map(([name, value]) => `${name} ${value}`)
-    .join(', ')}; load ${load.map(value => value.toFixed(1)).join(' to ')}`;
+/** For the terminal. */
+export function formatText(report: Report): string {
+  const { engines, aims, parts, failures } = tables(report);
+  const lines = [...failures, ...align([['aim', 'unit', 'wanted', ...engines], ...aims], 3)];
+  for (const [part, rows] of parts) {
+    lines.push('', ...align([[part, 'unit', ...engines], ...rows.map(row => row.cells)], 2));
+    const note = notes[part];
+    if (note !== undefined) lines.push(...wrap(note, 110));
+  }
+  const quick = report.isQuick ? ['', '--quick: to see that it works, not for figures'] : [];
+  return [...lines, '', ...digest(report), ...quick].join('\n');
+}
 
-/** Everything in one table for a terminal. */
-export function formatTable(results: readonly EngineResult[]): string {
-  const [header = [], ...rows] = toRows(results);
-  const widths = header.map((title, column) =>
-    Math.max(title.length, ...rows.map(row => row[column]?.length ?? 0)),
-  );
+/** For a file that people read in a browser. */
+export function formatMarkdown(report: Report): string {
+  const { engines, aims, parts, failures } = tables(report);
+  const lines = [
+    '# Benchmark',
+    '',
+    `Written by \`${report.command}\`; what it measures is in \`bench/\`.`,
+    ...(report.isQuick ? ['', '**A quick run: to see that it works, not for figures.**'] : []),
+    ...failures.flatMap(failure => ['', `**${failure}**`]),
+    '',
+    ...digest(report).map(line => `- ${line}`),
+    '',
+    '## Aims',
+    '',
+    ...grid(['what', 'unit', 'aim', ...engines], aims, 3),
+    '',
+    'Not measured here: the page, and `npm start` on a fresh machine.',
+  ];
+  for (const [part, rows] of parts) {
+    const note = notes[part];
+    lines.push('', `## ${part.slice(0, 1).toUpperCase()}${part.slice(1)}`, '');
+    if (note !== undefined) lines.push(...wrap(note, 110), '');
+    const cells = rows.map(row => row.cells);
+    lines.push(...grid(['what', 'unit', ...engines], cells, 2));
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function grid(
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+  textColumns: number,
+): string[] {
   const line = (cells: readonly string[]): string =>
-    cells
-      .map((cell, column) =>
-        column < 3 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
-      )
-      .join('  ')
-      .trimEnd();
-  const rule = widths.map(width => '-'.repeat(width));
-  const judged = judge(results).map(
-    ([what, aim, engine, value, verdict]) => `${verdict}: ${engine}, ${what}: ${value} (${aim})`,
-  );
-  return [
-    ...[header, rule, ...rows].map(line),
-    '',
-    ...judged,
-    '',
-    ...results.map(settingsOf),
-    '',
-    ...notes,
-  ].join('\n');
+    `| ${cells.map(cell => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  const rule = header.map((_, column) => (column < textColumns ? '---' : '---:'));
+  return [line(header), line(rule), ...rows.map(line)];
 }
 
-/** The report that is kept in `docs/`. */
-export function formatMarkdown(
-  results: readonly EngineResult[],
-  { machine, command, startedAt }: { machine: string; command: string; startedAt: string },
-): string {
-  const table = ([header = [], ...rows]: readonly string[][], leftColumns: number): string =>
-    [header, header.map((_, column) => (column < leftColumns ? '---' : '--:')), ...rows]
-      .map(cells => `| ${cells.join(' | ')} |`)
-      .join('\n');
-  return `# Benchmark
+function align(rows: readonly (readonly string[])[], textColumns: number): string[] {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map(row => row[column]?.length ?? 0)),
+  );
+  const lines = rows.map(row =>
+    row
+      .map((cell, column) => {
+        const width = widths[column] ?? 0;
+        return column < textColumns ? cell.padEnd(width) : cell.padStart(width);
+      })
+      .join('  ')
+      .trimEnd(),
+  );
+  const rule = widths.map(width => '-'.repeat(width)).join('  ');
+  return [lines[0] ?? '', rule, ...lines.slice(1)];
+}
 
-Written by \`${command}\` on ${startedAt.slice(0, 10)}; both engines in one run on one machine.
-
-${machine}
-
-${results.map(result => `- ${settingsOf(result)}`).join('\n')}
-
-## Aims
-
-${table([['what', 'aim', 'engine', 'figure', ''], ...judge(results)], 5)}
-
-## Figures
-
-${table(toRows(results), 3)}
-
-## How it was measured
-
-${notes.map(note => `- ${note}`).join('\n')}
-`;
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else {
+      line = line === '' ? word : `${line} ${word}`;
+    }
+  }
+  return [...lines, line];
 }
 
 function formatNumber(value: number): string {
   if (Number.isNaN(value)) return '?';
-  const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
+  if (Number.isInteger(value)) return value.toLocaleString('en-US');
+  const size = Math.abs(value);
+  const digits = size >= 100 ? 0 : size >= 10 ? 1 : size >= 0.1 ? 2 : 4;
   return value.toLocaleString('en-US', {
     minimumFractionDigits: digits,
     maximumFractionDigits: digits,

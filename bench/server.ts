@@ -8,6 +8,7 @@ import { openDatabase, type Sql } from '../db/runtime/database.ts';
 import { createLogger } from '../db/runtime/logger.ts';
 import { databaseUrl, withAdmin } from '../db/tests/support/template.ts';
 import { findInstallation, startCluster } from '../db/tests/support/timescaledb.ts';
+import { stopChildren } from './child.ts';
 
 export type Engine = 'timescaledb' | 'postgres';
 
@@ -21,7 +22,6 @@ export interface Server {
 
 /** A fresh migrated database of one measurement. */
 export interface Database {
-  readonly server: Server;
   readonly engine: Engine;
   readonly url: string;
   /** The owner's connections, without a limit on how long a statement runs. */
@@ -61,19 +61,21 @@ async function startTimescaledb(): Promise<Server | undefined> {
   return { engine: 'timescaledb', adminUrl: cluster.url, stop: async () => cluster.stop() };
 }
 
-/** Ctrl-C ends the measurement, so that what was started is stopped and dropped on the way out. */
-let interruptedBy: string | undefined;
+/** Told to stop: no part goes on. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted';
+}
+
+/**
+ * Ctrl-C ends the measurement, so that what was started is stopped and dropped on the way out. npm passes
+ * on one that the terminal has sent us too, so a second changes nothing.
+ */
 const interrupted = new Promise<never>((_, reject) => {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => {
-      interruptedBy = signal;
-      reject(new Error(`interrupted by ${signal}`));
-    });
+    process.on(signal, () => reject(new Interrupted(`interrupted by ${signal}`)));
   }
 });
 interrupted.catch(() => undefined);
-
-export const isInterrupted = (): boolean => interruptedBy !== undefined;
 
 /** Migrates a fresh database, and drops it after `use` whatever happens. */
 export async function withDatabase<Result>(
@@ -89,7 +91,11 @@ export async function withDatabase<Result>(
     await migrate({ url, logger: benchLogger });
     const sql = openDatabase({ url, process: 'bench', logger: benchLogger, statementTimeout: 0 });
     try {
-      return await Promise.race([use({ server, engine: server.engine, url, sql }), interrupted]);
+      return await Promise.race([use({ engine: server.engine, url, sql }), interrupted]);
+    } catch (error) {
+      // Before the database goes: they say goodbye to it.
+      if (error instanceof Interrupted) await stopChildren();
+      throw error;
     } finally {
       await sql.end({ timeout: 2 });
     }

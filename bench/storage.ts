@@ -4,10 +4,7 @@ import { addInstruments, copyTicks, marketTicks, openClient, toCopyText } from '
 
 const dayMs = 86_400_000;
 
-/**
- * Bytes a tick of a closed day, with the key: as inserted, and on TimescaleDB compressed. The same of its
- * candles of one second, each with four sides.
- */
+/** Bytes a tick and a candle of a closed day, with keys; ticks as inserted, and on TimescaleDB compressed. */
 export async function measureStorage(database: Database, isQuick: boolean): Promise<Figure[]> {
   const { sql, url, engine } = database;
   const ids = await addInstruments(sql, 20);
@@ -16,21 +13,13 @@ export async function measureStorage(database: Database, isQuick: boolean): Prom
   const from = (Math.floor(Date.now() / dayMs) - 3) * dayMs * 1_000;
   const client = await openClient(url);
   try {
-    const ticks = marketTicks({ symbols: [...ids.keys()], from, count, perSecond: 20 });
+    const ticks = marketTicks({ symbols: [...ids.keys()], from, count, perSecond: 2 });
     for (let start = 0; start < count; start += 50_000) {
       await copyTicks(client, 'feed.ticks', toCopyText(ticks.slice(start, start + 50_000), ids));
     }
   } finally {
     await client.end();
   }
-  await sql`call feed.advance_candles()`;
-  const [candles] = await sql<{ count: number }[]>`select count(*)::int from feed.candles_1s`;
-  const candle = (name: string, bytes: number): Figure => ({
-    part: 'storage',
-    name,
-    unit: 'bytes/candle',
-    value: bytes / (candles?.count ?? 0),
-  });
   const figure = (name: string, bytes: number): Figure => ({
     part: 'storage',
     name,
@@ -40,34 +29,50 @@ export async function measureStorage(database: Database, isQuick: boolean): Prom
   if (engine === 'postgres') {
     const [row] = await sql<{ heap: string; total: string }[]>`
       select pg_table_size('feed.ticks') as heap, pg_total_relation_size('feed.ticks') as total`;
-    const [second] = await sql<{ total: string }[]>`
-      select pg_total_relation_size('feed.candles_1s') as total`;
     return [
       figure('feed.ticks, rows only', Number(row?.heap)),
       figure('feed.ticks, with key', Number(row?.total)),
-      candle('feed.candles_1s, with key', Number(second?.total)),
+      ...(await candleFigures(database)),
     ];
   }
+  await sql`call feed.advance_candles()`;
   const [raw] = await sql<{ heap: string; total: string }[]>`
     select sum(table_bytes) as heap, sum(total_bytes) as total
     from public.hypertable_detailed_size('feed.ticks')`;
-  const sizeOf = async (relation: string): Promise<number> => {
-    const [row] = await sql<{ total: string }[]>`
-      select sum(total_bytes) as total from public.hypertable_detailed_size(${relation}::text::regclass)`;
-    return Number(row?.total);
-  };
-  const [seconds] = await sql<{ name: string }[]>`
-    select format('%I.%I', materialization_hypertable_schema, materialization_hypertable_name) as name
-    from timescaledb_information.continuous_aggregates where view_name = 'candles_1s'`;
-  const secondsRaw = await sizeOf(seconds?.name ?? '');
-  for (const level of ['ticks', '1s']) {
-    await sql`call feed.compress_level(${level}, now() + interval '30 days')`;
-  }
+  await sql`select public.compress_chunk(c) from public.show_chunks('feed.ticks') as c`;
+  const [compressed] = await sql<{ total: string }[]>`
+    select sum(total_bytes) as total from public.hypertable_detailed_size('feed.ticks')`;
   return [
     figure('feed.ticks, rows only', Number(raw?.heap)),
     figure('feed.ticks, with key', Number(raw?.total)),
-    figure('feed.ticks, compressed', await sizeOf('feed.ticks')),
-    candle('feed.candles_1s, with key', secondsRaw),
-    candle('feed.candles_1s, compressed', await sizeOf(seconds?.name ?? '')),
+    figure('feed.ticks, compressed', Number(compressed?.total)),
+    ...(await candleFigures(database)),
   ];
+}
+
+/** Only of timeframes with enough candles that pages which are not full do not count. */
+async function candleFigures({ sql, engine }: Database): Promise<Figure[]> {
+  const figures: Figure[] = [];
+  for (const timeframe of ['1s', '1m']) {
+    const table = `candles_${timeframe}`;
+    const [size] =
+      engine === 'postgres'
+        ? await sql<{ bytes: string }[]>`
+            select pg_total_relation_size(format('feed.%I', ${table}::text)::regclass) as bytes`
+        : await sql<{ bytes: string }[]>`
+            select public.hypertable_size(format('%I.%I', a.materialization_hypertable_schema,
+              a.materialization_hypertable_name)::regclass) as bytes
+            from timescaledb_information.continuous_aggregates as a
+            where a.view_schema = 'feed' and a.view_name = ${table}`;
+    const [row] = await sql<{ count: number }[]>`
+      select count(*)::float8 as count from ${sql(`feed.${table}`)}`;
+    const value = Number(size?.bytes) / (row?.count ?? Number.NaN);
+    figures.push({
+      part: 'storage',
+      name: `feed.${table}, with keys`,
+      unit: 'bytes/candle',
+      value,
+    });
+  }
+  return figures;
 }

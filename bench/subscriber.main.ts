@@ -1,54 +1,62 @@
-import {
-  CreateQueueCommand,
-  DeleteMessageBatchCommand,
-  GetQueueUrlCommand,
-  ReceiveMessageCommand,
-  SQSClient,
-} from '@aws-sdk/client-sqs';
-import { decodeMessage } from '../workers/messages.ts';
+import { DeleteMessageBatchCommand, ReceiveMessageCommand } from '@aws-sdk/client-sqs';
+import { sleep } from '../db/runtime/process.ts';
+import type { Message } from '../workers/messages.ts';
+import { openQueue } from '../workers/queue.ts';
 import { numberOf } from './load.ts';
-import type { Arrival } from './subscriber.ts';
+import type { Receipt } from './subscriber.ts';
 
-/** A subscriber in a process of its own: it answers with what came, and when it had it in hand. */
+/**
+ * A service of somebody else: reads its queue and notes when it had which price in hand. The highest
+ * price of a candle says up to which tick of its instrument a message reaches, since numbers only rise.
+ */
 const [endpoint = '', queueName = '', list = ''] = process.argv.slice(2);
 const places = new Map(list.split(',').map((symbol, place) => [symbol, place]));
-const sqs = new SQSClient({
-  region: 'us-east-1',
-  endpoint,
-  credentials: { accessKeyId: 'bench', secretAccessKey: 'bench' },
-});
-const arrivals: Arrival[] = [];
-const newest: number[] = [];
-let isStopping = false;
-process.once('SIGTERM', () => {
-  isStopping = true;
-});
-process.once('disconnect', () => process.exit());
-process.on('message', () => process.send?.(arrivals));
+const queue = openQueue({ region: 'us-east-1', endpoint });
+const newest = new Map<string, number>();
+let receipts: Receipt[] = [];
 
-await sqs.send(new CreateQueueCommand({ QueueName: queueName }));
-const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: queueName }));
-process.send?.('ready');
-while (!isStopping) {
-  const { Messages = [] } = await sqs.send(
-    new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10, WaitTimeSeconds: 1 }),
+async function receive(QueueUrl: string): Promise<void> {
+  const { Messages = [] } = await queue.receiver.send(
+    new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10, WaitTimeSeconds: 20 }),
   );
   const seenAt = Date.now();
-  for (const { Body = '' } of Messages) {
-    for (const { symbol, timeframe, side, close } of decodeMessage(Body).candles) {
-      const place = places.get(symbol);
-      if (place === undefined || timeframe !== '1s' || side !== 'mid') continue;
-      const number = numberOf(close);
-      if (number <= (newest[place] ?? 0)) continue;
-      newest[place] = number;
-      arrivals.push({ place, number, seenAt });
-    }
-  }
-  if (Messages.length === 0) continue;
+  if (Messages.length === 0) return;
+  for (const { Body = '' } of Messages) note(JSON.parse(Body) as Message, seenAt);
   const Entries = Messages.map(({ ReceiptHandle }, index) => ({
     Id: String(index),
     ReceiptHandle,
   }));
-  await sqs.send(new DeleteMessageBatchCommand({ QueueUrl, Entries }));
+  await queue.receiver.send(new DeleteMessageBatchCommand({ QueueUrl, Entries }));
 }
-process.exit();
+
+function note({ candles }: Message, seenAt: number): void {
+  for (const { symbol, timeframe, high } of candles) {
+    const place = places.get(symbol);
+    const number = numberOf(high);
+    if (place === undefined || number <= (newest.get(`${place} ${timeframe}`) ?? 0)) continue;
+    newest.set(`${place} ${timeframe}`, number);
+    receipts.push({ place, timeframe, number, seenAt });
+  }
+}
+
+process.on('message', () => {
+  const answer = receipts;
+  receipts = [];
+  process.send?.(answer);
+});
+for (const signal of ['SIGTERM', 'disconnect'] as const) process.once(signal, () => process.exit());
+process.on('SIGINT', () => undefined);
+
+// Its own queue, empty: the publisher finds it.
+await queue.create(queueName);
+const url = await queue.find(queueName);
+if (url === undefined) throw new Error(`there is no queue ${queueName}`);
+process.send?.({ ready: true });
+for (;;) {
+  try {
+    await receive(url);
+  } catch (error) {
+    process.stderr.write(`could not receive: ${(error as Error).message}\n`);
+    await sleep(200);
+  }
+}
