@@ -22,12 +22,14 @@ export async function addOldTicks(world: World): Promise<void> {
     [oldSymbol],
   );
   // The publisher runs already, and two cannot store the same candles at once.
-  await waitFor('the old ticks are in the candles', async () => {
+  const areStored = async () => {
     await world.query('call feed.advance_candles()');
     await world.query('call outbox.refresh_late()');
     await world.query('select outbox.capture_deltas(100000)');
     return true;
-  });
+  };
+  // One try may take as long as the publisher's.
+  await waitFor('the old ticks are in the candles', areStored, { deadlineMs: 180_000 });
   await world.query('create table public.soak_old (timeframe text, candle text)');
   for (const timeframe of await timeframesOf(world.query)) {
     await world.query(`insert into public.soak_old ${candlesOf(timeframe)}`);
