@@ -13,12 +13,13 @@ const sendingMs = 100;
 /** A late tick has to be published within five seconds of its commit. */
 const refreshEveryMs = 500;
 /** How long the tail of ticks is that every read has to aggregate, beside the lag of advance_candles. */
-const advanceEveryMs = 2_000;
+const advanceEveryMs = 1_000;
 
 /**
  * One pass: bring late ticks into the candles, capture what changed, close what is over, queue history
- * that was asked for, send what waits. A queue that takes longer goes on beside the next passes. Safe to run twice at once in two processes: captures wait for each other, deliveries are
- * leased. In one process a second pass would only wait for the first, so that one goes on instead.
+ * that was asked for, send what waits. A queue that takes longer goes on beside the next passes. Safe to
+ * run twice at once in two processes: captures wait for each other, deliveries are leased. In one process
+ * a second pass would only wait for the first, so that one goes on instead.
  */
 export function publishDeltas(parts: {
   outbox: Outbox;

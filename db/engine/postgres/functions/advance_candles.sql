@@ -1,4 +1,4 @@
-create or replace procedure feed.advance_candles(lag interval default interval '5 seconds')
+create or replace procedure feed.advance_candles(lag interval default interval '1 second')
 language plpgsql
 as $$
 begin
