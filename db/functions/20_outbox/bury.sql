@@ -6,6 +6,7 @@ returns int
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $$
 declare
   buried int;
@@ -13,11 +14,19 @@ begin
   perform outbox.lock_deliveries(subscription_ids, instrument_ids, timeframes, sides, buckets);
   with gone as (
     delete from outbox.deliveries as d
-    using unnest(subscription_ids, instrument_ids, timeframes, sides, buckets, revisions)
-      as s(subscription_id, instrument_id, timeframe, side, bucket, revision)
-    where d.subscription_id = s.subscription_id and d.instrument_id = s.instrument_id
-      and d.timeframe = s.timeframe and d.side = s.side and d.bucket = s.bucket
-      and d.revision <= s.revision
+    where d.ctid = any (array(
+      select d.ctid
+      from unnest(subscription_ids, instrument_ids, timeframes, sides, buckets, revisions)
+        as s(subscription_id, instrument_id, timeframe, side, bucket, revision)
+      cross join lateral (
+        select d.ctid
+        from outbox.deliveries as d
+        where d.subscription_id = s.subscription_id and d.instrument_id = s.instrument_id
+          and d.timeframe = s.timeframe and d.side = s.side and d.bucket = s.bucket
+          and d.revision <= s.revision
+        offset 0
+      ) as d
+    ))
     returning d.*
   )
   insert into outbox.dead_letters (subscription, queue, reason, candle)

@@ -13,6 +13,7 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
+set max_parallel_workers_per_gather = 0
 as $$
 declare
   marks outbox.changes[];
@@ -43,13 +44,18 @@ begin
   end if;
 
   for wanted in
-    select t.timeframe, t.width
+    select t.timeframe, t.width, f.side_rows
     from feed.timeframes as t
-    where exists (
-      select from outbox.filters as f
+    cross join lateral (
+      -- A row a side that somebody wants: of a side that is not read, nothing is aggregated.
+      select string_agg(distinct replace(
+        $row$('SIDE', c.SIDE_open, c.SIDE_high, c.SIDE_low, c.SIDE_close, c.SIDE_sum, c.SIDE_count)$row$,
+        'SIDE', f.side), ', ') as side_rows
+      from outbox.filters as f
       where (f.timeframe is null or f.timeframe = t.timeframe)
         and (f.instrument_id is null or f.instrument_id in (select m.instrument_id from unnest(marks) as m))
-    )
+    ) as f
+    where f.side_rows is not null
     order by t.width
   loop
     -- The bounds of time must be constants: with a value of a join, a continuous aggregate would
@@ -94,11 +100,7 @@ begin
           join feed.%3$I as c on c.instrument_id = t.instrument_id and c.bucket <@ t.range
             and c.instrument_id = any (%6$L::int[]) and c.bucket >= %4$L and c.bucket < %5$L
           join wanted as w on w.instrument_id = t.instrument_id
-          cross join lateral (values
-            ('bid', c.bid_open, c.bid_high, c.bid_low, c.bid_close, c.bid_sum, c.bid_count),
-            ('ask', c.ask_open, c.ask_high, c.ask_low, c.ask_close, c.ask_sum, c.ask_count),
-            ('mid', c.mid_open, c.mid_high, c.mid_low, c.mid_close, c.mid_sum, c.mid_count),
-            ('last', c.last_open, c.last_high, c.last_low, c.last_close, c.last_sum, c.last_count)
+          cross join lateral (values %7$s
           ) as p(of_side, open, high, low, close, sum, tick_count)
           where p.of_side = w.side and p.tick_count > 0
         ),
@@ -125,7 +127,7 @@ begin
         select array_agg(row(s.*)::outbox.delta) from stored as s
         $statement$,
         wanted.width, wanted.timeframe, 'candles_' || wanted.timeframe,
-        piece.from_bucket, piece.to_bucket, piece.instrument_ids)
+        piece.from_bucket, piece.to_bucket, piece.instrument_ids, wanted.side_rows)
       into found using marks;
       deltas := deltas || found;
     end loop;
@@ -134,16 +136,7 @@ begin
   -- All at once: queue_deliveries has an order in which it locks.
   perform outbox.queue_deliveries(deltas);
 
-  delete from outbox.changes as c
-  using (
-    select c.instrument_id, c.minute, c.generation
-    from outbox.changes as c
-    join unnest(marks) as m on m.instrument_id = c.instrument_id and m.minute = c.minute
-      and m.generation = c.generation and m.revision = c.revision
-    for update of c skip locked
-  ) as done
-  where c.instrument_id = done.instrument_id and c.minute = done.minute and c.generation = done.generation;
-
+  perform outbox.finish_changes(marks);
   perform pg_notify('dashboard', 'prices');
 end
 $$;

@@ -24,7 +24,7 @@ as $$
       cross join lateral (
         select w.ctid
         from outbox.deliveries as w
-        where w.subscription_id = s.subscription_id
+        where w.subscription_id + 0 = s.subscription_id
           and w.claimed_until < statement_timestamp() and w.due_at <= statement_timestamp()
         order by w.queued_at
         limit max_deliveries

@@ -5,15 +5,21 @@ create or replace function outbox.lock_deliveries(
 returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $$
 begin
-  perform from outbox.deliveries as d
-  join unnest(subscription_ids, instrument_ids, timeframes, sides, buckets)
-    as s(subscription_id, instrument_id, timeframe, side, bucket)
-    on d.subscription_id = s.subscription_id and d.instrument_id = s.instrument_id
-    and d.timeframe = s.timeframe and d.side = s.side and d.bucket = s.bucket
-  order by d.timeframe, d.subscription_id, d.instrument_id, d.side, d.bucket
-  for update of d;
+  perform from (
+    select s.*
+    from unnest(subscription_ids, instrument_ids, timeframes, sides, buckets)
+      as s(subscription_id, instrument_id, timeframe, side, bucket)
+    order by s.timeframe, s.subscription_id, s.instrument_id, s.side, s.bucket
+  ) as s
+  cross join lateral (
+    select from outbox.deliveries as d
+    where d.subscription_id = s.subscription_id and d.instrument_id = s.instrument_id
+      and d.timeframe = s.timeframe and d.side = s.side and d.bucket = s.bucket
+    for update
+  ) as d;
 end
 $$;
 

@@ -5,27 +5,44 @@ returns int
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $$
 declare
   done int;
 begin
   perform outbox.lock_deliveries(subscription_ids, instrument_ids, timeframes, sides, buckets);
   delete from outbox.deliveries as d
-  using unnest(subscription_ids, instrument_ids, timeframes, sides, buckets, revisions)
-    as s(subscription_id, instrument_id, timeframe, side, bucket, revision)
-  where d.subscription_id = s.subscription_id and d.instrument_id = s.instrument_id
-    and d.timeframe = s.timeframe and d.side = s.side and d.bucket = s.bucket
-    and d.revision <= s.revision
-    -- Queued again meanwhile: what it was sent to is gone.
-    and not d.is_repeated;
+  where d.ctid = any (array(
+    select d.ctid
+    from unnest(subscription_ids, instrument_ids, timeframes, sides, buckets, revisions)
+      as s(subscription_id, instrument_id, timeframe, side, bucket, revision)
+    cross join lateral (
+      select d.ctid
+      from outbox.deliveries as d
+      where d.subscription_id = s.subscription_id and d.instrument_id = s.instrument_id
+        and d.timeframe = s.timeframe and d.side = s.side and d.bucket = s.bucket
+        and d.revision <= s.revision
+        -- Queued again meanwhile: what it was sent to is gone.
+        and not d.is_repeated
+      offset 0
+    ) as d
+  ));
   get diagnostics done = row_count;
 
   -- Changed while it was sent: its newer revision may go at once, behind what has waited longer.
   update outbox.deliveries as d set claimed_until = '-infinity', queued_at = clock_timestamp()
-  from unnest(subscription_ids, instrument_ids, timeframes, sides, buckets)
-    as s(subscription_id, instrument_id, timeframe, side, bucket)
-  where d.subscription_id = s.subscription_id and d.instrument_id = s.instrument_id
-    and d.timeframe = s.timeframe and d.side = s.side and d.bucket = s.bucket;
+  where d.ctid = any (array(
+    select d.ctid
+    from unnest(subscription_ids, instrument_ids, timeframes, sides, buckets)
+      as s(subscription_id, instrument_id, timeframe, side, bucket)
+    cross join lateral (
+      select d.ctid
+      from outbox.deliveries as d
+      where d.subscription_id = s.subscription_id and d.instrument_id = s.instrument_id
+        and d.timeframe = s.timeframe and d.side = s.side and d.bucket = s.bucket
+      offset 0
+    ) as d
+  ));
 
   perform from outbox.subscriptions as s where s.subscription_id = any(subscription_ids) order by s.subscription_id for no key update;
   update outbox.subscriptions as s

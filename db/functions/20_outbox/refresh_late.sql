@@ -29,11 +29,7 @@ begin
   loop
     call feed.refresh_candles(late_range.from_time, late_range.to_time, force => true);
   end loop;
-  update outbox.changes as c
-  set refreshed_revision = l.revision
-  from pg_catalog.unnest(late) as l
-  where c.instrument_id = l.instrument_id and c.minute = l.minute and c.generation = l.generation
-    and c.refreshed_revision < l.revision;
+  perform outbox.mark_refreshed(late);
   commit;
 end
 $$;

@@ -5,21 +5,29 @@ returns int
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $$
 declare
   done int;
 begin
   -- In the order in which indicator.accept_candles locks them, so that neither waits for the other.
-  perform from indicator.pending as p
-  join unnest(instrument_ids, timeframes, sides, buckets) as d(instrument_id, timeframe, side, bucket)
-    on p.instrument_id = d.instrument_id and p.timeframe = d.timeframe and p.side = d.side and p.bucket = d.bucket
-  order by p.instrument_id, p.timeframe, p.side, p.bucket
-  for update of p;
   delete from indicator.pending as p
-  using unnest(instrument_ids, timeframes, sides, buckets, revisions)
-    as d(instrument_id, timeframe, side, bucket, revision)
-  where p.instrument_id = d.instrument_id and p.timeframe = d.timeframe and p.side = d.side
-    and p.bucket = d.bucket and p.revision <= d.revision;
+  where p.ctid = any (array(
+    select p.ctid
+    from (
+      select d.*
+      from unnest(instrument_ids, timeframes, sides, buckets, revisions)
+        as d(instrument_id, timeframe, side, bucket, revision)
+      order by d.instrument_id, d.timeframe, d.side, d.bucket
+    ) as d
+    cross join lateral (
+      select p.ctid
+      from indicator.pending as p
+      where p.instrument_id = d.instrument_id and p.timeframe = d.timeframe and p.side = d.side
+        and p.bucket = d.bucket and p.revision <= d.revision
+      for update
+    ) as p
+  ));
   get diagnostics done = row_count;
   return done;
 end
