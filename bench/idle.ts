@@ -35,12 +35,24 @@ export async function measureIdle(database: Database, isQuick: boolean): Promise
       const quiet = system.children.get('ingest')?.ask({ ...schedule, symbols: pipeline.symbols });
       quiet?.catch(() => undefined);
       await settled(sql);
+      await maintained(sql);
       // A connection that has become idle tells its statistics after ten seconds.
       await sleep(12_000);
       return measure(sql, system, meters, isQuick ? 15 : 60);
     });
   } finally {
     for (const meter of meters.values()) await meter.close();
+  }
+}
+
+/** Until the last run has found nothing new: what came before the quiet is no part of it. */
+async function maintained(sql: Sql): Promise<void> {
+  for (const deadline = Date.now() + 180_000; ; await sleep(500)) {
+    const [row] = await sql<{ is_done: boolean }[]>`
+      select not m.is_unfinished and m.revisions = ops.drawn_revisions() as is_done
+      from ops.maintenance as m`;
+    if (row?.is_done) return;
+    if (Date.now() > deadline) throw new Error('maintenance did not come to an end');
   }
 }
 

@@ -1,17 +1,37 @@
-import { Logger as GraphileLogger, run, type TaskList } from 'graphile-worker';
+import { EventEmitter } from 'node:events';
+import {
+  Logger as GraphileLogger,
+  run,
+  type TaskList,
+  type WorkerEvents,
+  type WorkerPool,
+} from 'graphile-worker';
 import type pg from 'pg';
 import type { Logger } from '../db/runtime/logger.ts';
+import { type Context, startHeartbeat } from '../db/runtime/process.ts';
 
 export interface Jobs {
   /** The graphile-worker ids that jobs run under, for the heartbeat. */
   workerIds(): string[];
   /** When a task last began or ended; now while one runs. */
   lastActivity(): number;
+  /** Adds a job for a task. */
+  add(task: string): Promise<void>;
+  /** Has the workers look for jobs now, as a notification would. */
+  wake(): void;
   stop(): Promise<void>;
 }
 
+/** The guarantee for work that nobody was told of. */
+const beatEveryMs = 2_000;
 /** With work waiting and nudges sent, graphile-worker must begin a task within this time. */
 const stuckAfterMs = 15_000;
+
+/**
+ * So seldom graphile-worker looks by itself for jobs, and for locks of four hours ago: a job comes with a
+ * notification, or is found by {@link startWorkHeartbeat}, and ops.reap_workers frees locks.
+ */
+const seldomMs = 86_400_000;
 
 /**
  * Runs graphile-worker. Jobs are wake-ups: what is left to do stands in tables, so a failed job is
@@ -20,7 +40,6 @@ const stuckAfterMs = 15_000;
 export async function runJobs(options: {
   pool: pg.Pool;
   tasks: Record<string, () => Promise<void>>;
-  crontab: string;
   concurrency: number;
   logger: Logger;
   /** Called when graphile-worker ends by itself: without it nothing would be done any more. */
@@ -38,19 +57,31 @@ export async function runJobs(options: {
       try {
         await task();
       } catch (error) {
-        logger.error({ err: error, task: name }, `task ${name} failed, the next poll tries again`);
+        logger.error(
+          { err: error, task: name },
+          `task ${name} failed, the next heartbeat tries again`,
+        );
       } finally {
         running -= 1;
         activeAt = Date.now();
       }
     };
   }
+  let workers: WorkerPool | undefined;
+  const events: WorkerEvents = new EventEmitter();
+  events.on('pool:create', ({ workerPool }) => {
+    workers = workerPool;
+  });
+  events.on('worker:create', ({ worker }) => workerIds.add(worker.workerId));
   const runner = await run({
     pgPool: options.pool,
     taskList,
-    crontab: options.crontab,
+    crontab: '',
     concurrency: options.concurrency,
-    pollInterval: 2_000,
+    pollInterval: seldomMs,
+    minResetLockedInterval: seldomMs,
+    maxResetLockedInterval: seldomMs,
+    events,
     noHandleSignals: true,
     logger: new GraphileLogger(() => (level, message) => {
       // It tries again by itself, and the pool has said already that the database is gone.
@@ -61,8 +92,6 @@ export async function runJobs(options: {
       else logger.trace({ source: 'graphile-worker' }, message);
     }),
   });
-  runner.events.on('worker:create', ({ worker }) => workerIds.add(worker.workerId));
-  runner.events.on('job:start', ({ worker }) => workerIds.add(worker.workerId));
   const onEnd = (error: unknown): void => {
     if (!isStopping) options.fail(error);
   };
@@ -70,6 +99,12 @@ export async function runJobs(options: {
   return {
     workerIds: () => [...workerIds],
     lastActivity: () => (running > 0 ? Date.now() : activeAt),
+    async add(task) {
+      await runner.addJob(task, {}, { jobKey: task, maxAttempts: 1 });
+    },
+    wake() {
+      if (!isStopping) workers?.nudge(options.concurrency);
+    },
     stop() {
       isStopping = true;
       return runner.stop();
@@ -77,42 +112,119 @@ export async function runJobs(options: {
   };
 }
 
-/**
- * Every second, and at once after a failure of the database is over: is there work nobody was told of?
- *
- * After its connections were ended all at once, graphile-worker 0.18.0 was seen to take no job for
- * ever, without a word: work that waits and is not begun ends the process, and a new one goes on.
- */
-export function pollForWork(options: {
-  hasWork: () => Promise<boolean>;
+/** Milliseconds until there is something to do, 0 or less for now; null: nothing, until something changes. */
+type Wait = number | null;
+
+/** What a pass has left behind, and is not told of, is tried again after this time. */
+const breathMs = 1_000;
+/** While passes follow each other closely, they do what is due anyway. */
+const lookEveryMs = 500;
+/** What lies further ahead is heard again by then. */
+const farMs = 10_000;
+
+export interface Alarm {
+  /** Takes the answer of a heartbeat; says whether there is work now. */
+  hear(answer: Promise<Wait>): Promise<boolean>;
+  /** After a pass: asks, now or soon, when there is more to do, which nobody tells in a quiet market. */
+  lookAhead(): void;
+  stop(): void;
+}
+
+/** Nudges at the moment at which something is due, by the newest answer of the database. */
+export function createAlarm(options: {
+  nextWorkIn?: () => Promise<Wait>;
   nudge: () => Promise<void>;
-  jobs: Jobs;
-  fail: (error: unknown) => void;
   logger: Logger;
-  everyMs?: number;
-}): () => void {
+}): Alarm {
+  const { nextWorkIn = async () => null, nudge, logger } = options;
+  let timer: NodeJS.Timeout | undefined;
+  let look: NodeJS.Timeout | undefined;
+  let lookedAt = Number.NEGATIVE_INFINITY;
+  let asked = 0;
+  let heard = 0;
+
+  /** An answer that was asked for earlier does not overrule one that was asked for later. */
+  async function learn(answer: Promise<Wait>, leastMs: number): Promise<Wait> {
+    const turn = ++asked;
+    const wait = await answer;
+    if (turn < heard) return wait;
+    heard = turn;
+    clearTimeout(timer);
+    if (wait !== null && wait < farMs) {
+      timer = setTimeout(ring, wait > 0 ? Math.ceil(wait) : leastMs);
+    }
+    return wait;
+  }
+
+  function ring(): void {
+    nudge().catch((error: unknown) => logger.debug({ err: error }, 'no nudge'));
+  }
+
+  return {
+    async hear(answer) {
+      const wait = await learn(answer, 0);
+      return wait !== null && wait <= 0;
+    },
+    lookAhead() {
+      look ??= setTimeout(
+        () => {
+          look = undefined;
+          lookedAt = Date.now();
+          learn(nextWorkIn(), breathMs).catch((error: unknown) =>
+            logger.debug({ err: error }, 'no look ahead'),
+          );
+        },
+        Math.max(0, lookedAt + lookEveryMs - Date.now()),
+      );
+    },
+    stop() {
+      heard = Number.POSITIVE_INFINITY;
+      clearTimeout(timer);
+      clearTimeout(look);
+    },
+  };
+}
+
+/**
+ * A heartbeat every two seconds that says whether there is work now; one is under way at a time, so that it
+ * goes on at once when a failure of the database is over.
+ *
+ * Work that waits from one beat to the next was nudged for in vain: no notification may have come, so
+ * graphile-worker is woken directly. After its connections were ended all at once, graphile-worker 0.18.0 was
+ * seen to take no job for ever, without a word: work that is not begun at all ends the process, and a new one
+ * goes on.
+ */
+export function startWorkHeartbeat(
+  context: Context,
+  options: {
+    beat: (host: string, processId: number) => Promise<boolean>;
+    jobs: Jobs;
+  },
+): void {
+  const { beat, jobs } = options;
   let waitingSince: number | undefined;
   let isBusy = false;
-  const timer = setInterval(() => {
-    if (isBusy) return;
-    isBusy = true;
-    options
-      .hasWork()
-      .then(async hasWork => {
-        if (!hasWork) {
+  startHeartbeat(
+    context,
+    async (host, processId) => {
+      if (isBusy) return;
+      isBusy = true;
+      try {
+        if (!(await beat(host, processId))) {
           waitingSince = undefined;
           return;
         }
-        await options.nudge();
-        waitingSince = Math.max(waitingSince ?? Date.now(), options.jobs.lastActivity());
-        if (Date.now() - waitingSince > stuckAfterMs) {
-          options.fail(new Error('work waits and graphile-worker begins no task'));
+        waitingSince = Math.max(waitingSince ?? Date.now(), jobs.lastActivity());
+        const waitedMs = Date.now() - waitingSince;
+        if (waitedMs > stuckAfterMs) {
+          context.fail(new Error('work waits and graphile-worker begins no task'));
+        } else if (waitedMs > beatEveryMs / 2) {
+          jobs.wake();
         }
-      })
-      .catch((error: unknown) => options.logger.debug({ err: error }, 'no poll'))
-      .finally(() => {
+      } finally {
         isBusy = false;
-      });
-  }, options.everyMs ?? 1_000);
-  return () => clearInterval(timer);
+      }
+    },
+    beatEveryMs,
+  );
 }

@@ -104,10 +104,11 @@ function isLostConnection(error: unknown): boolean {
   return /^(57P0[123]|CONNECTION_(CLOSED|DESTROYED)|ECONNRESET|EPIPE)$/.test(String(code));
 }
 
-/** Calls `beat` now and every five seconds, so that `ops.status` knows that the process lives. */
+/** Calls `beat` now and again and again, so that `ops.status` knows that the process lives. */
 export function startHeartbeat(
   context: Context,
   beat: (host: string, processId: number) => Promise<unknown>,
+  everyMs = 5_000,
 ): void {
   let newest: Promise<unknown> = Promise.resolve();
   const tick = (): void => {
@@ -116,7 +117,7 @@ export function startHeartbeat(
     );
   };
   tick();
-  const timer = setInterval(tick, 5_000);
+  const timer = setInterval(tick, everyMs);
   context.onStop(() => {
     clearInterval(timer);
     // One that is under way could reach the database after the goodbye.

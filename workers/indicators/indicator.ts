@@ -33,7 +33,11 @@ export interface IndicatorStore {
   claimBackfill(maxCandles: number): Promise<Work | undefined>;
   finishBackfill(work: Work): Promise<void>;
   recordValues(values: readonly ComputedValue[]): Promise<void>;
-  hasWork(): Promise<boolean>;
+  /**
+   * The heartbeat of a computing process, which is all that a quiet one asks. Says in how many milliseconds
+   * there are values to compute, 0 or less for now; null: none.
+   */
+  beat(host: string, processId: number, workerIds: readonly string[]): Promise<number | null>;
   nudge(): Promise<void>;
 }
 
@@ -112,9 +116,11 @@ export function createIndicatorStore(sql: Sql): IndicatorStore {
         ${values.map(value => value.bars)}::int[],
         ${values.map(value => value.revision)}::bigint[])`;
     },
-    async hasWork() {
-      const [row] = await sql<{ has_work: boolean }[]>`select indicator.has_work()`;
-      return row?.has_work ?? false;
+    async beat(host, processId, workerIds) {
+      const [row] = await sql<[{ next_work_in: number | null }]>`
+        select ops.beat('indicators', ${host}, ${processId}, ${workerIds as string[]}::text[]),
+          extract(epoch from indicator.next_work_at() - clock_timestamp())::float8 * 1000 as next_work_in`;
+      return row.next_work_in;
     },
     async nudge() {
       await sql`select indicator.nudge()`;

@@ -1,8 +1,8 @@
 import { hostname } from 'node:os';
 import { requireDatabaseUrl } from '../../db/runtime/config.ts';
 import { openDatabase, openPgPool, waitForDatabase } from '../../db/runtime/database.ts';
-import { runProcess, startHeartbeat } from '../../db/runtime/process.ts';
-import { pollForWork, runJobs } from '../jobs.ts';
+import { runProcess } from '../../db/runtime/process.ts';
+import { createAlarm, runJobs, startWorkHeartbeat } from '../jobs.ts';
 import { openQueue } from '../queue.ts';
 import { watchCalls } from '../watch.ts';
 import { catalog } from './catalog.ts';
@@ -43,15 +43,13 @@ await runProcess('indicators', async context => {
   const jobs = await runJobs({
     pool,
     tasks: { compute_values: computeValuesTask({ store, kinds, signal }) },
-    crontab: '',
     concurrency: 2,
     logger,
     fail: context.fail,
   });
   onStop(() => jobs.stop());
-  onStop(
-    pollForWork({ hasWork: store.hasWork, nudge: store.nudge, jobs, fail: context.fail, logger }),
-  );
+  const alarm = createAlarm({ nudge: store.nudge, logger });
+  onStop(() => alarm.stop());
 
   onStop(
     consume({
@@ -67,9 +65,8 @@ await runProcess('indicators', async context => {
   );
 
   onStop(() => sql`select ops.say_goodbye('indicators', ${hostname()}, ${process.pid})`);
-  startHeartbeat(
-    context,
-    (host, processId) =>
-      sql`select ops.beat('indicators', ${host}, ${processId}, ${jobs.workerIds()}::text[])`,
-  );
+  startWorkHeartbeat(context, {
+    jobs,
+    beat: (host, processId) => alarm.hear(store.beat(host, processId, jobs.workerIds())),
+  });
 });

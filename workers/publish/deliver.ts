@@ -3,6 +3,8 @@ import { type CandleDelta, encodeMessages } from '../messages.ts';
 import { isMissingQueue, type Queue } from '../queue.ts';
 import type { Delivery, Outbox } from './outbox.ts';
 
+const lookEveryMs = 60_000;
+
 interface Envelope {
   readonly body: string;
   readonly deliveries: readonly Delivery[];
@@ -99,6 +101,41 @@ export async function makeQueue(
     logger.warn({ queue: name, subscription, count }, 'queue is missing: make it and repeat all');
   }
   await queue.create(name);
+}
+
+/**
+ * Looks for missing queues, for each once a minute and for a new one at once, so that a lost one is filled
+ * again in a quiet market too. While none is missing, this asks only SQS.
+ */
+export function lookForQueues(parts: {
+  outbox: Outbox;
+  queue: Queue;
+  logger: Logger;
+}): (names: readonly string[]) => void {
+  const { queue, logger } = parts;
+  const lookedAt = new Map<string, number>();
+  let isLooking = false;
+
+  async function look(names: readonly string[]): Promise<void> {
+    for (const name of names) {
+      lookedAt.set(name, Date.now());
+      try {
+        queue.forget(name);
+        if ((await queue.find(name)) === undefined) await makeQueue(name, parts);
+      } catch (error) {
+        logger.debug({ err: error, queue: name }, 'queue cannot be looked at');
+      }
+    }
+  }
+
+  return names => {
+    const due = names.filter(name => Date.now() - (lookedAt.get(name) ?? 0) >= lookEveryMs);
+    if (isLooking || due.length === 0) return;
+    isLooking = true;
+    void look(due).finally(() => {
+      isLooking = false;
+    });
+  };
 }
 
 function pack(deliveries: readonly Delivery[]): Envelope[] {

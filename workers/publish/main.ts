@@ -1,10 +1,11 @@
 import { hostname } from 'node:os';
 import { requireDatabaseUrl } from '../../db/runtime/config.ts';
 import { openDatabase, openPgPool, waitForDatabase } from '../../db/runtime/database.ts';
-import { runProcess, startHeartbeat } from '../../db/runtime/process.ts';
-import { pollForWork, runJobs } from '../jobs.ts';
+import { runProcess } from '../../db/runtime/process.ts';
+import { createAlarm, runJobs, startWorkHeartbeat } from '../jobs.ts';
 import { openQueue } from '../queue.ts';
 import { watchCalls } from '../watch.ts';
+import { lookForQueues } from './deliver.ts';
 import { createOutbox } from './outbox.ts';
 import { maintain } from './tasks/maintain.ts';
 import { publishDeltas } from './tasks/publish_deltas.ts';
@@ -30,26 +31,31 @@ await runProcess('publish', async context => {
     except: ['refreshLate', 'advanceCandles', 'applyStorage', 'reconcileYesterday'],
     onHang: context.fail,
   });
+  const alarm = createAlarm({ nextWorkIn: outbox.nextWorkIn, nudge: outbox.nudge, logger });
+  onStop(() => alarm.stop());
   const jobs = await runJobs({
     pool,
     tasks: {
-      publish_deltas: publishDeltas({ outbox, queue, logger, signal }),
-      maintain: maintain({ outbox, queue, sql, logger, signal }),
+      publish_deltas: publishDeltas({ outbox, queue, logger, signal, onRest: alarm.lookAhead }),
+      maintain: maintain({ outbox, sql, logger, signal }),
     },
-    crontab: '* * * * * maintain ?max=1',
     concurrency: 2,
     logger,
     fail: context.fail,
   });
   onStop(() => jobs.stop());
-  onStop(
-    pollForWork({ hasWork: outbox.hasWork, nudge: outbox.nudge, jobs, fail: context.fail, logger }),
-  );
 
   onStop(() => sql`select ops.say_goodbye('publish', ${hostname()}, ${process.pid})`);
-  startHeartbeat(
-    context,
-    (host, processId) =>
-      sql`select ops.beat('publish', ${host}, ${processId}, ${jobs.workerIds()}::text[])`,
-  );
+  const lookFor = lookForQueues({ outbox, queue, logger });
+  startWorkHeartbeat(context, {
+    jobs,
+    beat: async (host, processId) => {
+      const answer = outbox.beat(host, processId, jobs.workerIds());
+      const hasWork = await alarm.hear(answer.then(duties => duties.next_work_in));
+      const { is_maintenance_due, queues } = await answer;
+      lookFor(queues);
+      if (is_maintenance_due) await jobs.add('maintain');
+      return hasWork || is_maintenance_due;
+    },
+  });
 });

@@ -9,6 +9,15 @@ export interface Delivery extends CandleDelta {
   readonly instrument_id: number;
 }
 
+/** What a heartbeat says there is to do. */
+export interface Duties {
+  /** Milliseconds until the publisher has something to do, 0 or less for now; null: nothing. */
+  readonly next_work_in: number | null;
+  readonly is_maintenance_due: boolean;
+  /** The queues of all subscriptions that are not paused. */
+  readonly queues: readonly string[];
+}
+
 export interface Outbox {
   /** How many minutes of late ticks are in the candles now, to be captured. */
   refreshLate(): Promise<number>;
@@ -22,11 +31,12 @@ export interface Outbox {
   markFailed(subscriptionId: number, reason: string): Promise<void>;
   bury(deliveries: readonly Delivery[], reason: string): Promise<void>;
   republish(subscription: string): Promise<number>;
-  /** The queues of all subscriptions that are not paused. */
-  queues(): Promise<string[]>;
   /** The subscriptions of a queue that something was sent for. */
   sentSubscriptions(queue: string): Promise<string[]>;
-  hasWork(): Promise<boolean>;
+  /** The heartbeat of a publisher, which is all that a quiet one asks. */
+  beat(host: string, processId: number, workerIds: readonly string[]): Promise<Duties>;
+  /** As in {@link Duties}, without a heartbeat. */
+  nextWorkIn(): Promise<number | null>;
   nudge(): Promise<void>;
   advanceCandles(): Promise<void>;
   /** Compresses and drops what is old enough; may take long. */
@@ -87,19 +97,22 @@ export function createOutbox(sql: Sql, owner: Sql): Outbox {
       >`select outbox.republish(${subscription}) as count`;
       return row?.count ?? 0;
     },
-    async queues() {
-      const rows = await sql<{ queue: string }[]>`
-        select distinct queue from ops.queues where not is_paused`;
-      return rows.map(row => row.queue);
-    },
     async sentSubscriptions(queue) {
       const rows = await sql<{ subscription: string }[]>`
         select subscription from ops.queues where queue = ${queue} and last_sent_at is not null`;
       return rows.map(row => row.subscription);
     },
-    async hasWork() {
-      const [row] = await sql<{ has_work: boolean }[]>`select outbox.has_work()`;
-      return row?.has_work ?? false;
+    async beat(host, processId, workerIds) {
+      const [row] = await sql<[Duties]>`
+        select ops.beat('publish', ${host}, ${processId}, ${workerIds as string[]}::text[]),
+          extract(epoch from outbox.next_work_at() - clock_timestamp())::float8 * 1000 as next_work_in,
+          ops.is_maintenance_due(), outbox.queues()`;
+      return row;
+    },
+    async nextWorkIn() {
+      const [row] = await sql<[{ next_work_in: number | null }]>`
+        select extract(epoch from outbox.next_work_at() - clock_timestamp())::float8 * 1000 as next_work_in`;
+      return row.next_work_in;
     },
     async nudge() {
       await sql`select outbox.nudge()`;

@@ -6,7 +6,7 @@ import {
 } from '@aws-sdk/client-sqs';
 import { expect } from 'vitest';
 import type { Sql } from '../../db/runtime/database.ts';
-import { type CandleDelta, decodeMessage, maxMessageBytes } from '../messages.ts';
+import { type CandleDelta, decodeMessage, type Message, maxMessageBytes } from '../messages.ts';
 
 /** What a service of somebody else keeps: the highest revision of each candle. */
 export interface Subscriber {
@@ -17,14 +17,33 @@ export interface Subscriber {
   revisions(): readonly CandleDelta[];
 }
 
-/** A plain SQS client. It checks each body, and that a revision never has two contents. */
+/** Reads and deletes all that is in a queue, and checks each body. */
+export async function readMessages(sqs: SQSClient, queueName: string): Promise<Message[]> {
+  const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: queueName }));
+  const read: Message[] = [];
+  for (;;) {
+    const { Messages = [] } = await sqs.send(
+      new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10, WaitTimeSeconds: 0 }),
+    );
+    if (Messages.length === 0) return read;
+    for (const { Body = '' } of Messages) {
+      expect(Buffer.byteLength(Body)).toBeLessThanOrEqual(maxMessageBytes);
+      read.push(decodeMessage(Body));
+    }
+    const Entries = Messages.map(({ ReceiptHandle }, index) => ({
+      Id: String(index),
+      ReceiptHandle,
+    }));
+    await sqs.send(new DeleteMessageBatchCommand({ QueueUrl, Entries }));
+  }
+}
+
+/** A plain SQS client. It checks that a revision never has two contents. */
 export function createSubscriber(sqs: SQSClient, queueName: string): Subscriber {
   const newest = new Map<string, CandleDelta>();
   const contents = new Map<string, CandleDelta>();
 
-  const take = (body: string): number => {
-    expect(Buffer.byteLength(body)).toBeLessThanOrEqual(maxMessageBytes);
-    const { candles } = decodeMessage(body);
+  const take = ({ candles }: Message): number => {
     for (const candle of candles) {
       const key = keyOf(candle);
       const revision = `${key} ${candle.revision}`;
@@ -41,23 +60,9 @@ export function createSubscriber(sqs: SQSClient, queueName: string): Subscriber 
 
   return {
     async read() {
-      const count = { messages: 0, candles: 0 };
-      const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: queueName }));
-      for (;;) {
-        const { Messages = [] } = await sqs.send(
-          new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10, WaitTimeSeconds: 0 }),
-        );
-        if (Messages.length === 0) return count;
-        for (const { Body = '' } of Messages) {
-          count.messages += 1;
-          count.candles += take(Body);
-        }
-        const Entries = Messages.map(({ ReceiptHandle }, index) => ({
-          Id: String(index),
-          ReceiptHandle,
-        }));
-        await sqs.send(new DeleteMessageBatchCommand({ QueueUrl, Entries }));
-      }
+      const messages = await readMessages(sqs, queueName);
+      const candles = messages.map(take).reduce((sum, count) => sum + count, 0);
+      return { messages: messages.length, candles };
     },
     held: () => [...newest.values()],
     revisions: () => [...contents.values()],

@@ -1,5 +1,5 @@
 -- A candle is closed by the clock, also when no further tick comes. Under the capture's lock, and
--- only when no change of its minute range waits, so that the first closing has the true content.
+-- only when no change of its bucket waits, so that the first closing has the true content.
 create or replace function outbox.close_candles(max_candles int default 2000)
 returns int
 language plpgsql
@@ -13,12 +13,13 @@ begin
   with due as (
     select c.instrument_id, c.timeframe, c.side, c.bucket
     from outbox.candles as c
+    join feed.timeframes as t using (timeframe)
     where not c.is_closed and c.closes_at <= clock_timestamp()
       and not exists (
         select from outbox.changes as m
         where m.instrument_id = c.instrument_id
-          and m.minute >= date_trunc('minute', c.bucket) and m.minute < c.closes_at
-          and m.changed_from < c.closes_at and m.changed_to >= c.bucket
+          and m.minute >= date_trunc('minute', c.bucket) and m.minute < c.bucket + t.width
+          and m.changed_from < c.bucket + t.width and m.changed_to >= c.bucket
       )
     order by c.closes_at
     limit max_candles

@@ -1,4 +1,4 @@
--- A job is only a wake-up: what is left to do stands in the tables, and a poll each second covers a
+-- A job is only a wake-up: what is left to do stands in the tables, and the publisher's heartbeat covers a
 -- nudge that got lost.
 create or replace function outbox.nudge()
 returns void

@@ -11,5 +11,5 @@ as $$
 $$;
 
 comment on function ops.beat(text, text, int, text[]) is
-  'A process says that it is alive, every 5 seconds; worker_ids are its graphile-worker ids.';
+  'A process says that it is alive, every few seconds; worker_ids are its graphile-worker ids.';
 grant execute on function ops.beat(text, text, int, text[]) to foresight_ingest, foresight_publish, foresight_indicators, foresight_web;

@@ -20,6 +20,10 @@ begin
   if dead is not null then
     perform graphile_worker.force_unlock_workers(dead);
   end if;
+  -- Who holds nothing any more is done with; one that was only frozen says its ids again.
+  update ops.processes as p set worker_ids = '{}'
+  where p.seen_at < now() - silence and p.worker_ids <> '{}'
+    and not exists (select from graphile_worker.jobs as j where j.locked_by = any (p.worker_ids));
   delete from ops.processes as p where p.seen_at < now() - interval '1 day';
   return coalesce(cardinality(dead), 0);
 end

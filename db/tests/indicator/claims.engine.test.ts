@@ -41,6 +41,36 @@ describeOnEngine('Work of the indicators', ({ sql }) => {
   const endLeases = () =>
     sql`update indicator.pending set leased_until = clock_timestamp() - interval '1 second'`;
 
+  /** Against the database's clock; null: there is none. */
+  async function nextWork(): Promise<'now' | 'later' | null> {
+    const [row] = await sql<{ is_now: boolean | null }[]>`
+      select indicator.next_work_at() <= clock_timestamp() as is_now`;
+    if (row?.is_now == null) return null;
+    return row.is_now ? 'now' : 'later';
+  }
+
+  it('is there now, when a lease ends, or not before something changes', async () => {
+    const { id, symbol } = await indicatorOn([0, 1]);
+    await catchUp(sql);
+    expect(await nextWork()).toBeNull();
+    await tickIn(symbol, [2]);
+    await store.acceptCandles(await publish(sql));
+    expect(await nextWork(), 'a changed candle').toBe('now');
+    const works = await claim(sql);
+    expect(await nextWork(), 'a leased one').toBe('later');
+    const [row] = await sql`
+      select indicator.next_work_at() = (select min(leased_until) from indicator.pending) as is_end`;
+    expect(row, 'the end of the lease').toEqual({ is_end: true });
+    await endLeases();
+    expect(await nextWork(), 'a lease that ended').toBe('now');
+    await finish(sql, works);
+    expect(await nextWork(), 'computed').toBeNull();
+    await sql`select ops.recompute(${id})`;
+    expect(await nextWork(), 'history').toBe('now');
+    await computeAll(sql);
+    expect(await nextWork(), 'history that was computed').toBeNull();
+  });
+
   it('is claimed once until its lease ends, and then again', async () => {
     await indicatorOn([0, 1]);
     await store.acceptCandles(await publish(sql));
@@ -156,7 +186,7 @@ describeOnEngine('Work of the indicators', ({ sql }) => {
         .filter(([minute, revision]) => before.get(minute) !== revision)
         .map(([minute]) => minute),
     ).toEqual(['10:02', '10:03']);
-    expect(await store.hasWork()).toBe(false);
+    expect(await nextWork()).toBeNull();
     await expect(sql`select ops.recompute(2000000000)`).rejects.toMatchObject({ code: 'NOIND' });
   });
 

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { createFeed } from '../../../workers/ingest/feed.ts';
 import { createOutbox, type Delivery } from '../../../workers/publish/outbox.ts';
 import { addInstrument, capture, describeOnEngine } from '../support/database.ts';
-import { subscribe, waitingFor } from '../support/outbox.ts';
+import { hasWork, subscribe, waitingFor } from '../support/outbox.ts';
 import { untilBlocked, withSessions } from '../support/session.ts';
 import { at, tickOf } from '../support/ticks.ts';
 
@@ -63,7 +63,7 @@ describeOnEngine('A subscription from a time on', ({ sql }) => {
     expect(candles).toHaveLength(6);
     expect(sent).toMatchObject([...candles]);
     expect(await catchUps()).toBe(0);
-    expect(await outbox.hasWork()).toBe(false);
+    expect(await hasWork(sql)).toBe(false);
   });
 
   it('gets nothing twice, and what changes later with a higher revision', async () => {
@@ -135,12 +135,12 @@ describeOnEngine('A subscription from a time on', ({ sql }) => {
     const name = await subscribeFrom(symbol, '-infinity');
     await sql`select outbox.pause(${name})`;
     expect(await outbox.continueCatchUps()).toBe(0);
-    expect(await outbox.hasWork()).toBe(false);
+    expect(await hasWork(sql)).toBe(false);
     const [queue] = await sql`
       select to_char(catching_up_from, 'YYYY') as year, is_paused from ops.queues where subscription = ${name}`;
     expect(queue).toMatchObject({ is_paused: true });
     await sql`select outbox.resume(${name})`;
-    expect(await outbox.hasWork()).toBe(true);
+    expect(await hasWork(sql)).toBe(true);
     expect((await drain(name)).sent).toHaveLength(3);
   });
 

@@ -73,6 +73,16 @@ describeOnEngine('outbox.close_candles', ({ sql }) => {
     expect(await capturedOf(sql, symbol)).toMatchObject([{ close: 5, is_closed: true }]);
   });
 
+  it('does not wait for ticks after its end, which came in its grace', async () => {
+    const { symbol } = await formingCandle();
+    await sql`update outbox.candles set closes_at = now() - interval '1 second'
+      where instrument_id = feed.instrument_id(${symbol})`;
+    await feed.recordTicks('slow', [await quoteOfAge(sql, symbol, '45 seconds', 5)]);
+    expect(await outbox.closeCandles()).toBe(1);
+    expect(await capturedOf(sql, symbol)).toMatchObject([{ close: 1, is_closed: true }]);
+    await capture(sql);
+  });
+
   it('does not wait for changes of other minutes and instruments', async () => {
     const { symbol } = await formingCandle();
     const other = await addInstrument(sql);

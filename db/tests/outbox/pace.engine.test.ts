@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { createFeed } from '../../../workers/ingest/feed.ts';
 import { createOutbox } from '../../../workers/publish/outbox.ts';
 import { addInstrument, capture, describeOnEngine } from '../support/database.ts';
-import { subscribe } from '../support/outbox.ts';
+import { hasWork, subscribe } from '../support/outbox.ts';
 import { tickOf } from '../support/ticks.ts';
 
 describeOnEngine('A subscription with a pace', ({ sql }) => {
@@ -93,12 +93,12 @@ describeOnEngine('A subscription with a pace', ({ sql }) => {
     const { symbol, name, now } = await formingCandle();
     await change(symbol, now, 1);
     for (const each of await outbox.claimDeliveries(10_000)) await outbox.markSent([each]);
-    expect(await outbox.hasWork()).toBe(false);
+    expect(await hasWork(sql)).toBe(false);
     const [queue] = await sql`
       select pending::int, oldest_pending_at, forming_every::text from ops.queues where subscription = ${name}`;
     expect(queue).toEqual({ pending: 0, oldest_pending_at: null, forming_every: '01:00:00' });
     await passTime(name);
-    expect(await outbox.hasWork()).toBe(true);
+    expect(await hasWork(sql)).toBe(true);
     await outbox.markSent(await claim(name));
   });
 

@@ -110,27 +110,3 @@ describeOnEngine('What was sent', ({ sql }) => {
     expect(await outbox.claimDeliveries(10_000)).toHaveLength(2);
   });
 });
-
-describeOnEngine('outbox.has_work', ({ sql }) => {
-  const feed = createFeed(sql);
-  const outbox = createOutbox(sql, sql);
-
-  it('says whether anything changed, has to be closed, or waits to be sent now', async () => {
-    expect(await outbox.hasWork()).toBe(false);
-    const symbol = await addInstrument(sql);
-    const name = await subscribe(sql, symbol);
-    await feed.recordTicks('manual', [tickOf(symbol, at('10:00:00'), { bid: 1 })]);
-    expect(await outbox.hasWork(), 'a mark').toBe(true);
-    await capture(sql);
-    expect(await outbox.hasWork(), 'a delivery').toBe(true);
-    await sql`update outbox.subscriptions set is_paused = true where name = ${name}`;
-    expect(await outbox.hasWork(), 'a paused delivery').toBe(false);
-    await sql`update outbox.subscriptions set is_paused = false where name = ${name}`;
-    const claimed = await outbox.claimDeliveries(10);
-    expect(await outbox.hasWork(), 'a leased delivery').toBe(false);
-    await outbox.markSent(claimed);
-    expect(await outbox.hasWork(), 'nothing').toBe(false);
-    await sql`update outbox.candles set is_closed = false`;
-    expect(await outbox.hasWork(), 'a candle to close').toBe(true);
-  });
-});

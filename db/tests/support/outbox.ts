@@ -15,6 +15,13 @@ export async function subscribe(
   return name;
 }
 
+/** Whether there is something to do for a publisher now. */
+export async function hasWork(sql: Sql): Promise<boolean> {
+  const [row] = await sql<{ has_work: boolean }[]>`
+    select coalesce(outbox.next_work_at() <= clock_timestamp(), false) as has_work`;
+  return row?.has_work ?? false;
+}
+
 export interface Captured {
   readonly timeframe: string;
   readonly bucket: string;

@@ -1,71 +1,73 @@
 import type { Sql } from '../../../db/runtime/database.ts';
 import type { Logger } from '../../../db/runtime/logger.ts';
-import type { Queue } from '../../queue.ts';
-import { makeQueue } from '../deliver.ts';
 import type { Outbox } from '../outbox.ts';
 
 /**
- * Once a minute: store the candles that became quiet, free dead workers, forget what is old, and make
- * the queues that are missing, so that a lost one is filled again in a quiet market too. What may take
- * long, old ticks and yesterday's candles, goes on beside it, one at a time.
+ * When something changed, at most once a minute: store the candles that became quiet, free dead workers and
+ * forget what is old. What may take long, old ticks and yesterday's candles, goes on beside it, one at a time.
+ * A step that could not be done leaves the run unfinished, so that there is another one.
  */
 export function maintain(parts: {
   outbox: Outbox;
-  queue: Queue;
   sql: Sql;
   logger: Logger;
   signal: AbortSignal;
 }): () => Promise<void> {
-  const { outbox, queue, sql, logger, signal } = parts;
+  const { outbox, sql, logger, signal } = parts;
   let isStoring = false;
 
-  async function makeMissingQueues(): Promise<void> {
-    try {
-      for (const name of await outbox.queues()) {
-        queue.forget(name);
-        if ((await queue.find(name)) === undefined) await makeQueue(name, parts);
-      }
-    } catch (error) {
-      logger.debug({ err: error }, 'queues cannot be looked at');
-    }
-  }
-
   /** A refresh by somebody else is no failure: the next minute tries again. */
-  async function store(step: string, run: () => Promise<void>): Promise<void> {
+  async function store(step: string, run: () => Promise<void>): Promise<boolean> {
     try {
       await run();
       await sql`select ops.note_maintenance(${step})`;
+      return true;
     } catch (error) {
-      if (signal.aborted || (error as { code?: string }).code === '55P03') return;
+      if (signal.aborted || (error as { code?: string }).code === '55P03') return false;
       const reason = error instanceof Error ? error.message : String(error);
       logger.warn({ step, reason }, 'maintenance failed, the next minute tries again');
       await sql`select ops.note_maintenance(${step}, ${reason})`;
+      return false;
     }
   }
 
-  async function storeAll(): Promise<void> {
-    if (isStoring) return;
+  async function storeAll(): Promise<boolean> {
+    if (isStoring) return false;
     isStoring = true;
     try {
-      await store('apply_storage', outbox.applyStorage);
-      await store('reconcile', outbox.reconcileYesterday);
-    } catch (error) {
-      logger.debug({ err: error }, 'no maintenance');
+      const isApplied = await store('apply_storage', outbox.applyStorage);
+      return (await store('reconcile', outbox.reconcileYesterday)) && isApplied;
     } finally {
       isStoring = false;
     }
   }
 
-  return async () => {
-    void storeAll();
-    await makeMissingQueues();
+  async function advance(): Promise<boolean> {
     try {
       await outbox.advanceCandles();
+      return true;
     } catch (error) {
-      if ((error as { code?: string }).code !== '55P03') throw error;
+      if ((error as { code?: string }).code === '55P03') return false;
+      throw error;
     }
+  }
+
+  return async () => {
+    const [begun] = await sql<{ revisions: string | null }[]>`
+      select ops.begin_maintenance() as revisions`;
+    const revisions = begun?.revisions ?? null;
+    if (revisions === null) return;
+    const stored = storeAll();
+    // It is waited for below, unless what comes before fails.
+    stored.catch(() => undefined);
+    const isAdvanced = await advance();
     await sql`select ops.reap_workers()`;
     const purged = await outbox.purge();
     if (purged > 0) logger.debug({ purged }, 'old deltas forgotten');
+    stored
+      .then(async isStored => {
+        if (isStored && isAdvanced) await sql`select ops.end_maintenance(${revisions}::bigint)`;
+      })
+      .catch((error: unknown) => logger.debug({ err: error }, 'no maintenance'));
   };
 }

@@ -26,8 +26,10 @@ export function publishDeltas(parts: {
   queue: Queue;
   logger: Logger;
   signal: AbortSignal;
+  /** Called when the passes have come to rest. */
+  onRest: () => void;
 }): () => Promise<void> {
-  const { outbox, logger, signal } = parts;
+  const { outbox, logger, signal, onRest } = parts;
   const keepStored = createStoring(parts, passAgain);
   const senders = createSenders(parts);
   let isRunning = false;
@@ -69,6 +71,7 @@ export function publishDeltas(parts: {
     } finally {
       isRunning = false;
     }
+    onRest();
   }
 
   /** Beside graphile-worker's jobs: what fails here is tried again by the next one. */

@@ -1,0 +1,18 @@
+create or replace function feed.tg_storage__want_maintenance()
+returns trigger
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform nextval('outbox.change_revision');
+  return null;
+end
+$$;
+
+comment on function feed.tg_storage__want_maintenance() is
+  'An edit of storage settings counts as a change, after which maintenance is due.';
+
+create or replace trigger _200_want_maintenance
+  after update of compress_after, retain_for on feed.storage
+  for each statement execute function feed.tg_storage__want_maintenance();
