@@ -13,7 +13,15 @@ describeOnEngine('recordBatch', ({ sql }) => {
   it.each([
     ['a time that is none', { observedAt: 'no time' }],
     ['a seq that is no whole number', { seq: 1.5 }],
+    ['a time that looks like two elements', { observedAt: '2026-01-01T00:00:00Z,"2026-01-01' }],
+    ['a time that ends the array', { observedAt: '"}' }],
     ['a symbol with a zero character', { symbol: 'A\0B' }],
+    ['a symbol that looks like two elements', { symbol: 'A","B\\' }],
+    ['a symbol that ends the array', { symbol: '\\"}' }],
+    ['a symbol that is no well-formed text', { symbol: '\uD800' }],
+    ['no symbol', { symbol: '' }],
+    ['a symbol like a null', { symbol: 'NULL' }],
+    ['a price that is no number', { bid: Number.NaN }],
   ])('keeps aside the one tick with %s and stores the rest of its batch', async (_, fault) => {
     const symbol = await addInstrument(sql);
     const ticks = ticksOf(symbol, 100);

@@ -5,6 +5,9 @@
 -- its instruments, as a live one does, has nothing to conflict with and is inserted without it: 20
 -- instead of 30 ms for 5,000 ticks on TimescaleDB. Should another writer be faster, or a key come
 -- twice in the batch, the unique key says so and the batch is stored the slow way.
+--
+-- The arrays are unnested side by side in a select list: in FROM each is first written to a store of its
+-- own, 2.8 instead of 0.8 ms for 5,000 ticks.
 create or replace function feed.record_ticks(
   source text,
   symbols text[],
@@ -38,26 +41,15 @@ begin
       using errcode = 'ARRAY';
   end if;
 
-  select not exists (
-    select from (
-      select i.instrument_id, min(t.observed_at) as observed_at
-      from unnest(symbols, observed_ats) as t(symbol, observed_at)
-      join feed.instruments as i on i.symbol = t.symbol
-      group by i.instrument_id
-    ) as oldest
-    cross join lateral (
-      select from feed.ticks as s
-      where s.instrument_id = oldest.instrument_id and s.observed_at >= oldest.observed_at
-      limit 1
-    ) as stored
-  ) into is_newest;
-
+  is_newest := feed.is_after_stored(symbols, observed_ats);
   if is_newest then
     begin
       insert into feed.ticks (instrument_id, observed_at, seq, bid, ask, last, size)
       select i.instrument_id, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size
-      from unnest(symbols, observed_ats, seqs, bids, asks, lasts, sizes)
-        as t(symbol, observed_at, seq, bid, ask, last, size)
+      from (
+        select unnest(symbols) as symbol, unnest(observed_ats) as observed_at, unnest(seqs) as seq,
+          unnest(bids) as bid, unnest(asks) as ask, unnest(lasts) as last, unnest(sizes) as size
+      ) as t
       join feed.instruments as i on i.symbol = t.symbol
       cross join lateral feed.tick_fault(
         record_ticks.source, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest, oldest) as v

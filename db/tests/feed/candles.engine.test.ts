@@ -33,6 +33,8 @@ const tick = fc
     size: fc.option(fc.double({ min: 0, max: 1_000, noNaN: true })),
   })
   .filter(({ bid, ask, last }) => bid !== null || ask !== null || last !== null);
+const sortKey = (each: { observedAt: string; seq: number }): string =>
+  `${each.observedAt} ${String(each.seq).padStart(13, '0')}`;
 /** Batches, and what happens after each. */
 const history = fc.array(
   fc.record({
@@ -64,6 +66,63 @@ describeOnEngine('feed.candles', ({ sql }) => {
       }),
       { numRuns: 12 },
     );
+  });
+
+  it('equals the aggregate of a stream that comes in order but for a few late ticks', async () => {
+    const stream = fc.array(fc.record({ tick, isLate: fc.boolean(), isEnd: fc.boolean() }), {
+      minLength: 2,
+      maxLength: 40,
+    });
+    await fc.assert(
+      fc.asyncProperty(stream, async drawn => {
+        const symbols = [await addInstrument(sql), await addInstrument(sql)];
+        const inOrder = drawn
+          .map((each, index) => ({ ...each, symbol: symbols[index % 2] ?? '' }))
+          .sort((a, b) => (sortKey(a.tick) < sortKey(b.tick) ? -1 : 1));
+        const batches: Tick[][] = [[]];
+        const late: Tick[] = [];
+        for (const { tick: each, symbol, isLate, isEnd } of inOrder) {
+          const whole = { ...each, symbol };
+          if (isLate && late.length < 3) late.push(whole);
+          else batches.at(-1)?.push(whole);
+          if (isEnd) batches.push(late.length === 3 ? late.splice(0) : []);
+        }
+        batches.push(late);
+        for (const batch of batches) await feed.recordTicks('manual', batch);
+        await capture(sql);
+        for (const symbol of symbols) await expectCandlesOf(sql, symbol, batches.flat());
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  it('counts each tick once when one statement inserts twice, and when a transaction goes on', async () => {
+    const symbol = await addInstrument(sql);
+    const quote = (second: number): Tick => ({
+      symbol,
+      observedAt: `2026-01-07T10:00:0${second}.500000Z`,
+      seq: 0,
+      bid: 1 + second,
+      ask: 2 + second,
+      last: null,
+      size: 1,
+    });
+    const insert = (second: number) =>
+      `insert into feed.ticks (instrument_id, observed_at, bid, ask, size)
+       values (feed.instrument_id('${symbol}'), '${quote(second).observedAt}', ${1 + second}, ${2 + second}, 1)`;
+    await withSessions(sql, async ({ sql: session }) => {
+      await session`begin`;
+      await session.unsafe(`with first as (${insert(2)} returning 1) ${insert(1)}`);
+      await session.unsafe(insert(3));
+      await session`savepoint before_four`;
+      await session.unsafe(insert(4));
+      await session`rollback to before_four`;
+      await session.unsafe(insert(5));
+      await session.unsafe(insert(0));
+      await session`commit`;
+    });
+    await capture(sql);
+    await expectCandlesOf(sql, symbol, [0, 1, 2, 3, 5].map(quote));
   });
 
   it('orders ticks of the same microsecond by seq', async () => {

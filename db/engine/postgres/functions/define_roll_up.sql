@@ -10,8 +10,15 @@
 -- Writers of one instrument wait for each other (advisory lock), and each statement below sees what
 -- was committed before it began: else two writers of one second would both miss the other's ticks.
 --
+-- Write feed.roll_up(ticks) too, for ticks that were just stored: those of an instrument that has none after
+-- them, as a live batch has, are merged into their candles; of any other instrument all are recomputed. A
+-- merge costs the new ticks alone. Recomputing 20 instruments cost the ticks of their whole second and 60
+-- candles of their minute with every batch: 14 ms for 27 ticks at 1,000 a second, 79 ms at 10,000. Only
+-- after the wait for other writers is known what is newest.
+--
 -- Written out for the timeframes there are, so that its plans are cached: as dynamic SQL,
 -- planning took most of the time of a small statement. jit is off: compiling takes longer than running.
+-- enable_seqscan is off: a plan made while there were few ticks read all of them with every batch.
 create or replace function feed.define_roll_up()
 returns void
 language plpgsql
@@ -22,12 +29,46 @@ declare
   measures text;
   columns text;
   assignments text;
+  merges text;
   body text := '';
+  merge_body text := '';
+  declarations text := '';
 begin
   for level in select t.timeframe, t.width, t.built_from from feed.timeframes as t order by t.width loop
     select m.columns, m.measures into columns, measures from feed.candle_measures(level.built_from) as m;
     select string_agg(format('%1$s = excluded.%1$s', trim(c)), ', ') into assignments
     from string_to_table(columns, ',') as c;
+    -- No null is lost: a side that had no price yet has one now, or the other way round.
+    select string_agg(format(
+        case
+          when c like '%count' then '%1$s = c.%1$s + excluded.%1$s'
+          when c = 'volume' or c like '%sum' then '%1$s = coalesce(c.%1$s + excluded.%1$s, c.%1$s, excluded.%1$s)'
+          when c like '%open' then '%1$s = coalesce(c.%1$s, excluded.%1$s)'
+          when c like '%close' then '%1$s = coalesce(excluded.%1$s, c.%1$s)'
+          when c like '%high' then '%1$s = greatest(c.%1$s, excluded.%1$s)'
+          when c like '%low' then '%1$s = least(c.%1$s, excluded.%1$s)'
+        end, c), ', ') into merges
+    from (select trim(c) as c from string_to_table(columns, ',') as c) as c;
+    merge_body := merge_body || format(
+      $statement$
+  with added (instrument_id, bucket, %2$s) as materialized (
+    select s.instrument_id, date_bin(%4$L::interval, s.%5$I, '2000-01-03Z') as bucket, %3$s
+    from %6$s as s
+    group by 1, 2
+  ), merged as (
+    insert into feed.%1$I as c (instrument_id, bucket, %2$s)
+    select * from added order by instrument_id, bucket
+    on conflict (instrument_id, bucket) do update set %7$s
+  )
+  select array_agg(row(a.instrument_id, a.bucket, %8$s)::feed.%1$I) into added_%9$s from added as a;
+$statement$,
+      'candles_' || level.timeframe, columns, measures, level.width,
+      case when level.built_from is null then 'observed_at' else 'bucket' end,
+      case when level.built_from is null
+        then '(select t.*, (t.bid + t.ask) / 2 as mid from unnest(ticks) as t where t.instrument_id = any (newest_ids))'
+        else format('unnest(added_%s)', level.built_from) end,
+      merges, 'a.' || replace(columns, ', ', ', a.'), level.timeframe);
+    declarations := declarations || format(E'  added_%s feed.%I[];\n', level.timeframe, 'candles_' || level.timeframe);
     body := body || format(
       $statement$
   insert into feed.%1$I (instrument_id, bucket, %2$s)
@@ -60,14 +101,52 @@ returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set jit = off
+set enable_seqscan = off
 as %L$function$,
     E'begin\n  perform pg_advisory_xact_lock(hashtext(''feed.roll_up''), i.instrument_id)
   from (select distinct unnest(instrument_ids) as instrument_id order by 1) as i;\n' || body || 'end');
   comment on function feed.roll_up(int[], timestamptz[]) is
     'Recompute every candle that holds one of these ticks (instrument and observed_at, UTC), in every timeframe, from the ticks up. Written by feed.define_roll_up().';
   revoke execute on function feed.roll_up(int[], timestamptz[]) from public;
+  execute format(
+    $function$
+create or replace function feed.roll_up(ticks feed.ticks[])
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set jit = off
+set enable_seqscan = off
+as %L$function$,
+    E'declare\n  newest_ids int[];\n' || declarations || $body$begin
+  perform pg_advisory_xact_lock(hashtext('feed.roll_up'), i.instrument_id)
+  from (select distinct t.instrument_id from unnest(ticks) as t order by 1) as i;
+  select coalesce(array_agg(n.instrument_id), '{}') into newest_ids
+  from (
+    select t.instrument_id, count(*) as tick_count, min(t.observed_at) as observed_at from unnest(ticks) as t group by 1
+  ) as n
+  where n.tick_count = (
+    select count(*) from (
+      select from feed.ticks as s
+      where s.instrument_id = n.instrument_id and s.observed_at >= n.observed_at
+      limit n.tick_count + 1
+    ) as s
+  );
+  perform feed.roll_up(array_agg(t.instrument_id), array_agg(t.second))
+  from (
+    select distinct t.instrument_id, date_trunc('second', t.observed_at) as second
+    from unnest(ticks) as t
+    where t.instrument_id <> all (newest_ids)
+  ) as t
+  having count(*) > 0;
+  if newest_ids = '{}' then
+    return;
+  end if;
+$body$ || merge_body || 'end');
+  comment on function feed.roll_up(feed.ticks[]) is
+    'Bring ticks that this transaction has just stored, each given once, into every candle that holds them: merged where they are the newest of their instrument, else recomputed. Written by feed.define_roll_up().';
+  revoke execute on function feed.roll_up(feed.ticks[]) from public;
 end
 $define$;
 
 comment on function feed.define_roll_up() is
-  'Prepare what keeps the candles, after the timeframes changed. Plain PostgreSQL: writes feed.roll_up.';
+  'Prepare what keeps the candles, after the timeframes changed. Plain PostgreSQL: writes both functions feed.roll_up.';

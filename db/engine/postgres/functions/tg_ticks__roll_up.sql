@@ -5,12 +5,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform feed.roll_up(array_agg(t.instrument_id), array_agg(t.second))
-  from (
-    select distinct n.instrument_id, date_trunc('second', n.observed_at) as second
-    from new_ticks as n
-  ) as t
-  having count(*) > 0;
+  perform feed.roll_up(array_agg(row(n.*)::feed.ticks)) from new_ticks as n having count(*) > 0;
   return null;
 end
 $$;
