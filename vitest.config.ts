@@ -3,11 +3,12 @@ import { defineConfig } from 'vitest/config';
 /**
  * `unit` needs no database of the suite's. `*.engine.test.ts` runs twice, once on each engine; the
  * TimescaleDB run needs TEST_TIMESCALE_URL or a local PostgreSQL that has the extension.
+ * `*.engines.test.ts` compares the two.
  */
-const engine = (name: 'postgres' | 'timescaledb') => ({
+const engine = (name: 'postgres' | 'timescaledb' | 'engines') => ({
   test: {
     name,
-    include: ['**/*.engine.test.ts'],
+    include: [name === 'engines' ? '**/*.engines.test.ts' : '**/*.engine.test.ts'],
     globalSetup: [`db/tests/support/${name}.ts`],
     testTimeout: 120_000,
     hookTimeout: 120_000,
@@ -23,13 +24,14 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['**/*.test.ts'],
-          exclude: ['**/*.engine.test.ts', '**/node_modules/**'],
+          exclude: ['**/*.engine.test.ts', '**/*.engines.test.ts', '**/node_modules/**'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
       },
       engine('postgres'),
       engine('timescaledb'),
+      engine('engines'),
     ],
   },
 });

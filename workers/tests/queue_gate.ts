@@ -2,8 +2,11 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 
-/** What becomes of requests about a queue: no answer at all, or the answer of a queue without rights. */
-export type GateFault = 'hang' | 'refuse';
+/**
+ * What becomes of requests about a queue: no answer at all, the answer of a queue without rights, or of one
+ * that takes no message as it is.
+ */
+export type GateFault = 'hang' | 'refuse' | 'reject';
 
 /** An SQS endpoint in front of the emulator, where single queues can break. */
 export interface QueueGate {
@@ -20,7 +23,7 @@ export async function openQueueGate(target: string): Promise<QueueGate> {
   const server = createServer((request, response) => {
     void (async () => {
       const body = await buffer(request);
-      const { QueueName, QueueUrl = '' } = JSON.parse(body.toString() || '{}');
+      const { QueueName, QueueUrl = '', Entries } = JSON.parse(body.toString() || '{}');
       const queueName: string = QueueName ?? String(QueueUrl).split('/').at(-1);
       const fault = faults.get(queueName);
       if (fault === 'hang') {
@@ -28,6 +31,15 @@ export async function openQueueGate(target: string): Promise<QueueGate> {
       } else if (fault === 'refuse') {
         response.writeHead(403, { 'content-type': 'application/x-amz-json-1.0' });
         response.end('{"__type":"com.amazonaws.sqs#AccessDenied","message":"Access is denied."}');
+      } else if (fault === 'reject' && Array.isArray(Entries)) {
+        const Failed = Entries.map(({ Id }) => ({
+          Id,
+          SenderFault: true,
+          Code: 'InvalidMessageContents',
+          Message: 'The message cannot be taken.',
+        }));
+        response.writeHead(200, { 'content-type': 'application/x-amz-json-1.0' });
+        response.end(JSON.stringify({ Successful: [], Failed }));
       } else {
         const headers = Object.entries(request.headers)
           .filter(([name]) => name.startsWith('x-amz') || name === 'content-type')

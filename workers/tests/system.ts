@@ -11,7 +11,7 @@ import { isMissingQueue } from '../queue.ts';
 import { openQueueGate, type QueueGate } from './queue_gate.ts';
 import { waitFor } from './wait.ts';
 
-export type WorkerName = 'ingest' | 'publish' | 'indicators';
+export type WorkerName = 'ingest' | 'publish' | 'indicators' | 'web';
 
 export interface WorkerProcess {
   readonly pid: number;
@@ -31,8 +31,12 @@ export interface System {
   readonly sqs: SQSClient;
   /** Stands between the processes and the queue. */
   readonly gate: QueueGate;
-  /** Resolves when the process says that it is ready. */
-  start(name: WorkerName, args?: readonly string[]): Promise<WorkerProcess>;
+  /** Resolves when the process says that it is ready; `env` are variables of its own. */
+  start(
+    name: WorkerName,
+    args?: readonly string[],
+    env?: Readonly<Record<string, string>>,
+  ): Promise<WorkerProcess>;
   /** Kills the newest process of this name. */
   kill9(name: WorkerName): Promise<void>;
   stopQueue(): Promise<void>;
@@ -67,7 +71,8 @@ export function spawnWorker(
   env: NodeJS.ProcessEnv,
   args: readonly string[] = [],
 ): WorkerProcess & { readonly child: ChildProcess } {
-  const child = spawn(process.execPath, [join(folder, name, 'main.ts'), ...args], {
+  const script = name === 'web' ? '../web/main.ts' : `${name}/main.ts`;
+  const child = spawn(process.execPath, [join(folder, script), ...args], {
     env,
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
@@ -121,12 +126,13 @@ export async function startSystem(database: {
     supervise() {
       isSupervised = true;
     },
-    async start(name, args = []) {
-      const worker = spawnWorker(name, workerEnvironment(database.url, gate.endpoint), args);
+    async start(name, args = [], env = {}) {
+      const given = workerEnvironment(database.url, gate.endpoint);
+      const worker = spawnWorker(name, { ...given, ...env }, args);
       workers.push({ name, worker });
       worker.child.once('exit', code => {
         if (!isSupervised || code === 0 || code === null) return;
-        restarts.push(system.start(name, args));
+        restarts.push(system.start(name, args, env));
       });
       const ready = await Promise.race([
         once(worker.child, 'message').then(() => true),

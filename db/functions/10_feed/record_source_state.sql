@@ -1,3 +1,5 @@
+-- A connection alone is no sign of life: a source that takes connections and sends nothing is connected anew
+-- again and again, and as silent as before.
 create or replace function feed.record_source_state(source text, state text, reason text default null)
 returns void
 language sql
@@ -10,7 +12,7 @@ as $$
     state = excluded.state,
     reason = excluded.reason,
     changed_at = case when s.state = excluded.state then s.changed_at else excluded.changed_at end,
-    alive_at = coalesce(excluded.alive_at, s.alive_at)
+    alive_at = case when s.state = 'stopped' then coalesce(excluded.alive_at, s.alive_at) else coalesce(s.alive_at, excluded.alive_at) end
 $$;
 
 comment on function feed.record_source_state(text, text, text) is

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, inject } from 'vitest';
 import { openDatabase, type Sql } from '../../runtime/database.ts';
 import { createLogger } from '../../runtime/logger.ts';
-import { databaseUrl, withAdmin } from './template.ts';
+import { databaseUrl, type TestEngine, withAdmin } from './template.ts';
 
 /** A database of one test file. */
 export interface TestDatabase {
@@ -21,11 +21,35 @@ export const testLogger = createLogger('test', process.env.TEST_LOG_LEVEL ?? 'si
  * Skipped when the engine is not here.
  */
 export function describeOnEngine(name: string, body: (database: TestDatabase) => void): void {
-  const { engine, adminUrl, template } = inject('engine');
-  if (adminUrl === undefined) {
-    describe.skip(`${name} (${engine} is not here)`, () => body(absentDatabase(engine)));
+  const engine = inject('engine');
+  if (engine.adminUrl === undefined) {
+    describe.skip(`${name} (${engine.engine} is not here)`, () =>
+      body(absentDatabase(engine.engine)));
     return;
   }
+  describe(name, () => body(ownDatabase(engine)));
+}
+
+/** Describes what is the same on both engines, with a fresh database on each; skipped when one is not here. */
+export function describeOnBothEngines(
+  name: string,
+  body: (postgres: TestDatabase, timescaledb: TestDatabase) => void,
+): void {
+  const engines = inject('engines');
+  const absent = engines.find(each => each.adminUrl === undefined);
+  const databaseOn = (engine: TestDatabase['engine']): TestDatabase => {
+    const found = engines.find(each => each.engine === engine);
+    return absent !== undefined || found === undefined
+      ? absentDatabase(engine)
+      : ownDatabase(found);
+  };
+  const whole = () => body(databaseOn('postgres'), databaseOn('timescaledb'));
+  if (absent === undefined) describe(name, whole);
+  else describe.skip(`${name} (${absent.engine} is not here)`, whole);
+}
+
+/** Made before and dropped after the tests of the block that asks for it. */
+function ownDatabase({ engine, adminUrl = '', template }: TestEngine): TestDatabase {
   const databaseName = `foresight_test_${process.pid}_${randomBytes(4).toString('hex')}`;
   const url = databaseUrl(adminUrl, databaseName);
   const opened: Sql[] = [];
@@ -40,19 +64,17 @@ export function describeOnEngine(name: string, body: (database: TestDatabase) =>
     opened.push(sql);
     return sql;
   };
-  describe(name, () => {
-    const sql = open();
-    beforeAll(async () => {
-      await withAdmin(adminUrl, admin => cloneTemplate(admin, databaseName, template));
-    });
-    afterAll(async () => {
-      await Promise.all(opened.map(connection => connection.end({ timeout: 1 })));
-      await withAdmin(adminUrl, admin =>
-        admin.query(`drop database if exists ${databaseName} with (force)`),
-      );
-    });
-    body({ engine, url, sql, as: role => open(role) });
+  const sql = open();
+  beforeAll(async () => {
+    await withAdmin(adminUrl, admin => cloneTemplate(admin, databaseName, template));
   });
+  afterAll(async () => {
+    await Promise.all(opened.map(connection => connection.end({ timeout: 1 })));
+    await withAdmin(adminUrl, admin =>
+      admin.query(`drop database if exists ${databaseName} with (force)`),
+    );
+  });
+  return { engine, url, sql, as: role => open(role) };
 }
 
 /** An empty database of the engine of this run, for as long as `use` takes. */

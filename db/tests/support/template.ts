@@ -1,5 +1,5 @@
+import { randomBytes } from 'node:crypto';
 import pg from 'pg';
-import type { TestProject } from 'vitest/node';
 import { migrate } from '../../migrate.ts';
 import { createLogger } from '../../runtime/logger.ts';
 
@@ -15,23 +15,31 @@ export interface TestEngine {
 declare module 'vitest' {
   export interface ProvidedContext {
     engine: TestEngine;
+    engines: readonly TestEngine[];
   }
 }
 
-/** Migrates a template database once for the whole run. */
+/** Makes an engine ready, says what its tests need to know, and returns how to put it away. */
+export type EngineSetup = (
+  provide: (engine: TestEngine) => void,
+  project: string,
+) => Promise<() => Promise<void>>;
+
+/** Migrates a template database once for the whole project. */
 export async function provideTemplate(
-  project: TestProject,
+  provide: (engine: TestEngine) => void,
+  project: string,
   engine: TestEngine['engine'],
   adminUrl: string,
 ): Promise<() => Promise<void>> {
-  const template = `foresight_test_template_${process.pid}`;
+  const template = `foresight_test_template_${process.pid}_${randomBytes(4).toString('hex')}`;
   await withAdmin(adminUrl, admin => admin.query(`create database ${template} template template0`));
   const url = databaseUrl(adminUrl, template);
   await migrate({ url, logger: createLogger('test', 'silent') });
   const version = await withAdmin(url, admin =>
     admin.query('select feed.engine_version() as name'),
   );
-  console.info(`*** tests of the project "${engine}" run on ${version.rows[0]?.name}`);
+  console.info(`*** tests of the project "${project}" run on ${version.rows[0]?.name}`);
   await withAdmin(adminUrl, async admin => {
     // A background worker in the template would make copying it fail.
     await admin.query(`alter database ${template} allow_connections false`);
@@ -39,7 +47,7 @@ export async function provideTemplate(
       template,
     ]);
   });
-  project.provide('engine', { engine, adminUrl, template });
+  provide({ engine, adminUrl, template });
   return async () => {
     await withAdmin(adminUrl, admin =>
       admin.query(`drop database if exists ${template} with (force)`),

@@ -13,29 +13,33 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { asAccount, chooseAccount } from '../../embedded/account.ts';
-import { provideTemplate } from './template.ts';
+import { type EngineSetup, provideTemplate } from './template.ts';
+
+export default function setup(project: TestProject): Promise<() => Promise<void>> {
+  return setUpTimescaledb(engine => project.provide('engine', engine), project.name);
+}
 
 /**
  * The TimescaleDB of TEST_TIMESCALE_URL, or a throw-away cluster of a local PostgreSQL that has the
  * extension. Without either the engine's tests are skipped, and this says so.
  */
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+export const setUpTimescaledb: EngineSetup = async (provide, project) => {
   const given = process.env.TEST_TIMESCALE_URL;
   if (given !== undefined && given !== '') {
-    return provideTemplate(project, 'timescaledb', given);
+    return provideTemplate(provide, project, 'timescaledb', given);
   }
   const bin = findInstallation();
   if (bin === undefined) {
     console.warn(
-      '\n*** TimescaleDB is not here: every test of the project "timescaledb" is SKIPPED.\n' +
+      `\n*** TimescaleDB is not here: every test of the project "${project}" is SKIPPED.\n` +
         '*** Set TEST_TIMESCALE_URL to a superuser of a server that has it, or install it locally.\n',
     );
-    project.provide('engine', { engine: 'timescaledb', adminUrl: undefined, template: '' });
+    provide({ engine: 'timescaledb', adminUrl: undefined, template: '' });
     return async () => undefined;
   }
   const cluster = await startCluster(bin);
   try {
-    const dropTemplate = await provideTemplate(project, 'timescaledb', cluster.url);
+    const dropTemplate = await provideTemplate(provide, project, 'timescaledb', cluster.url);
     return async () => {
       await dropTemplate();
       cluster.stop();
@@ -44,7 +48,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     cluster.stop();
     throw error;
   }
-}
+};
 
 /** The program folder of the newest local PostgreSQL that has the extension. */
 export function findInstallation(): string | undefined {

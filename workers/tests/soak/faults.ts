@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DeleteQueueCommand, GetQueueUrlCommand } from '@aws-sdk/client-sqs';
 import type { Action } from './actions.ts';
-import type { Health } from './health.ts';
+import { type Health, readiness } from './health.ts';
+import { inTransaction, stubbornly } from './operator.ts';
 import type { FaultProxy, ProxyFault } from './proxy.ts';
 import type { Random } from './random.ts';
 import { processNames, type World } from './world.ts';
@@ -40,7 +41,15 @@ export const faults: readonly Action[] = [
         try {
           await sleep(isLong ? random.int(19_000, 25_000) : random.int(1_000, 6_000));
           if (isLong && isAlive(pid)) {
-            health.expectShown(`${name} stopped`, new RegExp(`process ${name} is not`), since);
+            const step = { publish: 'tick to delta', indicators: 'queue to indicator' }[
+              name as string
+            ];
+            const signs = { fault: new RegExp(`process ${name} is not`) };
+            health.expectShown(
+              `${name} frozen`,
+              step === undefined ? signs : { ...signs, step },
+              since,
+            );
           }
         } finally {
           kill(pid, 'SIGCONT');
@@ -101,13 +110,9 @@ export const faults: readonly Action[] = [
         await sleep(awayMs);
         // The sessions of a dead server take a moment to see that it is dead.
         if (awayMs < 1_500) return;
-        const isReady = await readiness(world);
-        const count = health.countOf('database away');
-        if (isReady === undefined) count.unseen += 1;
-        else if (isReady) {
-          count.missed += 1;
+        const said = await readiness(world);
+        if (said === 'ready\n')
           health.missed.push('the database was away and /readyz said that all is well');
-        } else count.shown += 1;
       } finally {
         await world.server.ensureRunning();
       }
@@ -150,13 +155,109 @@ export const faults: readonly Action[] = [
       const isLong = random.chance(0.5);
       const queue = isLong ? first : random.pick(queues);
       const since = Date.now();
-      world.queues.gate.set(queue, random.pick(['hang', 'refuse']));
+      const fault = random.pick(['hang', 'refuse'] as const);
+      world.queues.gate.set(queue, fault);
       try {
         await sleep(isLong ? random.int(19_000, 23_000) : random.int(1_000, 6_000));
-        const pattern = new RegExp(`subscription ${queue} |process publish is not`);
-        if (isLong) health.expectShown('queue broken', pattern, since);
+        const signs = { fault: new RegExp(`subscription ${queue} |process publish is not`), queue };
+        if (isLong) health.expectShown(`queue ${fault}s`, signs, since);
       } finally {
         world.queues.gate.set(queue, undefined);
+      }
+    },
+  },
+  {
+    kind: 'messages refused for good',
+    weight: 0.7,
+    group: 'queue',
+    run: async ({ world, random, queues, health }) => {
+      const queue = random.pick(queues);
+      const since = Date.now();
+      world.queues.gate.set(queue, 'reject');
+      try {
+        await sleep(random.int(3_000, 17_000));
+        // A publisher that was killed meanwhile has sent nothing.
+        const [letters] = await world.query<{ count: number }>(
+          'select count(*)::int as count from outbox.dead_letters',
+        );
+        if (letters !== undefined && letters.count > 0) {
+          await sleep(1_500);
+          health.expectShown('messages refused for good', { fault: /dead_letters/ }, since);
+        }
+      } finally {
+        world.queues.gate.set(queue, undefined);
+        // What is on its way is refused too.
+        await sleep(1_000);
+        await stubbornly(() => world.query('select ops.redrive(null)'));
+      }
+    },
+  },
+  {
+    kind: 'queue server down for long',
+    weight: 0.5,
+    group: 'queue server',
+    isOutage: true,
+    run: async ({ world, random, queues: [queue = ''], health }) => {
+      const since = Date.now();
+      await world.queues.stop();
+      try {
+        await sleep(random.int(19_000, 23_000));
+        const fault = /subscription soak-all |process publish is not/;
+        health.expectShown('queue server down', { fault, queue }, since);
+      } finally {
+        await world.queues.start();
+      }
+    },
+  },
+  {
+    kind: 'postgres out of reach for long',
+    weight: 0.5,
+    group: 'network postgres',
+    isOutage: true,
+    run: async ({ world, random, health }) => {
+      const fault = random.pick(['refuse', 'swallow'] as const);
+      const since = Date.now();
+      world.postgresProxy.set(fault);
+      if (fault === 'refuse') world.postgresProxy.reset();
+      try {
+        await sleep(random.int(19_000, 23_000));
+        const signs = { fault: /process (ingest|publish|indicators) is not/ };
+        health.expectShown(`postgres out of reach (${fault})`, signs, since);
+      } finally {
+        world.postgresProxy.set(undefined);
+        // What was swallowed is missing for ever.
+        world.postgresProxy.reset();
+      }
+    },
+  },
+  {
+    kind: 'captures wait for a lock',
+    weight: 0.5,
+    group: 'lock',
+    isOutage: true,
+    run: ({ world, random, health }) =>
+      inTransaction(world, async client => {
+        await client.query(`set local lock_timeout = '5s'`);
+        await client.query(`select pg_advisory_xact_lock(hashtext('outbox.capture_deltas'))`);
+        const since = Date.now();
+        await sleep(random.int(19_000, 23_000));
+        const signs = { fault: /^changes of |process publish is not/m, step: 'tick to delta' };
+        health.expectShown('captures wait', signs, since);
+      }),
+  },
+  {
+    kind: 'price source silent for long',
+    weight: 0.7,
+    group: 'stream',
+    run: async ({ world: { oanda }, random, health }) => {
+      const since = Date.now();
+      oanda.goSilent(true);
+      try {
+        await sleep(random.int(19_000, 23_000));
+        const signs = { fault: /source oanda |process ingest is not/ };
+        health.expectShown('source silent', signs, since);
+      } finally {
+        oanda.goSilent(false);
       }
     },
   },
@@ -240,16 +341,6 @@ async function sessions(world: World): Promise<number[]> {
     where a.datname = current_database() and a.application_name like 'foresight%'
       and a.backend_type = 'client backend' order by a.backend_start`);
   return rows.map(({ pid }) => pid);
-}
-
-/** Undefined when the page's process does not answer. */
-async function readiness(world: World): Promise<boolean | undefined> {
-  try {
-    const signal = AbortSignal.timeout(3_000);
-    return (await fetch(`${world.webUrl}/readyz`, { signal })).status === 200;
-  } catch {
-    return undefined;
-  }
 }
 
 export function kill(pid: number | undefined, signal: NodeJS.Signals): void {

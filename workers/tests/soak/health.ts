@@ -1,63 +1,153 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { World } from './world.ts';
+import type { Watcher } from './subscribers.ts';
+import { processNames, type World } from './world.ts';
 
 /** What the system said of itself, once a second, and how large it was. */
 export interface Health {
-  /** Counts whether a fault that lasted was shown within the fifteen seconds in which it has to be. */
-  expectShown(what: string, pattern: RegExp, since: number): void;
+  /** An action begins; the returned function says that it has ended. */
+  acted(kind: string): () => void;
+  /**
+   * To be called as a fault that began at `since` ends: counts whether and when each view told it within the
+   * fifteen seconds in which it has to, and from now on how long each goes on to.
+   */
+  expectShown(what: string, signs: Signs, since: number): void;
+  /**
+   * Everything works: from now on `ops.status` may name nothing without a cause, nor be content while this
+   * subscriber lags behind what was acknowledged.
+   */
+  expectTruth(subscriber: Watcher, acknowledgedUntil: () => number): void;
   /** Resolves when a price that is newer than `since` is an indicator value. */
   recovered(since: number, deadlineMs: number): Promise<number | undefined>;
   readonly shown: Record<string, ShownCount>;
-  countOf(what: string): ShownCount;
   readonly missed: string[];
+  /** What was named without a cause, or not named though something was wrong. */
+  readonly untrue: Set<string>;
   readonly largest: { memoryMb: Record<string, number>; tableMb: Record<string, number> };
   /** Longest time that a session was idle in a transaction. */
   idleInTransactionSeconds(): number;
   stop(): Promise<void>;
 }
 
-interface ShownCount {
+/** How a fault shows. */
+export interface Signs {
+  /** In ops.status and in the answer of /readyz. */
+  readonly fault?: RegExp;
+  /** The step of ops.lag that falls behind. */
+  readonly step?: string;
+  /** The subscription of ops.queues that waits. */
+  readonly queue?: string;
+}
+
+export const views = ['ops.status', '/readyz', 'ops.lag', 'ops.queues'] as const;
+export type View = (typeof views)[number];
+
+export interface ShownCount {
+  times: number;
   shown: number;
   missed: number;
   /** Nobody could ask. */
   unseen: number;
+  /** How often each view told it, after how long, and for how long after its end. */
+  readonly by: Record<View, { shownMs: number[]; clearMs: number[]; neverClear: number }>;
 }
 
 interface Observation {
   readonly at: number;
-  readonly faults: string;
+  readonly faults: readonly string[];
+  readonly lag: Readonly<Record<string, number | null>>;
+  readonly queues: Readonly<Record<string, number | null>>;
+  /** Absent: the page's process gave no answer. */
+  readonly readyz: string | undefined;
 }
 
 const deadlineMs = 17_000;
+/** What waits longer than this is more than on its way. */
+const lagSeconds = 5;
+/** As long as a fault may show after what was done has ended: to show, to go on, to be clean again. */
+const causeMs = 60_000;
+const clearDeadlineMs = 60_000;
+/** A subscriber that is this far behind has to be told of. */
+const behindMs = 20_000;
+
+const server = 'postgres|session|lock held|migrate|snapshot|timeframe|storage|captures';
+const queues = 'sqs|queue|publish|subscription|republish|refused for good';
+/** Which actions can be the cause of which fault. */
+const causes: readonly (readonly [RegExp, RegExp])[] = [
+  ...processNames.map(
+    name => [new RegExp(`^process ${name} `), new RegExp(`${name}|${server}`)] as const,
+  ),
+  [/^source /, new RegExp(`ingest|stream|silent|${server}`)],
+  [/^subscription /, new RegExp(`${queues}|${server}`)],
+  [/^changes /, new RegExp(`publish|refresh|advance|reconciled|${server}`)],
+  [/ not closed/, new RegExp(`publish|refresh|advance|reconciled|${server}`)],
+  [/^\d+ indicators /, new RegExp(`indicators|indicator |recompute|${queues}|${server}`)],
+  [/dead_letters/, /refused for good/],
+];
 
 export function watchHealth(world: World): Health {
   const observations: Observation[] = [];
   const largest: Health['largest'] = { memoryMb: {}, tableMb: {} };
   const shown: Health['shown'] = {};
   const missed: string[] = [];
+  const untrue: Health['untrue'] = new Set();
+  const actions: { kind: string; endedAt: number }[] = [];
+  const clearing = new Set<(seen: Observation) => boolean>();
+  let behind: (() => number) | undefined;
+  let wasBehind = false;
   let freshest = 0;
   let idle = 0;
   let isStopped = false;
 
   const countOf = (what: string): ShownCount => {
-    const count = shown[what] ?? { shown: 0, missed: 0, unseen: 0 };
-    shown[what] = count;
-    return count;
+    const none = () => ({ shownMs: [], clearMs: [], neverClear: 0 });
+    const by = { 'ops.status': none(), '/readyz': none(), 'ops.lag': none(), 'ops.queues': none() };
+    shown[what] ??= { times: 0, shown: 0, missed: 0, unseen: 0, by };
+    return shown[what];
   };
 
   async function lookAtStatus(): Promise<void> {
-    const [row] = await world.query<{ faults: string[]; freshest: number; idle: number }>(`
+    const readyz = readiness(world);
+    const asked = Date.now();
+    const [row] = await world.query<
+      Pick<Observation, 'faults' | 'lag' | 'queues'> & { freshest: number; idle: number }
+    >(`
       select (select s.faults from ops.status as s) as faults,
+        (select jsonb_object_agg(l.step, l.seconds) from ops.lag as l) as lag,
+        (select jsonb_object_agg(q.subscription, extract(epoch from now() - q.oldest_pending_at))
+         from ops.queues as q) as queues,
         (select extract(epoch from max(v.bucket))::float8 * 1000 from indicator.values as v
          where v.bucket > now() - interval '1 minute') as freshest,
         (select coalesce(max(extract(epoch from now() - a.state_change)), 0)::float8
          from pg_stat_activity as a where a.state = 'idle in transaction'
            and a.datname = current_database() and a.application_name like 'foresight%') as idle`);
-    observations.push({ at: Date.now(), faults: row?.faults.join('\n') ?? '' });
+    if (row === undefined) return;
+    const seen = { ...row, at: Date.now(), readyz: await readyz };
+    observations.push(seen);
     if (observations.length > 600) observations.shift();
-    freshest = Math.max(freshest, row?.freshest ?? 0);
-    idle = Math.max(idle, row?.idle ?? 0);
+    for (const isClear of clearing) if (isClear(seen)) clearing.delete(isClear);
+    // An answer that took long is of another time.
+    if (behind !== undefined && seen.at - asked < 3_000) lookForUntruth(seen, behind());
+    freshest = Math.max(freshest, row.freshest);
+    idle = Math.max(idle, row.idle);
+  }
+
+  function lookForUntruth({ at, faults }: Observation, behindFor: number): void {
+    for (const fault of faults) {
+      const cause = causes.find(([pattern]) => pattern.test(fault))?.[1];
+      const isCaused = actions.some(
+        ({ kind, endedAt }) => endedAt > at - causeMs && (cause === undefined || cause.test(kind)),
+      );
+      if (!isCaused) untrue.add(`ops.status named without a cause: ${fault}`);
+    }
+    const isBehind = behindFor > behindMs;
+    if (isBehind && wasBehind && faults.length === 0) {
+      const seconds = (behindFor / 1_000).toFixed(1);
+      untrue.add(
+        `at ${new Date(at).toISOString()} a subscriber was ${seconds} s behind and ops.status content`,
+      );
+    }
+    wasBehind = isBehind;
   }
 
   async function lookAtSizes(): Promise<void> {
@@ -88,18 +178,48 @@ export function watchHealth(world: World): Health {
 
   return {
     shown,
-    countOf,
     missed,
+    untrue,
     largest,
     idleInTransactionSeconds: () => idle,
-    expectShown(what, pattern, since) {
+    acted(kind) {
+      const action = { kind, endedAt: Infinity };
+      actions.push(action);
+      return () => {
+        action.endedAt = Date.now();
+      };
+    },
+    expectTruth(subscriber, acknowledgedUntil) {
+      behind = () => acknowledgedUntil() - subscriber.newest();
+    },
+    expectShown(what, signs, since) {
       const count = countOf(what);
-      const until = since + deadlineMs;
-      const during = observations.filter(({ at }) => at >= since && at <= until + 1_500);
-      if (during.some(({ faults }) => pattern.test(faults))) count.shown += 1;
+      count.times += 1;
+      const endedAt = Date.now();
+      const during = observations.filter(
+        ({ at }) => at >= since && at <= since + deadlineMs + 1_500,
+      );
+      for (const view of views) {
+        const first = during.find(seen => shows(view, signs, seen));
+        if (first === undefined) continue;
+        const own = count.by[view];
+        own.shownMs.push(first.at - since);
+        clearing.add(seen => {
+          if (seen.at > endedAt + clearDeadlineMs) {
+            own.neverClear += 1;
+            return true;
+          }
+          if (shows(view, signs, seen) || (view === '/readyz' && seen.readyz === undefined))
+            return false;
+          own.clearMs.push(seen.at - endedAt);
+          return true;
+        });
+      }
+      const wanted: View = signs.fault === undefined ? 'ops.queues' : 'ops.status';
+      if (during.some(seen => shows(wanted, signs, seen))) count.shown += 1;
       else if (during.some(({ at }) => at >= since + 15_500)) {
         count.missed += 1;
-        const said = during.at(-1)?.faults.replaceAll('\n', '; ');
+        const said = during.at(-1)?.faults.join('; ');
         missed.push(`${what} at ${new Date(since).toISOString()}: ops.status said only "${said}"`);
       } else count.unseen += 1;
     },
@@ -116,4 +236,27 @@ export function watchHealth(world: World): Health {
       await running;
     },
   };
+}
+
+function shows(view: View, { fault, step, queue }: Signs, seen: Observation): boolean {
+  switch (view) {
+    case 'ops.status':
+      return fault !== undefined && seen.faults.some(each => fault.test(each));
+    case '/readyz':
+      return fault?.test(seen.readyz ?? '') ?? false;
+    case 'ops.lag':
+      return step !== undefined && (seen.lag[step] ?? 0) > lagSeconds;
+    case 'ops.queues':
+      return queue !== undefined && (seen.queues[queue] ?? 0) > lagSeconds;
+  }
+}
+
+/** What /readyz says; undefined when the page's process does not answer. */
+export async function readiness(world: World): Promise<string | undefined> {
+  try {
+    const signal = AbortSignal.timeout(3_000);
+    return await (await fetch(`${world.webUrl}/readyz`, { signal })).text();
+  } catch {
+    return undefined;
+  }
 }

@@ -102,6 +102,8 @@ async function endFaults(world: World): Promise<void> {
   await world.server.ensureRunning();
   await world.queues.start();
   await stubbornly(() => world.query('select outbox.resume($1)', [pausedSubscription]));
+  // Those of a timeframe that is gone cannot be sent again.
+  await stubbornly(() => world.query('select ops.redrive(null), ops.discard_dead_letters()'));
 }
 
 /** Until nothing is left to do and `ops.status` is healthy; says how long it took. */

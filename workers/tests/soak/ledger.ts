@@ -21,6 +21,8 @@ export interface Ledger {
   /** Good ticks only; bad ones are counted. */
   sent(kind: TickKind, tick: Tick): void;
   acknowledged(ticks: readonly Tick[]): void;
+  /** The time of the newest acknowledged tick, in milliseconds since 1970. */
+  acknowledgedUntil(): number;
   readonly counts: Readonly<Record<TickKind, number>>;
   /** A good tick of this symbol that was sent at any time before. */
   earlier(symbol: string, at: number): Tick | undefined;
@@ -36,6 +38,7 @@ export function keyOfTick(tick: Tick): string {
 export function createLedger(): Ledger {
   const bySymbol = new Map<string, Map<string, Entry>>();
   const order = new Map<string, Tick[]>();
+  let acknowledgedUntil = 0;
   const counts: Record<TickKind, number> = {
     live: 0,
     late: 0,
@@ -66,9 +69,15 @@ export function createLedger(): Ledger {
     acknowledged(ticks) {
       for (const tick of ticks) {
         const entry = bySymbol.get(tick.symbol)?.get(keyOfTick(tick));
-        if (entry !== undefined) entry.isAcknowledged = true;
+        if (entry === undefined) continue;
+        entry.isAcknowledged = true;
+        acknowledgedUntil = Math.max(
+          acknowledgedUntil,
+          Number(microseconds(tick.observedAt) / 1_000n),
+        );
       }
     },
+    acknowledgedUntil: () => acknowledgedUntil,
     earlier(symbol, at) {
       const ticks = order.get(symbol) ?? [];
       return ticks[Math.floor(at * ticks.length)];

@@ -162,12 +162,13 @@ export const operator: readonly Action[] = [
   reconcile,
 ];
 
-async function inTransaction(world: World, use: (client: pg.Client) => Promise<void>) {
+/** Whatever is done in it is undone; it may hold locks. */
+export async function inTransaction(world: World, use: (client: pg.Client) => Promise<void>) {
   const client = new pg.Client({
     connectionString: world.directUrl,
     application_name: 'soak transaction',
     connectionTimeoutMillis: 5_000,
-    query_timeout: 20_000,
+    query_timeout: 30_000,
   });
   client.on('error', () => undefined);
   await client.connect();

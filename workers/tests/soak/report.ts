@@ -1,3 +1,4 @@
+import { type ShownCount, views } from './health.ts';
 import type { Engine } from './server.ts';
 
 /** Everything a run has to say. */
@@ -11,7 +12,8 @@ export interface Report {
   readonly actions: Record<string, { count: number; failed: number; recoveriesMs: number[] }>;
   readonly ticks: Record<string, number>;
   readonly feeders: Record<string, unknown>;
-  readonly health: Record<string, { shown: number; missed: number; unseen: number }>;
+  /** By fault that lasts: whether the views told it. */
+  readonly health: Record<string, ShownCount>;
   readonly largest: { memoryMb: Record<string, number>; tableMb: Record<string, number> };
   readonly idleInTransactionSeconds: number;
   readonly starts: Record<string, number>;
@@ -32,12 +34,9 @@ export function describe(report: Report): string {
     'what was done                              times  failed  recovery in s: median    max',
   ];
   for (const [kind, { count, failed, recoveriesMs }] of Object.entries(report.actions).toSorted()) {
-    const sorted = recoveriesMs.toSorted((a, b) => a - b);
-    const seconds = (ms: number | undefined) =>
-      ms === undefined ? '' : (ms / 1_000).toFixed(1).padStart(7);
-    const median = seconds(sorted[Math.floor(sorted.length / 2)]);
+    const [median, max] = medianAndMax(recoveriesMs);
     lines.push(
-      `${kind.padEnd(42)} ${String(count).padStart(5)} ${String(failed).padStart(7)} ${median.padStart(22)}${seconds(sorted.at(-1))}`.trimEnd(),
+      `${kind.padEnd(42)} ${String(count).padStart(5)} ${String(failed).padStart(7)} ${median.padStart(22)}${max}`.trimEnd(),
     );
   }
   const total = Object.values(report.ticks).reduce((sum, count) => sum + count, 0);
@@ -49,7 +48,8 @@ export function describe(report: Report): string {
     `ticks sent: ${total}: ${shares.join(', ')}`,
     `feeders: ${JSON.stringify(report.feeders)}`,
     `starts of processes: ${JSON.stringify(report.starts)}`,
-    `shown by ops.status and /readyz: ${JSON.stringify(report.health)}`,
+    ...describeHealth(report.health),
+    '',
     `largest memory in MB: ${JSON.stringify(report.largest.memoryMb)}`,
     `largest tables in MB: ${JSON.stringify(report.largest.tableMb)}`,
     `longest idle in a transaction: ${report.idleInTransactionSeconds.toFixed(1)} s`,
@@ -64,4 +64,35 @@ export function describe(report: Report): string {
     lines.push('', `FAILED. Seed ${report.seed}; the logs are in ${report.logDir}`);
   }
   return lines.join('\n');
+}
+
+/** A row a fault and view, with the counts in the fault's first row. */
+function describeHealth(health: Report['health']): string[] {
+  const lines = [
+    '',
+    'what lasted and was to be told     times shown missed unseen  by           times  after s: median    max  clear after s: median    max  never',
+  ];
+  for (const [what, { times, shown, missed, unseen, by }] of Object.entries(health).toSorted()) {
+    let head = `${what.padEnd(34)} ${String(times).padStart(5)} ${String(shown).padStart(5)} ${String(missed).padStart(6)} ${String(unseen).padStart(6)}`;
+    const rows = views.filter(view => by[view].shownMs.length > 0);
+    if (rows.length === 0) lines.push(head);
+    for (const view of rows) {
+      const { shownMs, clearMs, neverClear } = by[view];
+      const [median, max] = medianAndMax(shownMs);
+      const [clearMedian, clearMax] = medianAndMax(clearMs);
+      lines.push(
+        `${head.padEnd(60)}  ${view.padEnd(11)} ${String(shownMs.length).padStart(6)} ${median.padStart(16)}${max} ${clearMedian.padStart(21)}${clearMax} ${String(neverClear).padStart(6)}`,
+      );
+      head = '';
+    }
+  }
+  return lines;
+}
+
+/** In seconds, for a column each; empty when there is none. */
+function medianAndMax(times: readonly number[]): [string, string] {
+  const sorted = times.toSorted((a, b) => a - b);
+  const seconds = (ms: number | undefined) =>
+    ms === undefined ? '' : (ms / 1_000).toFixed(1).padStart(7);
+  return [seconds(sorted[Math.floor(sorted.length / 2)]), seconds(sorted.at(-1))];
 }

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { openDatabase } from '../../../db/runtime/database.ts';
 import { testLogger } from '../../../db/tests/support/database.ts';
 import { createFeed } from '../../ingest/feed.ts';
@@ -83,6 +84,14 @@ export async function soak(options: SoakOptions): Promise<Report | undefined> {
       await Promise.all([feeders.stop(), ...[...watchers.values()].map(watcher => watcher.stop())]);
     });
 
+    await waitFor(
+      'all is well',
+      () => world.query<{ is_healthy: boolean }>('select is_healthy from ops.status'),
+      { until: ([status]) => status?.is_healthy === true, deadlineMs: 60_000 },
+    );
+    health.expectTruth(watchers.get('soak-all') as Watcher, ledger.acknowledgedUntil);
+    // Nothing is wrong yet, and nothing may be named.
+    await sleep(10_000);
     let subscribingLate: Promise<void> | undefined;
     const subscribeLate = setTimeout(
       () => {
@@ -118,7 +127,7 @@ export async function soak(options: SoakOptions): Promise<Report | undefined> {
         watcher: watchers.get(each.name) as Watcher,
       })),
     });
-    const problems = [...done.problems, ...health.missed, ...world.refused];
+    const problems = [...done.problems, ...health.missed, ...health.untrue, ...world.refused];
     isClean = problems.length + verdict.differences.length === 0;
     return {
       seed,

@@ -43,6 +43,7 @@ export async function runActions(parts: {
     const count = done.actions[action.kind] as Report['actions'][string];
     count.count += 1;
     note(`${action.kind} begins`);
+    const ended = health.acted(action.kind);
     try {
       await action.run(parts.parts);
       note(`${action.kind} ends`);
@@ -53,6 +54,8 @@ export async function runActions(parts: {
       const { code = '', message } = error as Error & { code?: string };
       const line = `${new Date().toISOString()} ${action.kind}: ${code} ${message}`;
       (isExpected(code, message) ? done.errors : done.problems).push(line);
+    } finally {
+      ended();
     }
     if (!action.isOutage) return;
     const endedAt = Date.now();

@@ -13,6 +13,8 @@ import type { Random } from './random.ts';
 export interface Watcher {
   readonly queue: string;
   held(): ReadonlyMap<string, CandleDelta>;
+  /** The end of the newest second that it holds, in milliseconds since 1970. */
+  newest(): number;
   /** What was wrong on the way: two contents under a revision, a closed candle that opened again. */
   readonly faults: string[];
   readonly counts: { messages: number; candles: number; echoed: number };
@@ -37,12 +39,14 @@ export function startWatcher(parts: { sqs: SQSClient; queue: string; random: Ran
   const faults: string[] = [];
   const counts = { messages: 0, candles: 0, echoed: 0 };
   let aside: string[] = [];
+  let newest = Date.now();
   let isStopped = false;
 
   function take(body: string): void {
     for (const candle of decodeMessage(body).candles) {
       const key = keyOf(candle);
       counts.candles += 1;
+      if (candle.timeframe === '1s') newest = Math.max(newest, Date.parse(candle.bucket) + 1_000);
       compare(`${key} ${candle.revision}`, candle);
       const known = seen.get(key) ?? { candle, lowestClosed: Infinity, highestOpen: 0 };
       if (candle.revision > known.candle.revision) known.candle = candle;
@@ -110,6 +114,7 @@ export function startWatcher(parts: { sqs: SQSClient; queue: string; random: Ran
     queue,
     faults,
     counts,
+    newest: () => newest,
     held() {
       const late = aside;
       aside = [];

@@ -1,0 +1,99 @@
+import { beforeEach, expect, it } from 'vitest';
+import { createFeed } from '../../../workers/ingest/feed.ts';
+import { addInstrument, describeOnEngine } from '../support/database.ts';
+import { addIndicator, catchUp, publish, registerCatalog } from '../support/indicators.ts';
+import { quoteOfAge, subscribe } from '../support/outbox.ts';
+
+describeOnEngine('ops.status', ({ sql }) => {
+  const feed = createFeed(sql);
+
+  beforeEach(async () => {
+    for (const process of ['ingest', 'publish', 'indicators', 'web'])
+      await sql`select ops.beat(${process})`;
+  });
+
+  async function faults(): Promise<string[]> {
+    const [row] = await sql<{ faults: string[] }[]>`select faults from ops.status`;
+    return row?.faults ?? [];
+  }
+
+  it('tells of a source all of whose ticks lie in the future, and not of single ones', async () => {
+    const symbol = await addInstrument(sql, 'oanda');
+    await feed.recordState('oanda', 'connected', null);
+    const ahead = await quoteOfAge(sql, symbol, '-1 hour', 1);
+    await feed.recordTicks('oanda', [ahead]);
+    expect(await faults()).toContainEqual(
+      expect.stringMatching(/^source oanda has a clock that is ahead of the database's/),
+    );
+    await feed.recordTicks('oanda', [await quoteOfAge(sql, symbol, '0 s', 1), ahead]);
+    await publish(sql);
+    expect(await faults()).toEqual([]);
+  });
+
+  it('counts no connection as a sign of life, but after an orderly stop', async () => {
+    await addInstrument(sql, 'oanda');
+    const silent = expect.stringMatching(/^source oanda has been silent since /);
+    await feed.recordState('oanda', 'connected', null);
+    await sql`update feed.source_states set alive_at = now() - interval '15 seconds' where source = 'oanda'`;
+    expect(await faults()).toContainEqual(silent);
+    await feed.recordState('oanda', 'disconnected', 'nothing came for 10 s');
+    await feed.recordState('oanda', 'connected', null);
+    expect(await faults()).toContainEqual(silent);
+    await feed.recordState('oanda', 'stopped', null);
+    expect(await faults()).toEqual([]);
+    await feed.recordState('oanda', 'connected', null);
+    expect(await faults()).toEqual([]);
+  });
+
+  it('tells an error of a subscription while something is to be sent and somebody tries', async () => {
+    const symbol = await addInstrument(sql);
+    const name = await subscribe(sql, symbol);
+    await feed.recordTicks('manual', [await quoteOfAge(sql, symbol, '2 minutes', 1)]);
+    await sql`call outbox.refresh_late()`;
+    await sql`select outbox.capture_deltas()`;
+    await sql`select outbox.mark_failed(subscription_id, 'no') from outbox.subscriptions where name = ${name}`;
+    const cannot = [`subscription ${name} cannot be sent: no`];
+    expect(await faults()).toEqual(cannot);
+    await sql`select outbox.pause(${name})`;
+    expect(await faults()).toEqual([]);
+    await sql`select outbox.resume(${name})`;
+    expect(await faults()).toEqual(cannot);
+    await sql`delete from outbox.deliveries`;
+    expect(await faults()).toEqual([]);
+  });
+
+  it('counts the wait of a late tick from when it came, not from its own time', async () => {
+    const symbol = await addInstrument(sql);
+    await feed.recordTicks('manual', [await quoteOfAge(sql, symbol, '2 days', 1)]);
+    const lag = () => sql`select seconds < 5 as is_new from ops.lag where step = 'tick to delta'`;
+    expect([...(await lag())]).toEqual([{ is_new: true }]);
+    expect(await faults()).toEqual([]);
+    await sql`update outbox.changes set marked_at = now() - interval '13 seconds'`;
+    expect(await faults()).toEqual([
+      expect.stringMatching(/^changes of 1 instruments have waited to be captured since /),
+    ]);
+    await publish(sql);
+    expect(await faults()).toEqual([]);
+  });
+
+  it('tells of a value that nobody computes, as long as its candle was sent', async () => {
+    await registerCatalog(sql);
+    const symbol = await addInstrument(sql);
+    await addIndicator(sql, symbol, { fast: 1, slow: 2 });
+    await catchUp(sql);
+    await feed.recordTicks('manual', [await quoteOfAge(sql, symbol, '2 minutes', 1)]);
+    await publish(sql);
+    expect(await faults()).toEqual([]);
+    await sql`update outbox.candles set captured_at = now() - interval '13 seconds'`;
+    await sql`update indicator.definitions set created_at = now() - interval '1 hour'`;
+    const behind = [expect.stringMatching(/^1 indicators have been behind their candles since /)];
+    // Its tick came just now, and counts only from then on.
+    expect(await faults()).toEqual(behind);
+    await sql`update outbox.subscriptions set forming_every = '1 minute' where name = 'indicators'`;
+    expect(await faults()).toEqual([]);
+    await sql`update outbox.subscriptions set forming_every = '0' where name = 'indicators'`;
+    expect(await faults()).toEqual(behind);
+    const [row] = await sql`select symbol, timeframe, side from indicator.behind`;
+    expect(row).toEqual({ symbol, timeframe: '1m', side: 'bid' });
+  });
+});

@@ -1,0 +1,46 @@
+-- Two lookups an indicator; the third, for how long, only for those that are behind. What a forming candle
+-- gains while nobody computes shows in the ticks that came since, not in the candle, which is always new.
+create or replace view indicator.behind as
+select b.indicator_id, b.symbol, b.timeframe, b.side, b.label, b.bucket, b.behind_since
+from (
+  select d.indicator_id, d.instrument_id, i.symbol, d.timeframe, d.side, d.label, c.bucket,
+    greatest(d.created_at, least(c.captured_at, (
+      select t.received_at
+      from feed.ticks as t
+      where t.instrument_id = d.instrument_id
+        and t.observed_at > c.captured_at - interval '2 minutes' and t.observed_at >= c.bucket
+        and t.observed_at < c.captured_at + interval '5 seconds'
+        and t.received_at > coalesce(v.computed_at, d.created_at)
+        and case d.side when 'bid' then t.bid when 'ask' then t.ask when 'mid' then t.bid + t.ask else t.last end is not null
+      order by t.observed_at
+      limit 1
+    ))) as behind_since
+  from indicator.definitions as d
+  join feed.instruments as i using (instrument_id)
+  cross join lateral (
+    select o.bucket, o.revision, o.captured_at
+    from outbox.candles as o
+    where o.instrument_id = d.instrument_id and o.timeframe = d.timeframe and o.side = d.side
+    order by o.bucket desc
+    limit 1
+  ) as c
+  left join lateral (
+    select n.bucket, n.revision, n.computed_at
+    from indicator.values as n
+    where n.indicator_id = d.indicator_id
+    order by n.bucket desc
+    limit 1
+  ) as v on true
+  where (v.bucket is null or v.bucket < c.bucket
+      or v.bucket = c.bucket and v.revision < c.revision and v.computed_at < c.captured_at)
+    and not exists (select from indicator.backfills as f where f.indicator_id = d.indicator_id)
+) as b
+-- What was not sent yet is for ops.queues to tell.
+where not exists (
+  select from outbox.deliveries as w
+  join outbox.subscriptions as s using (subscription_id)
+  where s.name = 'indicators' and w.instrument_id = b.instrument_id and w.timeframe = b.timeframe
+    and w.side = b.side and w.bucket = b.bucket and w.queued_at <= b.behind_since + interval '2 seconds'
+);
+
+comment on view indicator.behind is 'Indicators whose newest candle was sent and is not in their newest value, and since when (UTC): for a moment all that change, for longer those that nobody computes. Those whose history is being computed are left out.';
