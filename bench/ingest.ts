@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { openDatabase } from '../db/runtime/database.ts';
 import { createFeed, type Feed } from '../workers/ingest/feed.ts';
+import { recordBatch } from '../workers/ingest/record.ts';
 import type { Tick } from '../workers/ingest/source.ts';
 import { type Figure, median } from './report.ts';
 import { benchLogger, type Database } from './server.ts';
@@ -11,6 +12,8 @@ const perSecond = 20;
 const bare = 'bench.bare_ticks';
 /** With key, dedupe and change tracking: what the aim of thirty times is measured against. */
 const oneRow = 'insert into feed.ticks, 1 a call';
+/** Full batches of the ingest worker, which it stores in halves over two connections. */
+const workersWay = 'ingest worker, 4,000 a batch';
 
 const format = (count: number): string => count.toLocaleString('en-US');
 
@@ -38,6 +41,12 @@ export async function measureIngest(database: Database, isQuick: boolean): Promi
     maxConnections: 1,
   });
   const feed = createFeed(one);
+  const asWorker = openDatabase({
+    url,
+    process: 'bench ingest',
+    role: 'foresight_ingest',
+    logger: benchLogger,
+  });
   const other = openDatabase({
     url,
     process: 'bench ingest',
@@ -54,6 +63,7 @@ export async function measureIngest(database: Database, isQuick: boolean): Promi
   const methods: Method[] = [
     { name: 'bare COPY', count: bulk, prepare: copyInto(bare) },
     { name: 'COPY feed.ticks', count: bulk, prepare: copyInto('feed.ticks') },
+    { name: workersWay, count: bulk, prepare: asTheWorker(createFeed(asWorker), 4_000) },
     ...[5_000, 1_000, 100].map(size => ({
       name: `record_ticks, ${format(size)} a call`,
       count: size === 100 ? bulk / 3 : bulk,
@@ -73,6 +83,7 @@ export async function measureIngest(database: Database, isQuick: boolean): Promi
   } finally {
     await one.end({ timeout: 2 });
     await other.end({ timeout: 2 });
+    await asWorker.end({ timeout: 2 });
     await client.end();
   }
 }
@@ -93,6 +104,22 @@ function inBatches(feed: Feed, size: number): Method['prepare'] {
     for (let start = 0; start < ticks.length; start += size) {
       const batch = ticks.slice(start, start + size);
       const { stored } = await feed.recordTicks('manual', batch);
+      if (stored !== batch.length) throw new Error(`${stored} of ${batch.length} ticks were new`);
+    }
+  };
+}
+
+function asTheWorker(feed: Feed, size: number): Method['prepare'] {
+  const parts = {
+    feed,
+    source: 'manual',
+    logger: benchLogger,
+    signal: new AbortController().signal,
+  };
+  return ticks => async () => {
+    for (let start = 0; start < ticks.length; start += size) {
+      const batch = ticks.slice(start, start + size);
+      const { stored } = await recordBatch(batch, parts);
       if (stored !== batch.length) throw new Error(`${stored} of ${batch.length} ticks were new`);
     }
   };

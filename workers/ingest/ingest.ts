@@ -35,10 +35,10 @@ export async function ingest(parts: {
     }
   };
   const batcher = createBatcher<Tick>({
-    maxItems: 2_000,
+    maxItems: 4_000,
     maxWaitMs: 20,
     // Two batches: what waits has to be stored within the seconds that a stop is given.
-    maxWaiting: 4_000,
+    maxWaiting: 8_000,
     write: async ticks => {
       // After a batch that was given up none may be stored: a source goes on after the newest tick.
       const counts = lost > 0 ? undefined : await record(ticks);

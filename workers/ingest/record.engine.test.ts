@@ -1,9 +1,10 @@
 import { expect, it } from 'vitest';
 import { expectCandlesOf } from '../../db/tests/support/candles.ts';
 import { addInstrument, describeOnEngine, testLogger } from '../../db/tests/support/database.ts';
-import { ticksOf } from '../tests/ticks.ts';
-import { createFeed } from './feed.ts';
+import { shuffled, ticksOf } from '../tests/ticks.ts';
+import { type Counts, createFeed } from './feed.ts';
 import { recordBatch } from './record.ts';
+import type { Tick } from './source.ts';
 
 describeOnEngine('recordBatch', ({ sql }) => {
   const feed = createFeed(sql);
@@ -40,6 +41,62 @@ describeOnEngine('recordBatch', ({ sql }) => {
       symbol,
       ticks.filter((_, index) => index !== 42),
     );
+  });
+
+  it('stores a large batch in halves at once, each with all ticks of its symbols', async () => {
+    const symbols = await Promise.all(Array.from({ length: 5 }, () => addInstrument(sql)));
+    const ticks = symbols.flatMap(symbol => ticksOf(symbol, 300));
+    const calls: string[][] = [];
+    let isWaiting = false;
+    let proceed = (): void => undefined;
+    const both = new Promise<void>(resolve => {
+      proceed = resolve;
+    });
+    const watched = {
+      ...feed,
+      recordTicks: async (source: string, part: readonly Tick[]) => {
+        calls.push([...new Set(part.map(tick => tick.symbol))]);
+        // The first waits for the second: one after the other would never end.
+        if (isWaiting) proceed();
+        isWaiting = true;
+        await both;
+        return feed.recordTicks(source, part);
+      },
+    };
+    const counts = await recordBatch(ticks, { ...parts, feed: watched });
+    expect(counts).toEqual({ stored: 1_500, duplicate: 0, conflicting: 0, rejected: 0 });
+    expect(calls.flat().sort()).toEqual([...symbols].sort());
+    expect(calls.map(own => own.length).sort()).toEqual([2, 3]);
+    for (const symbol of symbols) {
+      await expectCandlesOf(
+        sql,
+        symbol,
+        ticks.filter(tick => tick.symbol === symbol),
+      );
+    }
+  });
+
+  it('counts each of a large batch once, whatever is wrong with some and sent twice by two', async () => {
+    const symbols = await Promise.all(Array.from({ length: 4 }, () => addInstrument(sql)));
+    const good = shuffled(symbols.flatMap(symbol => ticksOf(symbol, 300)));
+    const faults = [
+      { symbol: 'NOT-THERE' },
+      { observedAt: '2100-01-01T00:00:00Z' },
+      { observedAt: 'never' },
+      { bid: -1 },
+      { seq: -1 },
+      { bid: null, ask: null },
+    ];
+    const bad = good.slice(0, 60).map((tick, index) => ({ ...tick, ...faults[index % 6] }));
+    const both = await Promise.all([
+      recordBatch([...good, ...bad], parts),
+      recordBatch([...good].reverse(), parts),
+    ]);
+    const total = (pick: (counts: Counts) => number): number => pick(both[0]) + pick(both[1]);
+    expect(total(counts => counts.stored)).toBe(1_200);
+    expect(total(counts => counts.duplicate)).toBe(1_200);
+    expect(both[0].rejected).toBe(60);
+    expect(total(counts => counts.conflicting) + both[1].rejected).toBe(0);
   });
 
   it('tries again while the database is away, also when a refused tick is kept aside', async () => {

@@ -3,10 +3,14 @@ import { sleep } from '../../db/runtime/process.ts';
 import type { Counts, Feed } from './feed.ts';
 import type { Tick } from './source.ts';
 
+/** A batch from this size on is stored in two halves at once. */
+const halvedFrom = 1_000;
+
 /**
  * Stores a batch whatever it takes: while the database is away it tries again (ticks are stored once,
  * so an unknown outcome is harmless), and a batch that the database refuses for its content is split
- * until the tick at fault stands alone and is kept aside.
+ * until the tick at fault stands alone and is kept aside. A large one goes as two halves over two
+ * connections: the database stores one while it reads, checks or flushes the other.
  *
  * @throws only after the signal aborted: the database is away, and the process has to stop.
  */
@@ -19,11 +23,16 @@ export async function recordBatch(
     signal,
   }: { feed: Feed; source: string; logger: Logger; signal: AbortSignal },
 ): Promise<Counts> {
-  try {
-    return await untilStored(() => feed.recordTicks(source, ticks));
-  } catch (error) {
-    if (!isRefusal(error)) throw error;
-    return splitBatch(ticks, error);
+  if (ticks.length < halvedFrom) return recordPart(ticks);
+  return sum(await Promise.all(halves(ticks).map(recordPart)));
+
+  async function recordPart(part: readonly Tick[]): Promise<Counts> {
+    try {
+      return await untilStored(() => feed.recordTicks(source, part));
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      return splitBatch(part, error);
+    }
   }
 
   /** @throws a refusal of the content, and any error after the process was asked to stop. */
@@ -55,16 +64,31 @@ export async function recordBatch(
       return { stored: 0, duplicate: 0, conflicting: 0, rejected: 1 };
     }
     const middle = Math.ceil(batch.length / 2);
-    const parts = { feed, source, logger, signal };
-    const first = await recordBatch(batch.slice(0, middle), parts);
-    const second = await recordBatch(batch.slice(middle), parts);
-    return {
-      stored: first.stored + second.stored,
-      duplicate: first.duplicate + second.duplicate,
-      conflicting: first.conflicting + second.conflicting,
-      rejected: first.rejected + second.rejected,
-    };
+    const first = await recordPart(batch.slice(0, middle));
+    return sum([first, await recordPart(batch.slice(middle))]);
   }
+}
+
+/** Two parts of about one size, each with all ticks of its symbols: writers of one instrument wait for each other. */
+function halves(ticks: readonly Tick[]): Tick[][] {
+  const parts: [Tick[], Tick[]] = [[], []];
+  const [first, second] = parts;
+  for (const ofSymbol of Map.groupBy(ticks, tick => tick.symbol).values()) {
+    const smaller = first.length <= second.length ? first : second;
+    for (const tick of ofSymbol) smaller.push(tick);
+  }
+  return parts.filter(part => part.length > 0);
+}
+
+function sum(counts: readonly Counts[]): Counts {
+  const total = (pick: (each: Counts) => number): number =>
+    counts.reduce((before, each) => before + pick(each), 0);
+  return {
+    stored: total(each => each.stored),
+    duplicate: total(each => each.duplicate),
+    conflicting: total(each => each.conflicting),
+    rejected: total(each => each.rejected),
+  };
 }
 
 /** Data exceptions and constraint violations lie in the content; everything else may pass. */
