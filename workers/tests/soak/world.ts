@@ -180,7 +180,7 @@ function openDirect(url: string): { query: Query; end: () => Promise<void> } {
     connectionTimeoutMillis: 5_000,
     query_timeout: 60_000,
     application_name: 'soak',
-    options: '-c TimeZone=UTC -c client_min_messages=error',
+    options: '-c TimeZone=UTC -c jit=off -c client_min_messages=error',
   });
   pool.on('error', () => undefined);
   pool.on('connect', client => client.on('error', () => undefined));

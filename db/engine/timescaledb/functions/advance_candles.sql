@@ -15,6 +15,8 @@ declare
   start_at timestamptz;
   end_at timestamptz;
 begin
+  -- As in feed.refresh_candles.
+  perform set_config('jit', 'off', false);
   for level in
     select t.timeframe, t.width, a.mat_hypertable_id,
       greatest(10, 86400 / extract(epoch from t.width)::int) as buckets_per_batch

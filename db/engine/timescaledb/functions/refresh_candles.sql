@@ -22,6 +22,9 @@ declare
   start_at timestamptz;
   end_at timestamptz;
 begin
+  -- For the rest of the session, as a procedure that commits cannot have it as its own: compiling each
+  -- batch took minutes for what runs in seconds.
+  perform set_config('jit', 'off', false);
   for level in
     select t.timeframe, t.width,
       -- A batch is about a day of buckets, at least ten: the default of ten is ruinous for seconds.
