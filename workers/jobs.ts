@@ -25,7 +25,7 @@ export interface Jobs {
 /** The guarantee for work that nobody was told of. */
 const beatEveryMs = 2_000;
 /** With work waiting and nudges sent, graphile-worker must begin a task within this time. */
-const stuckAfterMs = 15_000;
+const stuckAfterMs = 10_000;
 
 /**
  * So seldom graphile-worker looks by itself for jobs, and for locks of four hours ago: a job comes with a
@@ -85,7 +85,7 @@ export async function runJobs(options: {
     noHandleSignals: true,
     logger: new GraphileLogger(() => (level, message) => {
       // It tries again by itself, and the pool has said already that the database is gone.
-      const isRetry = /notify listener|UNLISTEN|Cron hit an error/.test(message);
+      const isRetry = /notify listener|UNLISTEN|Failed to reset locked/.test(message);
       if (isRetry) logger.debug({ source: 'graphile-worker' }, message);
       else if (level === 'error') logger.error({ source: 'graphile-worker' }, message);
       else if (level === 'warning') logger.warn({ source: 'graphile-worker' }, message);
