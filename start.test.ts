@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { freePort } from './db/embedded/cluster.ts';
 import { lockFolder } from './db/embedded/lock.ts';
 
 const cleanups: (() => unknown)[] = [];
@@ -25,12 +26,6 @@ async function takePort(): Promise<number> {
   await once(server, 'listening');
   const address = server.address();
   return typeof address === 'object' && address ? address.port : 0;
-}
-
-async function freePort(): Promise<number> {
-  const port = await takePort();
-  await cleanups.pop()?.();
-  return port;
 }
 
 /** Runs `npm start` where it must refuse; what it wrote to standard error, and its exit code. */

@@ -1,4 +1,4 @@
-import { createServer } from 'node:net';
+import { freePort } from '../db/embedded/cluster.ts';
 import { type Child, childEnv, startChild } from './child.ts';
 import { type CountedQueue, startQueue } from './queue.ts';
 import { usageOf } from './usage.ts';
@@ -72,16 +72,4 @@ export async function systemUsage({ queue, children }: System) {
   return new Map(
     await Promise.all(pids.map(async ([name, pid]) => [name, await usageOf(pid)] as const)),
   );
-}
-
-function freePort(): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
-  const server = createServer();
-  server.on('error', reject);
-  server.listen(0, '127.0.0.1', () => {
-    const address = server.address();
-    const port = typeof address === 'object' && address !== null ? address.port : 0;
-    server.close(() => resolve(port));
-  });
-  return promise;
 }

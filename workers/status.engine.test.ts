@@ -1,7 +1,7 @@
-import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DeleteQueueCommand, GetQueueUrlCommand } from '@aws-sdk/client-sqs';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { freePort } from '../db/embedded/cluster.ts';
 import { addInstrument, describeOnEngine } from '../db/tests/support/database.ts';
 import { withSessions } from '../db/tests/support/session.ts';
 import { createFeed } from './ingest/feed.ts';
@@ -353,14 +353,3 @@ describeOnEngine('ops.status, ops.lag and ops.queues', database => {
     });
   });
 });
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
-}

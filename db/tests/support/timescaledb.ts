@@ -8,11 +8,11 @@ import {
   readdirSync,
   rmSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { asAccount, chooseAccount } from '../../embedded/account.ts';
+import { freePort } from '../../embedded/cluster.ts';
 import { type EngineSetup, provideTemplate } from './template.ts';
 
 export default function setup(project: TestProject): Promise<() => Promise<void>> {
@@ -111,17 +111,4 @@ export async function startCluster(bin: string): Promise<{ url: string; stop: ()
       rmSync(folder, { recursive: true, force: true });
     },
   };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() =>
-        resolve(typeof address === 'object' && address !== null ? address.port : 0),
-      );
-    });
-  });
 }

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { appendFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import pg from 'pg';
+import { freePort } from '../../../db/embedded/cluster.ts';
 import { migrate } from '../../../db/migrate.ts';
 import { testLogger } from '../../../db/tests/support/database.ts';
 import { databaseUrl, withAdmin } from '../../../db/tests/support/template.ts';
@@ -225,15 +225,4 @@ async function openQueueServer(): Promise<QueueServer & { close: () => Promise<v
       await rm(dataDir, { recursive: true, force: true });
     },
   };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 }
