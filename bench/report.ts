@@ -142,7 +142,8 @@ export function formatMarkdown(report: Report): string {
     '',
     ...grid(['what', 'unit', 'aim', ...engines], aims, 3),
     '',
-    'Not measured here: the page, and `npm start` on a fresh machine.',
+    'What was tried, and why some are missed: [performance.md](performance.md). Not measured here: the page, and',
+    '`npm start` on a fresh machine.',
   ];
   for (const [part, rows] of parts) {
     const note = notes[part];

@@ -172,3 +172,32 @@ describeOnEngine('feed.remove_timeframe', ({ sql }) => {
     await expect(refusal('9m')).rejects.toMatchObject({ code: 'NOTFR' });
   });
 });
+
+describeOnEngine('feed.remove_timeframe while candles are refreshed', ({ sql }) => {
+  it('succeeds', async () => {
+    const symbol = await addInstrument(sql);
+    await createFeed(sql).recordTicks('manual', history(symbol));
+    await capture(sql);
+    await sql`call feed.advance_candles()`;
+    let isOver = false;
+    let refreshes = 0;
+    // Who refreshes may fail, and tries again as a publisher does.
+    const refresh = async (call: string): Promise<void> => {
+      for (; !isOver; refreshes++) await sql.unsafe(call).catch(() => undefined);
+    };
+    const refreshing = [
+      refresh('call feed.advance_candles()'),
+      refresh(`call feed.refresh_candles('2026-03-02Z', '2026-03-03Z', true)`),
+    ];
+    try {
+      for (let round = 0; round < 60; round++) {
+        await sql`select feed.add_timeframe('20s')`;
+        await sql`select feed.remove_timeframe('20s')`;
+      }
+    } finally {
+      isOver = true;
+      await Promise.all(refreshing);
+    }
+    expect(refreshes).toBeGreaterThan(2);
+  });
+});
