@@ -176,7 +176,10 @@ describeOnEngine('feed.remove_timeframe', ({ sql }) => {
 describeOnEngine('feed.remove_timeframe while candles are refreshed', ({ sql }) => {
   it('succeeds', async () => {
     const symbol = await addInstrument(sql);
-    await createFeed(sql).recordTicks('manual', history(symbol));
+    // Enough that a refresh takes as long as adding and removing.
+    await sql`insert into feed.ticks (instrument_id, observed_at, bid)
+      select feed.instrument_id(${symbol}), t, 1
+      from generate_series(timestamptz '2026-03-02 10:00Z', '2026-03-02 20:00Z', '2 seconds') as t`;
     await capture(sql);
     await sql`call feed.advance_candles()`;
     let isOver = false;
@@ -187,10 +190,10 @@ describeOnEngine('feed.remove_timeframe while candles are refreshed', ({ sql }) 
     };
     const refreshing = [
       refresh('call feed.advance_candles()'),
-      refresh(`call feed.refresh_candles('2026-03-02Z', '2026-03-03Z', true)`),
+      refresh(`call feed.refresh_candles('2026-03-02 12:00Z', '2026-03-02 15:00Z', true)`),
     ];
     try {
-      for (let round = 0; round < 60; round++) {
+      for (let round = 0; round < 30; round++) {
         await sql`select feed.add_timeframe('20s')`;
         await sql`select feed.remove_timeframe('20s')`;
       }
