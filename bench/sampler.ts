@@ -44,7 +44,7 @@ export async function startSampler(sql: Sql, indicatorIds: readonly number[]): P
           (extract(epoch from v.computed_at) * 1000)::float8 as computed_at
         from indicator.values as v
         where v.indicator_id = any(${[...indicatorIds]}::int[])
-          and v.bucket >= date_trunc('minute', clock_timestamp()) - interval '1 minute'
+          and v.bucket >= date_trunc('minute', now()) - interval '1 minute'
           and v.lines is not null
         order by v.bucket`;
       const seenAt = Date.now();
