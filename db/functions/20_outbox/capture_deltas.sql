@@ -115,7 +115,7 @@ begin
           on conflict (instrument_id, timeframe, side, bucket) do update set
             open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
             sum = excluded.sum, volume = excluded.volume, tick_count = excluded.tick_count,
-            is_closed = old.is_closed or excluded.is_closed,
+            is_closed = old.is_closed or excluded.is_closed, is_of_catch_up = false,
             revision = excluded.revision, captured_at = excluded.captured_at
           -- Sums depend on the order of addition in their last bits: that is no change.
           where (old.open, old.high, old.low, old.close, old.tick_count, old.volume is null)

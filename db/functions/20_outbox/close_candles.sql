@@ -26,7 +26,8 @@ begin
   ),
   closed as (
     update outbox.candles as c
-    set is_closed = true, revision = nextval('outbox.revision'), captured_at = clock_timestamp()
+    set is_closed = true, is_of_catch_up = false, revision = nextval('outbox.revision'),
+      captured_at = clock_timestamp()
     from due as d
     where c.instrument_id = d.instrument_id and c.timeframe = d.timeframe and c.side = d.side and c.bucket = d.bucket
     returning c.instrument_id, c.timeframe, c.side, c.bucket, c.is_closed, c.revision

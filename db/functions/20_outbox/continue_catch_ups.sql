@@ -20,8 +20,11 @@ begin
     return 0;
   end if;
   perform pg_advisory_xact_lock(hashtext('outbox.capture_deltas'));
+  -- Every later capture and closing sees these subscriptions.
+  update outbox.catch_ups as c set since_revision = (select last_value from outbox.revision)
+  where c.since_revision is null;
   for job in
-    select c.subscription_id, c.instrument_id, c.timeframe, c.side, c.next_bucket, t.width, s.closed_only, o.grace
+    select c.subscription_id, c.instrument_id, c.timeframe, c.side, c.next_bucket, c.since_revision, t.width, s.closed_only, o.grace
     from outbox.catch_ups as c
     join outbox.subscriptions as s using (subscription_id)
     join feed.timeframes as t using (timeframe)
@@ -49,9 +52,9 @@ begin
           -- As if it had been captured when it closed: outbox.purge forgets it soon after it is sent.
           insert into outbox.candles
             (instrument_id, timeframe, side, bucket, open, high, low, close, sum, volume, tick_count,
-             closes_at, is_closed, revision, captured_at)
+             closes_at, is_closed, revision, captured_at, is_of_catch_up)
           select %4$s, %7$L, %1$L, c.bucket, c.open, c.high, c.low, c.close, c.sum, c.volume, c.tick_count,
-            c.closes_at, c.closes_at <= clock_timestamp(), nextval('outbox.revision'), least(c.closes_at, clock_timestamp())
+            c.closes_at, c.closes_at <= clock_timestamp(), nextval('outbox.revision'), least(c.closes_at, clock_timestamp()), true
           from current as c
           -- One that a capture still has to read is left to it: it tells all subscriptions, this one too.
           where not exists (
@@ -69,10 +72,11 @@ begin
           select o.bucket, o.is_closed, o.revision
           from outbox.candles as o
           where o.instrument_id = %4$s and o.timeframe = %7$L and o.side = %1$L and o.bucket in (select c.bucket from current as c)
+            and (o.is_of_catch_up or o.revision <= %9$s)
         )
         select array_agg(row(%4$s, %7$L, %1$L, c.bucket, c.is_closed, c.revision)::outbox.delta) from captured as c
         $statement$,
-        job.side, job.width + job.grace, 'candles_' || job.timeframe, job.instrument_id, from_bucket, to_bucket, job.timeframe, job.width)
+        job.side, job.width + job.grace, 'candles_' || job.timeframe, job.instrument_id, from_bucket, to_bucket, job.timeframe, job.width, job.since_revision)
       into deltas;
       candle_count := candle_count + coalesce(cardinality(deltas), 0);
       perform outbox.queue_deliveries(deltas, only_subscription => job.subscription_id);

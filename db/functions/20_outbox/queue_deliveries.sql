@@ -8,6 +8,12 @@ as $$
 declare
   queued int;
 begin
+  -- In one statement, so that the subscriptions whose history ends here are exactly those that are told.
+  with begun as (
+    update outbox.catch_ups as c
+    set since_revision = (select min(d.revision) - 1 from unnest(deltas) as d)
+    where c.since_revision is null and only_subscription is null
+  )
   insert into outbox.deliveries as old (subscription_id, instrument_id, timeframe, side, bucket, revision, due_at)
   select distinct s.subscription_id, d.instrument_id, d.timeframe, d.side, d.bucket, d.revision,
     -- The same moments for all candles of a subscription, so that they go in few messages.

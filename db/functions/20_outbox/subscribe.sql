@@ -75,7 +75,8 @@ begin
     cross join unnest(sides) as s(side)
     where (instrument_ids is null or i.instrument_id = any (instrument_ids))
       and (timeframes is null or t.timeframe = any (timeframes))
-    on conflict on constraint catch_ups_pkey do update set next_bucket = least(old.next_bucket, excluded.next_bucket);
+    on conflict on constraint catch_ups_pkey do update
+      set next_bucket = least(old.next_bucket, excluded.next_bucket), since_revision = null;
   end if;
   return subscription.subscription_id;
 end

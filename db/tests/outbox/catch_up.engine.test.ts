@@ -174,6 +174,61 @@ describeOnEngine('A subscription from a time on', ({ sql }) => {
     expect(closes.toSorted((a, b) => a - b)).toEqual([1, 2, 7]);
   });
 
+  it('sends nothing again that a capture told it before its history came to it', async () => {
+    const symbol = await history(3);
+    const name = await subscribeFrom(symbol, '-infinity');
+    await feed.recordTicks('manual', [tickOf(symbol, at('10:01:30'), { bid: 9 })]);
+    await feed.recordTicks('manual', [tickOf(symbol, at('10:07:00'), { bid: 7 })]);
+    await capture(sql);
+    const told = await outbox.claimDeliveries(1_000);
+    await outbox.markSent(told);
+    expect(told.map(each => each.close).toSorted()).toEqual([7, 9]);
+    const { sent } = await drain(name);
+    expect(sent.map(each => each.close)).toEqual([1, 3]);
+  });
+
+  it('sends nothing again that closed before its history came to it', async () => {
+    const symbol = await addInstrument(sql);
+    await subscribe(sql, symbol);
+    await addTicks(symbol, 3, { from: '2026-03-02T10:00:00Z' });
+    await sql`update outbox.candles set is_closed = false
+      where instrument_id = feed.instrument_id(${symbol}) and bucket = '2026-03-02T10:01:00Z'`;
+    const name = await subscribeFrom(symbol, '-infinity');
+    await outbox.closeCandles();
+    const own = async () =>
+      (await outbox.claimDeliveries(1_000)).filter(each => each.subscription === name);
+    const told = await own();
+    await outbox.markSent(told);
+    expect(told).toMatchObject([{ close: 2, is_closed: true }]);
+    expect((await drain(name)).sent.map(each => each.close)).toEqual([1, 3]);
+  });
+
+  it('is told what the history of another subscription brought up meanwhile', async () => {
+    const symbol = await history(3);
+    const first = await subscribeFrom(symbol, '-infinity');
+    const second = `${symbol}-second`;
+    await sql`select outbox.subscribe(${second}, ${second}, ${symbol}, '1m', 'bid', from_time => '-infinity')`;
+    await sql`select outbox.pause(${second})`;
+    await feed.recordTicks('manual', [tickOf(symbol, at('10:07:00'), { bid: 7 })]);
+    const sent = (await drain(first)).sent.map(each => each.close);
+    expect(sent.toSorted()).toEqual([1, 2, 3, 7]);
+    await sql`select outbox.resume(${second})`;
+    const also = (await drain(second)).sent.map(each => each.close);
+    expect(also.toSorted()).toEqual([1, 2, 3, 7]);
+  });
+
+  it('sends its history once more when it is asked to', async () => {
+    const symbol = await history(3);
+    const name = await subscribeFrom(symbol, '-infinity');
+    const { sent } = await drain(name);
+    await feed.recordTicks('manual', [tickOf(symbol, at('10:07:00'), { bid: 7 })]);
+    await drain(name);
+    await subscribeFrom(symbol, '2026-03-02T10:01:00Z');
+    const again = (await drain(name)).sent;
+    expect(again.map(each => each.close)).toEqual([2, 3, 7]);
+    expect(again.slice(0, 2)).toEqual(sent.slice(1));
+  });
+
   it('begins again where it is asked to while a stretch is queued', async () => {
     const symbol = await history(10);
     const name = await subscribeFrom(symbol, '2026-03-02T10:08:00Z');
