@@ -13,6 +13,7 @@ language sql
 volatile
 security definer
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $$
   with claimed as (
     update outbox.deliveries as d
@@ -40,8 +41,13 @@ as $$
   from claimed as d
   join outbox.subscriptions as s on s.subscription_id = d.subscription_id
   join feed.instruments as i on i.instrument_id = d.instrument_id
-  join outbox.candles as c on c.instrument_id = d.instrument_id and c.timeframe = d.timeframe
-    and c.side = d.side and c.bucket = d.bucket
+  -- Each by its key, as only a subquery of its own makes sure of.
+  cross join lateral (
+    select c.*
+    from outbox.candles as c
+    where c.instrument_id = d.instrument_id and c.timeframe = d.timeframe and c.side = d.side and c.bucket = d.bucket
+    offset 0
+  ) as c
   order by d.queued_at
 $$;
 

@@ -5,31 +5,33 @@ returns int
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $$
 declare
+  closing_at timestamptz;
   deltas outbox.delta[];
 begin
   perform pg_advisory_xact_lock(hashtext('outbox.capture_deltas'));
-  with due as (
-    select c.instrument_id, c.timeframe, c.side, c.bucket
-    from outbox.candles as c
-    join feed.timeframes as t using (timeframe)
-    where not c.is_closed and c.closes_at <= clock_timestamp()
-      and not exists (
-        select from outbox.changes as m
-        where m.instrument_id = c.instrument_id
-          and m.minute >= date_trunc('minute', c.bucket) and m.minute < c.bucket + t.width
-          and m.changed_from < c.bucket + t.width and m.changed_to >= c.bucket
-      )
-    order by c.closes_at
-    limit max_candles
-  ),
-  closed as (
+  closing_at := clock_timestamp();
+  with closed as (
     update outbox.candles as c
     set is_closed = true, is_of_catch_up = false, revision = nextval('outbox.revision'),
       captured_at = clock_timestamp()
-    from due as d
-    where c.instrument_id = d.instrument_id and c.timeframe = d.timeframe and c.side = d.side and c.bucket = d.bucket
+    -- By their place in the table, whatever the planner believes of its size: only what is over is read.
+    where c.ctid = any (array(
+      select c.ctid
+      from outbox.candles as c
+      join feed.timeframes as t using (timeframe)
+      where not c.is_closed and c.closes_at <= closing_at
+        and not exists (
+          select from outbox.changes as m
+          where m.instrument_id = c.instrument_id
+            and m.minute >= date_trunc('minute', c.bucket) and m.minute < c.bucket + t.width
+            and m.changed_from < c.bucket + t.width and m.changed_to >= c.bucket
+        )
+      order by c.closes_at
+      limit max_candles
+    ))
     returning c.instrument_id, c.timeframe, c.side, c.bucket, c.is_closed, c.revision
   )
   select array_agg(row(c.*)::outbox.delta) into deltas from closed as c;

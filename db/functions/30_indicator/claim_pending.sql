@@ -10,6 +10,7 @@ language plpgsql
 volatile
 security definer
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare
@@ -19,7 +20,8 @@ begin
     update indicator.pending as p
     set leased_until = clock_timestamp() + interval '10 seconds'
     -- By their place in the table: a join by key was planned as a loop over all that waits as long as
-    -- nobody had analysed the table, and took more than ten seconds with 60,000 rows.
+    -- nobody had analysed the table, and took more than ten seconds with 60,000 rows. Without sequential scans,
+    -- else a plan from when it was empty reads and sorts all that waits.
     where p.ctid = any (array(
       select w.ctid
       from indicator.pending as w

@@ -78,25 +78,79 @@ describeOnEngine('Work that is named by its keys', ({ sql }) => {
   ])('reads little else: $name', async ({ name, table, call }) => {
     await leaveOneRow();
     await withSessions(sql, async ({ sql: own }) => {
-      const read = async (): Promise<number> => {
-        const [row] = await own<{ read: number }[]>`
-          select (pg_stat_get_xact_tuples_returned(i.indrelid)
-            + sum(pg_stat_get_xact_tuples_returned(i.indexrelid)))::int as read
-          from pg_index as i where i.indrelid = ${table}::regclass group by i.indrelid`;
-        return row?.read ?? Number.NaN;
-      };
       await own`begin`;
       // From the sixth call on a plan is kept.
       for (let turn = 0; turn < 8; turn++) await own.unsafe(call);
       await fill(own, 2 * count);
-      const before = await read();
+      const before = await rowsRead(own, table);
       const [row] = await own.unsafe<{ done: number }[]>(call);
       // Nobody captured what is buried here: the delivery goes, and there is no candle for a letter.
       expect(row?.done).toBe(name === 'outbox.bury' ? 0 : count);
-      const rowsRead = (await read()) - before;
-      expect(rowsRead).toBeGreaterThanOrEqual(count);
+      const read = (await rowsRead(own, table)) - before;
+      expect(read).toBeGreaterThanOrEqual(count);
       // All of them once or twice to choose the keys, and each that is meant a few times.
-      expect(rowsRead).toBeLessThanOrEqual(8 * count);
+      expect(read).toBeLessThanOrEqual(8 * count);
+    });
+  });
+
+  it.each([
+    {
+      name: 'outbox.close_candles',
+      table: 'outbox.candles',
+      call: 'select outbox.close_candles() as done',
+      done: 5,
+    },
+    {
+      name: 'outbox.next_work_at',
+      table: 'outbox.candles',
+      call: 'select (outbox.next_work_at() is not null)::int as done',
+      done: 1,
+    },
+    {
+      name: 'outbox.claim_deliveries',
+      table: 'outbox.candles',
+      call: `select count(*)::int as done from outbox.claim_deliveries(${count})`,
+      done: count,
+    },
+    {
+      name: 'indicator.claim_pending',
+      table: 'indicator.pending',
+      call: `select coalesce(sum(cardinality(claimed_buckets)), 0)::int as done from indicator.claim_pending(10)`,
+      done: 10,
+    },
+  ])('reads few of all that is there: $name', async ({ table, call, done }) => {
+    await leaveOneRow();
+    await sql`delete from outbox.candles`;
+    await sql`delete from indicator.pending`;
+    await sql`vacuum (analyze) outbox.candles, indicator.pending`;
+    await withSessions(sql, async ({ sql: own }) => {
+      await own`begin`;
+      await own`insert into feed.instruments (instrument_id, symbol, source) overriding system value
+        select n, 'P' || n, 'manual' from generate_series(0, 19) as n`;
+      for (let turn = 0; turn < 8; turn++) await own.unsafe(call);
+      await own`delete from outbox.changes`;
+      await fill(own, count);
+      await own`insert into outbox.candles (instrument_id, timeframe, side, bucket, open, high, low, close, sum,
+          tick_count, closes_at, is_closed, revision, captured_at)
+        select n % 20, '1m', 'mid', b.bucket, 1, 1, 1, 1, 1, 1, b.bucket + interval '1 minute', n > 5, n, now()
+        from generate_series(1, ${20 * count}::int) as n,
+          lateral (select timestamptz '2026-03-02Z' + n / 20 * interval '1 minute' as bucket) as b`;
+      await own`delete from outbox.changes`;
+      const before = await rowsRead(own, table);
+      const [row] = await own.unsafe<{ done: number }[]>(call);
+      expect(row?.done).toBe(done);
+      const read = (await rowsRead(own, table)) - before;
+      expect(read).toBeGreaterThanOrEqual(done);
+      expect(read).toBeLessThanOrEqual(8 * done);
     });
   });
 });
+
+/** Rows of a table and entries of its indexes that this transaction has read so far. */
+async function rowsRead(own: Sql, table: string): Promise<number> {
+  const [row] = await own<{ read: number }[]>`
+    select (pg_stat_get_xact_tuples_returned(i.indrelid)
+      + sum(pg_stat_get_xact_tuples_returned(i.indexrelid)))::int as read
+    from pg_index as i where i.indrelid = ${table}::regclass group by i.indrelid`;
+  return row?.read ?? Number.NaN;
+}

@@ -5,8 +5,8 @@ import { createSenders } from '../deliver.ts';
 import type { Delivery, Outbox } from '../outbox.ts';
 
 const maxChanges = 500;
-/** Of one subscription in one pass: what a sender has in its hand. */
-const maxDeliveries = 1_000;
+/** Of one subscription in one pass: what a sender has in its hand, about ten full messages and so one request. */
+const maxDeliveries = 2_000;
 /** So long a pass waits for the queues, so that what they take at once goes in few messages. */
 const sendingMs = 100;
 
@@ -46,7 +46,8 @@ export function publishDeltas(parts: {
       await send(deliveries);
       isMore ||= captured.change_count === maxChanges || closed > 0 || stretches > 0;
       // Marks that a long transaction holds are read again and again: not without a breath.
-      if (isMore && captured.delta_count === 0 && closed === 0) await sleep(50, signal);
+      const isStuck = captured.delta_count + closed + deliveries.length === 0;
+      if (isMore && isStuck) await sleep(50, signal);
     }
   }
 
