@@ -222,15 +222,17 @@ describeOnBothEngines('The same ticks', (postgres, timescaledb) => {
     const expected = ['1s', '30s', '1m', '5m', '10m', '15m', '1h', '2h', '4h', '6h', '1d'];
     expect(timeframes).toEqual([expected, expected]);
 
+    const stored = (timeframe: string) =>
+      compare(
+        `(select i.symbol, c.* from feed.candles_${timeframe} as c join feed.instruments as i using (instrument_id)) as c`,
+        'symbol, bucket',
+      );
     const counts: Record<string, number> = {};
     const count = (what: string, rows: number): void => {
       counts[what] = (counts[what] ?? 0) + rows;
     };
     for (const timeframe of expected) {
-      const rows = await compare(
-        `(select i.symbol, c.* from feed.candles_${timeframe} as c join feed.instruments as i using (instrument_id)) as c`,
-        'symbol, bucket',
-      );
+      const rows = await stored(timeframe);
       expect(rows, timeframe).toBeGreaterThan(11);
       count('stored', rows);
       for (const symbol of symbols) {
@@ -273,6 +275,23 @@ describeOnBothEngines('The same ticks', (postgres, timescaledb) => {
           await expectDays(sql, own, symbol, side);
         }
       }
+    }
+
+    // Each planted where nothing mends it: the smallest difference that counts must be seen.
+    for (const [timeframe, planted] of [
+      // The last bit of a double between 1 and 2.
+      ['10m', 'update feed.candles_10m set bid_high = bid_high + 2.220446049250313e-16'],
+      ['2h', 'update feed.candles_2h set bid_sum = bid_sum * (1 + 2e-9)'],
+      ['6h', 'update feed.candles_6h set ask_count = ask_count + 1'],
+      ['1d', 'delete from feed.candles_1d'],
+    ] as const) {
+      const { count: changed } = await postgres.sql.unsafe(
+        `${planted} where (instrument_id, bucket) = (
+           select instrument_id, bucket from feed.candles_${timeframe} as c
+           where bid_high between 1 and 1.9 and ask_count > 0 order by bucket limit 1)`,
+      );
+      expect(changed, planted).toBe(1);
+      await expect(stored(timeframe), planted).rejects.toThrow(`feed.candles_${timeframe}`);
     }
   });
 
