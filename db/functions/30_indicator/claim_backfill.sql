@@ -30,6 +30,11 @@ begin
   if first_bucket is null then
     delete from indicator.backfills as b
     where b.indicator_id = job.indicator_id and b.next_bucket = job.next_bucket and b.revision = job.revision;
+    -- The next in line has its time from now on.
+    update indicator.backfills as b set progressed_at = clock_timestamp()
+    where b.indicator_id = (
+      select n.indicator_id from indicator.backfills as n order by n.requested_at, n.indicator_id limit 1
+    );
     return query select definition.instrument_id, definition.timeframe, definition.side, job.next_bucket, job.next_bucket,
       job.revision, '[]'::jsonb, null::timestamptz[], null::double precision[], null::double precision[], null::double precision[],
       null::double precision[], null::double precision[], null::double precision[], null::bigint[];

@@ -10,7 +10,7 @@ as $$
     select finish_backfill.to_bucket + t.width
     from indicator.definitions as d join feed.timeframes as t using (timeframe)
     where d.indicator_id = finish_backfill.indicator_id
-  )
+  ), progressed_at = clock_timestamp()
   where b.indicator_id = finish_backfill.indicator_id and b.next_bucket = finish_backfill.from_bucket
 $$;
 

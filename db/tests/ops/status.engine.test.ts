@@ -1,4 +1,5 @@
 import { beforeEach, expect, it } from 'vitest';
+import { createIndicatorStore } from '../../../workers/indicators/indicator.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
 import { addInstrument, describeOnEngine } from '../support/database.ts';
 import { addIndicator, catchUp, publish, registerCatalog } from '../support/indicators.ts';
@@ -73,6 +74,42 @@ describeOnEngine('ops.status', ({ sql }) => {
       expect.stringMatching(/^changes of 1 instruments have waited to be captured since /),
     ]);
     await publish(sql);
+    expect(await faults()).toEqual([]);
+  });
+
+  it('tells of histories of which none is computed further, not of one that waits for its turn', async () => {
+    await registerCatalog(sql);
+    const symbol = await addInstrument(sql);
+    const store = createIndicatorStore(sql);
+    await feed.recordTicks('manual', [await quoteOfAge(sql, symbol, '2 minutes', 1)]);
+    const ids = [
+      await addIndicator(sql, symbol, { fast: 1, slow: 2 }),
+      await addIndicator(sql, symbol, { fast: 1, slow: 3 }),
+    ];
+    await publish(sql);
+    const age = () =>
+      sql`update indicator.backfills set progressed_at = now() - interval '13 seconds'`;
+    expect(await faults()).toEqual([]);
+    await age();
+    const stuck = (count: number) => [
+      expect.stringMatching(
+        new RegExp(`^the history of ${count} indicators has not been computed further since `),
+      ),
+    ];
+    expect(await faults()).toEqual(stuck(2));
+    // To take it is not to compute it.
+    const work = await store.claimBackfill(1_000);
+    expect(await faults()).toEqual(stuck(2));
+    if (work === undefined) throw new Error('nothing to compute');
+    await store.finishBackfill(work);
+    expect(await faults()).toEqual([]);
+    await age();
+    // Its end is the other one's turn.
+    await store.claimBackfill(1_000);
+    expect(await faults()).toEqual([]);
+    await age();
+    expect(await faults()).toEqual(stuck(1));
+    for (const id of ids) await sql`select indicator.remove(${id})`;
     expect(await faults()).toEqual([]);
   });
 

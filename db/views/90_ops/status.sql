@@ -64,6 +64,11 @@ faults as (
   )
   having count(*) > 0
   union all
+  -- One is computed at a time: what counts is that any goes on.
+  select format('the history of %s indicators has not been computed further since %s',
+    count(*), to_char(max(b.progressed_at), 'YYYY-MM-DD HH24:MI:SS "UTC"'))
+  from indicator.backfills as b having max(b.progressed_at) < now() - interval '12 seconds'
+  union all
   select format('maintenance step %s has failed since %s: %s', m.step, to_char(m.failed_since, 'YYYY-MM-DD HH24:MI:SS "UTC"'), m.error)
   from ops.maintenance_failures as m
   union all
