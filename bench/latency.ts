@@ -57,7 +57,7 @@ export async function measureOneRate(
 ): Promise<Figure[]> {
   const load = { part: 'history', rate: 1_000, firstNumber: 1, ...times(isQuick) };
   return withPipeline(database, pipeline, async setting => {
-    await backfilled(database.sql, isQuick ? 5_000 : 60_000);
+    await backfilled(database.sql, isQuick ? 5_000 : 180_000);
     await settled(database.sql);
     // What a fill of millions of rows leaves to the server is no part of what a history costs.
     await database.sql`vacuum (analyze)`;

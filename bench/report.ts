@@ -60,7 +60,7 @@ const notes: Readonly<Record<string, string>> = {
   late: 'Ticks a day old, of instruments that have ticks there, in batches of 1,000. Right and published: no change and no delivery is left, and every candle that was sent, in every timeframe, equals what the stored ticks say.',
   idle: 'A minute without ticks, with ingest (connected and silent), publish, indicators, web without pages, 200 indicators, two subscriptions. Statements are counted on the wire, between each process and PostgreSQL. WAL is of the whole server.',
   history:
-    'At 1,000 ticks/s: two hours of ticks and candles (one tick each two seconds and instrument), and many times of it as far as there was time to fill. Values of the history are computed for a minute at most; then the database is vacuumed, with a checkpoint.',
+    'At 1,000 ticks/s: two hours of ticks and candles (one tick each two seconds and instrument), and a hundred times of it, or as much as could be filled in five minutes. Values of the history are computed for three minutes at most; then the database is vacuumed, with a checkpoint.',
   '100 ticks/s': latencyNote,
 };
 
