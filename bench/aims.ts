@@ -49,7 +49,7 @@ const aims: readonly Aim[] = [
   {
     what: 'durable ingest beside a bare COPY',
     part: 'ingest',
-    name: 'ingest worker, 4,000 a batch',
+    name: 'ingest worker, full batches',
     unit: 'of bare COPY',
     aim: 'at least 0.5',
     isReached: atLeast(0.5),
@@ -58,7 +58,7 @@ const aims: readonly Aim[] = [
   {
     what: 'durable ingest beside one-row inserts',
     part: 'ingest',
-    name: 'ingest worker, 4,000 a batch',
+    name: 'ingest worker, full batches',
     unit: 'times one-row inserts',
     aim: 'at least 30',
     isReached: atLeast(30),

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { openDatabase } from '../db/runtime/database.ts';
 import { createFeed, type Feed } from '../workers/ingest/feed.ts';
+import { fullBatch } from '../workers/ingest/ingest.ts';
 import { recordBatch } from '../workers/ingest/record.ts';
 import type { Tick } from '../workers/ingest/source.ts';
 import { type Figure, median } from './report.ts';
@@ -13,7 +14,7 @@ const bare = 'bench.bare_ticks';
 /** With key, dedupe and change tracking: what the aim of thirty times is measured against. */
 const oneRow = 'insert into feed.ticks, 1 a call';
 /** Full batches of the ingest worker, which it stores in halves over two connections. */
-const workersWay = 'ingest worker, 4,000 a batch';
+const workersWay = 'ingest worker, full batches';
 
 const format = (count: number): string => count.toLocaleString('en-US');
 
@@ -26,7 +27,7 @@ interface Method {
 
 /**
  * Ticks a second of each way in, the median of some rounds in which every way has its turn, over
- * ticks that lie in the past hour and are new to the table. A durable commit a call.
+ * ticks that lie in the past four hours and are new to the table. A durable commit a call.
  */
 export async function measureIngest(database: Database, isQuick: boolean): Promise<Figure[]> {
   const { sql, url } = database;
@@ -63,7 +64,7 @@ export async function measureIngest(database: Database, isQuick: boolean): Promi
   const methods: Method[] = [
     { name: 'bare COPY', count: bulk, prepare: copyInto(bare) },
     { name: 'COPY feed.ticks', count: bulk, prepare: copyInto('feed.ticks') },
-    { name: workersWay, count: bulk, prepare: asTheWorker(createFeed(asWorker), 4_000) },
+    { name: workersWay, count: bulk, prepare: asTheWorker(createFeed(asWorker), fullBatch) },
     ...[5_000, 1_000, 100].map(size => ({
       name: `record_ticks, ${format(size)} a call`,
       count: size === 100 ? bulk / 3 : bulk,
@@ -79,7 +80,7 @@ export async function measureIngest(database: Database, isQuick: boolean): Promi
     { name: oneRow, count: singles, prepare: insertEach(client, 'feed.ticks') },
   ];
   try {
-    return toFigures(methods, await runRounds(methods, [...ids.keys()], isQuick ? 2 : 3));
+    return toFigures(methods, await runRounds(methods, [...ids.keys()], isQuick ? 2 : 9));
   } finally {
     await one.end({ timeout: 2 });
     await other.end({ timeout: 2 });
@@ -165,7 +166,7 @@ async function runRounds(
   const microseconds = (count: number): number =>
     Math.ceil((count / (symbols.length * perSecond)) * 1_000_000);
   // Every method's ticks come after those of the one before, as in a stream.
-  let from = (Date.now() - 3_600_000) * 1_000;
+  let from = (Date.now() - 4 * 3_600_000) * 1_000;
   const rates = new Map<string, number[]>(methods.map(method => [method.name, []]));
   // The first round only warms up: plans, chunks, caches.
   for (let round = 0; round <= rounds; round++) {

@@ -52,7 +52,7 @@ const latencyNote =
 /** What the figures of a part mean, under its title. */
 const notes: Readonly<Record<string, string>> = {
   ingest:
-    'Ticks a second. Every call is one durable commit; ticks are new, in the past hour, 20 instruments in turn; one connection, or two with ten instruments each. Bare: the same columns and key, no checks, no triggers. One-row inserts: `insert into feed.ticks ... on conflict do nothing`, prepared, one a commit, with key, dedupe and change tracking. Medians of rounds in which every way has its turn.',
+    'Ticks a second. Every call is one durable commit; ticks are new, in the past four hours, 20 instruments in turn; one connection, or two with ten instruments each. Bare: the same columns and key, no checks, no triggers. One-row inserts: `insert into feed.ticks ... on conflict do nothing`, prepared, one a commit, with key, dedupe and change tracking. Medians of rounds in which every way has its turn.',
   storage:
     'Ticks of one closed day, quotes only (no last, no size). Two ticks a second and instrument; candles have all four sides, so one of a second costs for each tick half of what is shown.',
   publish:

@@ -6,10 +6,12 @@ import type { Counts, Feed } from './feed.ts';
 import { recordBatch } from './record.ts';
 import { type Source, SourceError, type Tick } from './source.ts';
 
+/** Ticks of the largest batch. */
+export const fullBatch = 8_000;
 const nudgeEveryMs = 50;
 
 /**
- * Source -> ticks in the database, until the signal aborts. Batches of at most 20 ms or 2,000 ticks;
+ * Source -> ticks in the database, until the signal aborts. Batches of at most 20 ms or 8,000 ticks;
  * after a commit the publisher is nudged, at most every 50 ms.
  *
  * @throws {SourceError} when the source cannot go on.
@@ -35,10 +37,10 @@ export async function ingest(parts: {
     }
   };
   const batcher = createBatcher<Tick>({
-    maxItems: 4_000,
+    maxItems: fullBatch,
     maxWaitMs: 20,
     // Two batches: what waits has to be stored within the seconds that a stop is given.
-    maxWaiting: 8_000,
+    maxWaiting: 2 * fullBatch,
     write: async ticks => {
       // After a batch that was given up none may be stored: a source goes on after the newest tick.
       const counts = lost > 0 ? undefined : await record(ticks);

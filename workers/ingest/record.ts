@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Logger } from '../../db/runtime/logger.ts';
 import { sleep } from '../../db/runtime/process.ts';
 import type { Counts, Feed } from './feed.ts';
@@ -24,7 +25,11 @@ export async function recordBatch(
   }: { feed: Feed; source: string; logger: Logger; signal: AbortSignal },
 ): Promise<Counts> {
   if (ticks.length < halvedFrom) return recordPart(ticks);
-  return sum(await Promise.all(halves(ticks).map(recordPart)));
+  const [first = [], second = []] = halves(ticks);
+  // The first is on its way to the database before this thread writes out the second.
+  const storeSecond = () => (second.length > 0 ? recordPart(second) : undefined);
+  const counts = await Promise.all([recordPart(first), setImmediate().then(storeSecond)]);
+  return sum(counts.filter(each => each !== undefined));
 
   async function recordPart(part: readonly Tick[]): Promise<Counts> {
     try {
