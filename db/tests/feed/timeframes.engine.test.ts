@@ -5,6 +5,7 @@ import { expectCandlesOf } from '../support/candles.ts';
 import { addInstrument, capture, describeOnEngine } from '../support/database.ts';
 import { addIndicator, catchUp, registerCatalog, valuesOf } from '../support/indicators.ts';
 import { capturedOf, captureOnce, subscribe, waitingFor } from '../support/outbox.ts';
+import { untilBlocked, withSessions } from '../support/session.ts';
 import { secondsAfter, tickOf } from '../support/ticks.ts';
 
 /** Two days with holes, several ticks a second, some of equal time, a trade now and then. */
@@ -202,5 +203,40 @@ describeOnEngine('feed.remove_timeframe while candles are refreshed', ({ sql }) 
       await Promise.all(refreshing);
     }
     expect(refreshes).toBeGreaterThan(2);
+  });
+});
+
+describeOnEngine('feed.add_timeframe while late ticks are refreshed', ({ sql, engine }) => {
+  it('has them, too, though its candles were stored from finer ones that had not', async () => {
+    const symbol = await addInstrument(sql);
+    const feed = createFeed(sql);
+    const ticks = Array.from({ length: 300 }, (_, n) =>
+      tickOf(symbol, secondsAfter(n), { bid: 1 }),
+    );
+    await feed.recordTicks('manual', ticks);
+    await capture(sql);
+    await sql`call feed.advance_candles()`;
+    const late = tickOf(symbol, secondsAfter(100.5), { bid: 2 });
+    await feed.recordTicks('manual', [late]);
+    await withSessions(sql, async (holding, refreshing) => {
+      if (engine === 'timescaledb') {
+        const [stored] = await sql<{ name: string }[]>`
+          select format('%I.%I', materialization_hypertable_schema, materialization_hypertable_name) as name
+          from timescaledb_information.continuous_aggregates where view_name = 'candles_1s'`;
+        await holding.sql`begin`;
+        // Reading goes on, a refresh of the seconds waits.
+        await holding.sql.unsafe(`lock table ${stored?.name} in share mode`);
+      }
+      const refresh = refreshing.sql`call outbox.refresh_late()`;
+      refresh.catch(() => undefined);
+      if (engine === 'timescaledb') await untilBlocked(sql, refreshing);
+      await sql`select feed.add_timeframe('20s')`;
+      if (engine === 'timescaledb') {
+        await sql`call public.refresh_continuous_aggregate('feed.candles_20s', null, '2026-03-03Z')`;
+        await holding.sql`rollback`;
+      }
+      await refresh;
+    });
+    await expectCandlesOf(sql, symbol, [...ticks, late]);
   });
 });

@@ -13,6 +13,7 @@ language plpgsql
 as $$
 declare
   level record;
+  done text[] := '{}';
   -- Candles whose ticks were dropped are final: added up again, their sums would differ in their last bits.
   final_until timestamptz := (select s.dropped_to from feed.storage as s where s.level = 'ticks');
   oldest timestamptz;
@@ -25,12 +26,16 @@ begin
   -- For the rest of the session, as a procedure that commits cannot have it as its own: compiling each
   -- batch took minutes for what runs in seconds.
   perform set_config('jit', 'off', false);
-  for level in
+  -- The finest that was not done yet, asked anew each time: a timeframe that is added meanwhile may have been
+  -- stored from finer candles before their refresh, and nobody else would refresh it.
+  loop
     select t.timeframe, t.width,
       -- A batch is about a day of buckets, at least ten: the default of ten is ruinous for seconds.
       greatest(10, 86400 / extract(epoch from t.width)::int) as buckets_per_batch
-    from feed.timeframes as t order by t.width
-  loop
+    into level
+    from feed.timeframes as t where t.timeframe <> all (done) order by t.width limit 1;
+    exit when not found;
+    done := done || level.timeframe;
     oldest := feed.source_start(level.timeframe);
     continue when oldest is null;
     select _timescaledb_functions.to_timestamp(w.watermark), _timescaledb_functions.to_timestamp(i.watermark)
