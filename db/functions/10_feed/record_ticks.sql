@@ -6,6 +6,9 @@
 -- instead of 30 ms for 5,000 ticks on TimescaleDB. Should another writer be faster, or a key come
 -- twice in the batch, the unique key says so and the batch is stored the slow way.
 --
+-- Rows go in the order of their time, as they come: so writers lock in one order, and the entries of
+-- TimescaleDB's index by time are appended.
+--
 -- The arrays are unnested side by side in a select list: in FROM each is first written to a store of its
 -- own, 2.8 instead of 0.8 ms for 5,000 ticks.
 create or replace function feed.record_ticks(
@@ -54,7 +57,7 @@ begin
       cross join lateral feed.tick_fault(
         record_ticks.source, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest, oldest) as v
       where v.reason is null
-      order by i.instrument_id, t.observed_at, t.seq;
+      order by t.observed_at, i.instrument_id, t.seq;
       get diagnostics stored_count = row_count;
     exception when unique_violation then
       is_newest := false;
@@ -69,7 +72,7 @@ begin
     cross join lateral feed.tick_fault(
       record_ticks.source, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest, oldest) as v
     where v.reason is null
-    order by i.instrument_id, t.observed_at, t.seq, t.position
+    order by t.observed_at, i.instrument_id, t.seq, t.position
     on conflict do nothing;
     get diagnostics stored_count = row_count;
   end if;

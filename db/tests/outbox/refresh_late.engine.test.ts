@@ -99,6 +99,48 @@ describeOnEngine('feed.refresh_candles on a history that was never stored', ({ s
   });
 });
 
+describeOnEngine('A day of ticks', ({ sql }) => {
+  /** Pages of ticks and their indexes that were read so far: by this session, as others tell theirs later. */
+  async function pagesRead(own: Sql): Promise<number> {
+    await own`select pg_stat_force_next_flush()`;
+    const [row] = await own<{ read: number }[]>`
+      with tables as (
+        select 'feed.ticks'::regclass as relid
+        union all select inhrelid from pg_inherits where inhparent = 'feed.ticks'::regclass
+      )
+      select sum(pg_stat_get_blocks_fetched(r.relid))::int as read
+      from (select relid from tables union all select indexrelid from pg_index join tables on relid = indrelid) as r`;
+    return row?.read ?? Number.NaN;
+  }
+
+  it('is not read again for a late tick in it, nor to store the next second', async () => {
+    const symbol = await addInstrument(sql);
+    await subscribe(sql, symbol);
+    await withSessions(sql, async ({ sql: own }) => {
+      await own`insert into feed.ticks (instrument_id, observed_at, bid)
+        select feed.instrument_id(${symbol}), timestamptz '2026-03-02Z' + n * interval '1 s', 1
+        from generate_series(0, 80000) as n`;
+      await capture(own);
+      await own`call feed.advance_candles()`;
+      await own`analyze feed.ticks`;
+      const before = await pagesRead(own);
+      expect(before).toBeGreaterThan(10_000);
+      await createFeed(own).recordTicks('manual', [
+        tickOf(symbol, '2026-03-02T05:00:59.5Z', { bid: 9 }),
+        tickOf(symbol, '2026-03-02T23:00:01Z', { bid: 8 }),
+      ]);
+      await own`call outbox.refresh_late()`;
+      await own`call feed.advance_candles()`;
+      await captureOnce(own);
+      const read = (await pagesRead(own)) - before;
+      expect(read).toBeGreaterThan(1);
+      // About a hundred; without an index by time, all pages a few times.
+      expect(read).toBeLessThan(1_000);
+    });
+    expect(await capturedOf(sql, symbol)).toContainEqual(expect.objectContaining({ close: 9 }));
+  });
+});
+
 describeOnEngine('A late tick while candles are being stored', ({ sql, engine }) => {
   const feed = createFeed(sql);
   const isMaterialised = engine === 'timescaledb';
