@@ -49,6 +49,7 @@ const rights: readonly (readonly [statement: string, who: string])[] = [
   ["select feed.replayed_until('nothing', 'RIGHTS')", 'i'],
   ['select feed.create_missing_candles()', ''],
   ["call feed.refresh_candles('2026-01-01', '2026-01-01')", ''],
+  ["call feed.refresh_ranges('{}')", ''],
   ['call feed.advance_candles()', ''],
   ['call feed.apply_storage()', ''],
   ['select feed.retention_floor()', ''],

@@ -13,6 +13,7 @@ const endingTransactions = [
   'feed.compress_level',
   'feed.drop_level',
   'feed.refresh_candles',
+  'feed.refresh_ranges',
   'ops.reconcile',
   'ops.reconcile_yesterday',
   'outbox.refresh_late',
