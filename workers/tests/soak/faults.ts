@@ -104,7 +104,7 @@ export const faults: readonly Action[] = [
     isOutage: true,
     isPossible: ({ world }) => world.server.isOurs,
     run: async ({ world, random, health }) => {
-      kill(await world.server.pid(), 'SIGKILL');
+      await world.server.kill();
       try {
         const awayMs = random.int(100, 6_000);
         await sleep(awayMs);

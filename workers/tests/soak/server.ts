@@ -9,6 +9,7 @@ import { startEmbedded } from '../../../db/embedded.ts';
 import { createLogger } from '../../../db/runtime/logger.ts';
 import { withAdmin } from '../../../db/tests/support/template.ts';
 import { findInstallation, startCluster } from '../../../db/tests/support/timescaledb.ts';
+import { waitFor } from '../wait.ts';
 
 export type Engine = 'timescaledb' | 'postgres';
 
@@ -17,8 +18,8 @@ export interface Server {
   readonly adminUrl: string;
   /** False for a server that others use too, the one of TEST_TIMESCALE_URL. */
   readonly isOurs: boolean;
-  /** The number of the postmaster. */
-  pid(): Promise<number>;
+  /** Kills the postmaster, and returns when it is dead. Its sessions notice it themselves. */
+  kill(): Promise<void>;
   /** Starts it again when it is dead. */
   ensureRunning(): Promise<void>;
   stop(): Promise<void>;
@@ -34,7 +35,7 @@ export async function startServer(engine: Engine): Promise<Server | undefined> {
   return {
     adminUrl: given,
     isOurs: false,
-    pid: async () => 0,
+    kill: async () => undefined,
     ensureRunning: async () => undefined,
     stop: async () => undefined,
   };
@@ -48,7 +49,7 @@ async function startPostgres(): Promise<Server> {
   return {
     adminUrl: embedded.url,
     isOurs: true,
-    pid: async () => embedded.pid,
+    kill: () => killProcess(embedded.pid),
     ensureRunning: async () => {
       await embedded.ensureRunning();
     },
@@ -57,6 +58,22 @@ async function startPostgres(): Promise<Server> {
       await rm(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+/** Whoever asks too early is told that it runs: pg_ctl believes in a process that was killed, and in a zombie. */
+async function killProcess(pid: number): Promise<void> {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It is dead already.
+  }
+  await waitFor(`process ${pid} is dead`, () => isDead(pid));
+}
+
+/** Gone, or a zombie: it has a number until its parent asks for it. */
+async function isDead(pid: number): Promise<boolean> {
+  const status = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ') X ');
+  return /\) [ZX] /.test(status);
 }
 
 /**
@@ -94,7 +111,7 @@ async function startTimescaledb(bin: string): Promise<Server> {
     for (const deadline = begunAt + 120_000; ; ) {
       try {
         await control('status');
-        return;
+        if (!(await isDead(await pid()))) return;
       } catch {
         // It is dead, or its last processes have not gone yet.
       }
@@ -115,7 +132,7 @@ async function startTimescaledb(bin: string): Promise<Server> {
   return {
     adminUrl: cluster.url,
     isOurs: true,
-    pid,
+    kill: async () => killProcess(await pid()),
     ensureRunning,
     async stop() {
       await ensureRunning();
