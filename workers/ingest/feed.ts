@@ -21,7 +21,8 @@ export interface Feed {
   addInstrument(source: string, instrument: Instrument): Promise<void>;
   setActive(source: string, isActive: boolean): Promise<void>;
   storedUntil(symbols: readonly string[]): Promise<Map<string, string>>;
-  recordTicks(source: string, ticks: readonly Tick[]): Promise<Counts>;
+  /** @param arrays The ticks as they are sent, when they were written out before. */
+  recordTicks(source: string, ticks: readonly Tick[], arrays?: TickArrays): Promise<Counts>;
   rejectTicks(source: string, rejections: readonly Rejection[]): Promise<void>;
   recordState(
     source: string,
@@ -34,6 +35,29 @@ export interface Feed {
   recordReplay(replay: Replay): Promise<void>;
   /** Wakes the publisher; call it after a commit. */
   nudge(): Promise<void>;
+}
+
+/** Ticks as PostgreSQL's text of arrays: element i of each belongs to tick i. */
+export interface TickArrays {
+  readonly symbols: string;
+  readonly observedAts: string;
+  readonly seqs: string;
+  readonly bids: string;
+  readonly asks: string;
+  readonly lasts: string;
+  readonly sizes: string;
+}
+
+export function writeArrays(ticks: readonly Tick[]): TickArrays {
+  return {
+    symbols: arrayOf(ticks, tick => tick.symbol),
+    observedAts: arrayOf(ticks, tick => tick.observedAt),
+    seqs: arrayOf(ticks, tick => tick.seq),
+    bids: arrayOf(ticks, tick => tick.bid),
+    asks: arrayOf(ticks, tick => tick.ask),
+    lasts: arrayOf(ticks, tick => tick.last),
+    sizes: arrayOf(ticks, tick => tick.size),
+  };
 }
 
 /** The SQL functions of schema feed. Times go as text: a JavaScript Date would lose microseconds. */
@@ -51,7 +75,7 @@ export function createFeed(sql: Sql): Feed {
         from feed.stored_until(${[...symbols]}::text[])`;
       return new Map(rows.map(row => [row.symbol, row.observed_at]));
     },
-    async recordTicks(source, ticks) {
+    async recordTicks(source, ticks, arrays = writeArrays(ticks)) {
       const [row] = await sql<
         {
           stored_count: number;
@@ -61,13 +85,13 @@ export function createFeed(sql: Sql): Feed {
         }[]
       >`select * from feed.record_ticks(
         ${source},
-        ${arrayOf(ticks, tick => tick.symbol)}::text::text[],
-        ${arrayOf(ticks, tick => tick.observedAt)}::text::timestamptz[],
-        ${arrayOf(ticks, tick => tick.seq)}::text::bigint[],
-        ${arrayOf(ticks, tick => tick.bid)}::text::float8[],
-        ${arrayOf(ticks, tick => tick.ask)}::text::float8[],
-        ${arrayOf(ticks, tick => tick.last)}::text::float8[],
-        ${arrayOf(ticks, tick => tick.size)}::text::float8[])`;
+        ${arrays.symbols}::text::text[],
+        ${arrays.observedAts}::text::timestamptz[],
+        ${arrays.seqs}::text::bigint[],
+        ${arrays.bids}::text::float8[],
+        ${arrays.asks}::text::float8[],
+        ${arrays.lasts}::text::float8[],
+        ${arrays.sizes}::text::float8[])`;
       return {
         stored: row?.stored_count ?? 0,
         duplicate: row?.duplicate_count ?? 0,

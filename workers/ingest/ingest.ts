@@ -1,13 +1,13 @@
 import type { Logger } from '../../db/runtime/logger.ts';
 import { sleep } from '../../db/runtime/process.ts';
-import { createBatcher } from './batch.ts';
+import { type Batcher, createBatcher } from './batch.ts';
 import { createCoverage } from './coverage.ts';
 import type { Counts, Feed } from './feed.ts';
-import { recordBatch } from './record.ts';
+import { createRecorder } from './record.ts';
 import { type Source, SourceError, type Tick } from './source.ts';
 
 /** Ticks of the largest batch. */
-export const fullBatch = 8_000;
+const fullBatch = 8_000;
 const nudgeEveryMs = 50;
 
 /**
@@ -27,27 +27,10 @@ export async function ingest(parts: {
   const symbols = await addInstruments(parts);
   const coverage = createCoverage({ feed, source: source.name, logger });
   const nudge = createNudge(feed, logger);
-  let lost = 0;
-  const record = async (ticks: readonly Tick[]): Promise<Counts | undefined> => {
-    try {
-      return await recordBatch(ticks, { feed, source: source.name, logger, signal });
-    } catch (error) {
-      logger.error({ err: error }, 'the database is away and the process has to stop');
-      return undefined;
-    }
-  };
-  const batcher = createBatcher<Tick>({
-    maxItems: fullBatch,
-    maxWaitMs: 20,
-    // Two batches: what waits has to be stored within the seconds that a stop is given.
-    maxWaiting: 2 * fullBatch,
-    write: async ticks => {
-      // After a batch that was given up none may be stored: a source goes on after the newest tick.
-      const counts = lost > 0 ? undefined : await record(ticks);
-      if (counts === undefined) {
-        lost += ticks.length;
-        return;
-      }
+  const writer = createWriter({
+    ...parts,
+    source: source.name,
+    onStored: counts => {
       if (counts.stored > 0) nudge();
       if (counts.rejected + counts.conflicting > 0) {
         logger.warn({ ...counts }, 'ticks kept aside, see feed.rejected_ticks');
@@ -62,15 +45,63 @@ export async function ingest(parts: {
       signal,
       report: coverage.report,
     })) {
-      await batcher.add(ticks);
+      await writer.add(ticks);
     }
   } finally {
-    await batcher.drain();
+    await writer.drain();
+    const lost = writer.lost();
     if (lost > 0) logger.error({ lost }, `${lost} ticks were received and could not be stored`);
     await coverage.settle();
     // Stopped in order: its silence from now on is no fault.
     if (signal.aborted) await feed.recordState(source.name, 'stopped', null).catch(() => undefined);
   }
+}
+
+/**
+ * Collects ticks and stores them in batches. A full batch does not wait for the one before it; `lost` counts ticks that a stop did not let it store.
+ */
+export function createWriter(parts: {
+  source: string;
+  feed: Feed;
+  logger: Logger;
+  signal: AbortSignal;
+  onStored: (counts: Counts) => void;
+}): Batcher<Tick> & { lost(): number } {
+  const recorder = createRecorder(parts);
+  let lost = 0;
+  let storing = Promise.resolve();
+
+  async function store(ticks: readonly Tick[]): Promise<void> {
+    try {
+      parts.onStored(await recorder.record(ticks));
+    } catch (error) {
+      if (lost === 0) {
+        parts.logger.error({ err: error }, 'the database is away and the process has to stop');
+      }
+      lost += ticks.length;
+    }
+  }
+
+  const batcher = createBatcher<Tick>({
+    maxItems: fullBatch,
+    maxWaitMs: 20,
+    // Two batches, as two are being stored: all of it within the seconds that a stop is given.
+    maxWaiting: 2 * fullBatch,
+    write: async ticks => {
+      const before = storing;
+      storing = store(ticks);
+      // Only when more waits than fits: what comes meanwhile shall go with the next one.
+      await (ticks.length < fullBatch ? storing : before);
+    },
+  });
+  return {
+    add: batcher.add,
+    async drain() {
+      await batcher.drain();
+      await storing;
+    },
+    lost: () => lost,
+  };
 }
 
 /** Adds what the source offers, and shows only instruments that can have live prices now. */

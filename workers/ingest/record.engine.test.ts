@@ -3,10 +3,10 @@ import { expectCandlesOf } from '../../db/tests/support/candles.ts';
 import { addInstrument, describeOnEngine, testLogger } from '../../db/tests/support/database.ts';
 import { shuffled, ticksOf } from '../tests/ticks.ts';
 import { type Counts, createFeed } from './feed.ts';
-import { recordBatch } from './record.ts';
+import { createRecorder } from './record.ts';
 import type { Tick } from './source.ts';
 
-describeOnEngine('recordBatch', ({ sql }) => {
+describeOnEngine('A recorder', ({ sql }) => {
   const feed = createFeed(sql);
   const { signal } = new AbortController();
   const parts = { feed, source: 'manual', logger: testLogger, signal };
@@ -28,7 +28,7 @@ describeOnEngine('recordBatch', ({ sql }) => {
     const ticks = ticksOf(symbol, 100);
     const poisoned = ticks.map((tick, index) => (index === 42 ? { ...tick, ...fault } : tick));
     const [before] = await sql`select count(*)::int as kept from feed.rejected_ticks`;
-    expect(await recordBatch(poisoned, parts)).toEqual({
+    expect(await createRecorder(parts).record(poisoned)).toEqual({
       stored: 99,
       duplicate: 0,
       conflicting: 0,
@@ -63,7 +63,7 @@ describeOnEngine('recordBatch', ({ sql }) => {
         return feed.recordTicks(source, part);
       },
     };
-    const counts = await recordBatch(ticks, { ...parts, feed: watched });
+    const counts = await createRecorder({ ...parts, feed: watched }).record(ticks);
     expect(counts).toEqual({ stored: 1_500, duplicate: 0, conflicting: 0, rejected: 0 });
     expect(calls.flat().sort()).toEqual([...symbols].sort());
     expect(calls.map(own => own.length).sort()).toEqual([2, 3]);
@@ -74,6 +74,60 @@ describeOnEngine('recordBatch', ({ sql }) => {
         ticks.filter(tick => tick.symbol === symbol),
       );
     }
+  });
+
+  it('goes on with the next batch in one lane while the other is held up, and keeps the order of a symbol', async () => {
+    const [slow = '', fast = ''] = await Promise.all([addInstrument(sql), addInstrument(sql)]);
+    const ticks = [slow, fast].map(symbol => ticksOf(symbol, 2_400));
+    const batches = [0, 1, 2].map(n => ticks.flatMap(own => own.slice(800 * n, 800 * (n + 1))));
+    const stored: string[] = [];
+    const isFastDone = Promise.withResolvers<void>();
+    const watched = {
+      ...feed,
+      recordTicks: async (...[name, part, arrays]: Parameters<typeof feed.recordTicks>) => {
+        const symbol = part[0]?.symbol ?? '';
+        if (symbol === slow) await isFastDone.promise;
+        const counts = await feed.recordTicks(name, part, arrays);
+        stored.push(`${symbol === slow ? 'slow' : 'fast'} ${part[0]?.observedAt}`);
+        if (stored.length === 3) isFastDone.resolve();
+        return counts;
+      },
+    };
+    const recorder = createRecorder({ ...parts, feed: watched });
+    const counts = await Promise.all(batches.map(batch => recorder.record(batch)));
+    expect(counts.map(each => each.stored)).toEqual([1_600, 1_600, 1_600]);
+    const of = (name: string, own: readonly Tick[] = []) =>
+      [0, 800, 1_600].map(index => `${name} ${own[index]?.observedAt}`);
+    expect(stored).toEqual([...of('fast', ticks[1]), ...of('slow', ticks[0])]);
+  });
+
+  it('stores nothing of a symbol after a part of it that could not be stored before a stop', async () => {
+    const symbols = await Promise.all([addInstrument(sql), addInstrument(sql)]);
+    const ticks = symbols.map(symbol => ticksOf(symbol, 2_000));
+    const stop = new AbortController();
+    stop.abort();
+    const [broken] = symbols;
+    let isAway = true;
+    const shaky = {
+      ...feed,
+      recordTicks: async (...[name, part, arrays]: Parameters<typeof feed.recordTicks>) => {
+        if (isAway && part[0]?.symbol === broken) {
+          throw Object.assign(new Error('connection lost'), { code: 'CONNECTION_CLOSED' });
+        }
+        return feed.recordTicks(name, part, arrays);
+      },
+    };
+    const recorder = createRecorder({ ...parts, feed: shaky, signal: stop.signal });
+    const first = ticks.flatMap(own => own.slice(0, 1_000));
+    await expect(recorder.record(first)).rejects.toThrow('connection lost');
+    isAway = false;
+    const rest = ticks.flatMap(own => own.slice(1_000));
+    await expect(recorder.record(rest)).rejects.toThrow('connection lost');
+    await expect(recorder.record(rest.slice(-1))).rejects.toThrow('connection lost');
+    const rows = await sql<{ symbol: string }[]>`
+      select distinct i.symbol from feed.ticks join feed.instruments as i using (instrument_id)
+      where i.symbol = any (${symbols})`;
+    expect(rows.map(row => row.symbol)).toEqual(symbols.slice(1));
   });
 
   it('counts each of a large batch once, whatever is wrong with some and sent twice by two', async () => {
@@ -89,8 +143,8 @@ describeOnEngine('recordBatch', ({ sql }) => {
     ];
     const bad = good.slice(0, 60).map((tick, index) => ({ ...tick, ...faults[index % 6] }));
     const both = await Promise.all([
-      recordBatch([...good, ...bad], parts),
-      recordBatch([...good].reverse(), parts),
+      createRecorder(parts).record([...good, ...bad]),
+      createRecorder(parts).record([...good].reverse()),
     ]);
     const total = (pick: (counts: Counts) => number): number => pick(both[0]) + pick(both[1]);
     expect(total(counts => counts.stored)).toBe(1_200);
@@ -113,7 +167,7 @@ describeOnEngine('recordBatch', ({ sql }) => {
       rejectTicks: failing(feed.rejectTicks, lost),
     };
     const bad = tick === undefined ? [] : [{ ...tick, observedAt: 'never' }];
-    const counts = await recordBatch(bad, { ...parts, feed: shaky });
+    const counts = await createRecorder({ ...parts, feed: shaky }).record(bad);
     expect(counts.rejected).toBe(1);
     expect(failures).toBe(2);
   });

@@ -5,7 +5,7 @@ import { basename } from 'node:path';
 import type { Logger } from '../../db/runtime/logger.ts';
 import { sleep } from '../../db/runtime/process.ts';
 import type { Counts, Feed } from './feed.ts';
-import { recordBatch } from './record.ts';
+import { createRecorder } from './record.ts';
 import type { Rejection, Tick } from './source.ts';
 import { readTicks } from './sources/csv.ts';
 
@@ -44,6 +44,7 @@ export async function replay(options: ReplayOptions): Promise<ReplayProgress> {
   const { file, symbol, source, feed, signal } = options;
   const { fingerprint, bytes } = await identify(file);
   const resumedAfter = await feed.replayedUntil(fingerprint, symbol);
+  const recorder = createRecorder(options);
   const pace = createPace(options.speed, signal);
   const stream = createReadStream(file, { highWaterMark: 64 * 1024 });
   let counts: Counts = { stored: 0, duplicate: 0, conflicting: 0, rejected: 0 };
@@ -62,7 +63,7 @@ export async function replay(options: ReplayOptions): Promise<ReplayProgress> {
   });
 
   const flush = async (isFinished: boolean): Promise<void> => {
-    if (ticks.length > 0) counts = add(counts, await recordBatch(ticks, options));
+    if (ticks.length > 0) counts = add(counts, await recorder.record(ticks));
     if (rejections.length > 0) {
       await feed.rejectTicks(
         source,
