@@ -27,6 +27,10 @@ begin
   on conflict (subscription_id, instrument_id, timeframe, side, bucket) do update
     set claimed_until = '-infinity', is_repeated = true where old.claimed_until > '-infinity';
   get diagnostics queued = row_count;
+  if queued > 0 then
+    update outbox.subscriptions as s set republished_at = clock_timestamp()
+    where s.subscription_id = subscription.subscription_id;
+  end if;
   return queued;
 end
 $$;

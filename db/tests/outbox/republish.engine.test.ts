@@ -52,6 +52,30 @@ describeOnEngine('What was sent', ({ sql }) => {
     expect(await waitingFor(sql, name)).toEqual([]);
   });
 
+  it('is a fault in ops.status until it was sent again', async () => {
+    const { symbol, name } = await sentCandles();
+    const faults = async () => {
+      const [row] = await sql<{ faults: string[] }[]>`select faults from ops.status`;
+      return (row?.faults ?? []).filter(fault => fault.includes(`subscription ${name} `));
+    };
+    expect(await faults()).toEqual([]);
+    await outbox.republish(name);
+    const lost = expect.stringMatching(
+      /is sent again what its queue has lost, since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$/,
+    );
+    expect(await faults()).toEqual([lost]);
+    const [first, ...rest] = await outbox.claimDeliveries(10_000);
+    await outbox.markSent(first === undefined ? [] : [first]);
+    expect(await faults()).toEqual([lost]);
+    // What is new is none of it.
+    await feed.recordTicks('manual', [tickOf(symbol, at('12:00:00'), { bid: 1 })]);
+    await capture(sql);
+    await outbox.markSent(rest);
+    expect(await waitingFor(sql, name)).toHaveLength(1);
+    expect(await faults()).toEqual([]);
+    await sendAll();
+  });
+
   it('is queued again by ops.republish from a time on', async () => {
     const { name } = await sentCandles();
     const [row] = await sql`select ops.republish(${name}, ${at('10:30:00')})`;

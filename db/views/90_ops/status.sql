@@ -56,6 +56,13 @@ faults as (
   select format('subscription %s has waited since %s', q.subscription, to_char(q.oldest_pending_at, 'YYYY-MM-DD HH24:MI:SS "UTC"'))
   from ops.queues as q where not q.is_paused and q.oldest_pending_at < now() - interval '12 seconds'
   union all
+  select format('subscription %s is sent again what its queue has lost, since %s', s.name, to_char(s.republished_at, 'YYYY-MM-DD HH24:MI:SS "UTC"'))
+  from outbox.subscriptions as s
+  where not s.is_paused
+    and exists (
+      select from outbox.deliveries as d where d.subscription_id + 0 = s.subscription_id and d.queued_at <= s.republished_at
+    )
+  union all
   select format('%s indicators have been behind their candles since %s',
     count(*), to_char(min(b.behind_since), 'YYYY-MM-DD HH24:MI:SS "UTC"'))
   from indicator.behind as b
