@@ -99,6 +99,39 @@ describeOnEngine('feed.refresh_candles on a history that was never stored', ({ s
   });
 });
 
+describeOnEngine('A long history that is stored for the first time', ({ sql, engine }) => {
+  /** As soon as a part of the seconds is stored. */
+  async function cutOff(): Promise<void> {
+    const watermark = async (): Promise<string> => {
+      const [row] = await sql<{ watermark: string }[]>`
+        select w.watermark from _timescaledb_catalog.continuous_agg as c
+        join _timescaledb_catalog.continuous_aggs_watermark as w using (mat_hypertable_id)
+        where c.user_view_name = 'candles_1s'`;
+      return row?.watermark ?? '';
+    };
+    const before = await watermark();
+    await withSessions(sql, async ({ sql: storing, pid }) => {
+      const advance = storing`call feed.advance_candles()`.execute();
+      const isCutOff = expect(advance).rejects.toMatchObject({ code: '57014' });
+      while ((await watermark()) === before);
+      await sql`select pg_cancel_backend(${pid})`;
+      await isCutOff;
+    });
+  }
+
+  it('is all there when that is cut off in between', async () => {
+    const symbol = await addInstrument(sql);
+    const ticks = Array.from({ length: 30 }, (_, day) =>
+      tickOf(symbol, new Date(Date.UTC(2026, 2, day, 12)).toISOString(), { bid: 1 + day }),
+    );
+    await createFeed(sql).recordTicks('manual', ticks);
+    if (engine === 'timescaledb') await cutOff();
+    await expectCandlesOf(sql, symbol, ticks);
+    await sql`call feed.advance_candles()`;
+    await expectCandlesOf(sql, symbol, ticks);
+  });
+});
+
 describeOnEngine('A day of ticks', ({ sql }) => {
   /** Pages of ticks and their indexes that were read so far: by this session, as others tell theirs later. */
   async function pagesRead(own: Sql): Promise<number> {

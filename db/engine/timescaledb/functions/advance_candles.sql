@@ -18,8 +18,7 @@ begin
   -- As in feed.refresh_candles.
   perform set_config('jit', 'off', false);
   for level in
-    select t.timeframe, t.width, a.mat_hypertable_id,
-      greatest(10, 86400 / extract(epoch from t.width)::int) as buckets_per_batch
+    select t.timeframe, t.width, a.mat_hypertable_id
     from feed.timeframes as t
     join _timescaledb_catalog.continuous_agg as a
       on a.user_view_schema = 'feed' and a.user_view_name = 'candles_' || t.timeframe
@@ -36,7 +35,7 @@ begin
     if end_at > start_at then
       call public.refresh_continuous_aggregate(
         format('feed.%I', 'candles_' || level.timeframe)::regclass, start_at, end_at,
-        options => jsonb_build_object('buckets_per_batch', level.buckets_per_batch)
+        options => feed.refresh_options(level.width)
       );
     end if;
     commit;

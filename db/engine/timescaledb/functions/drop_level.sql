@@ -19,7 +19,7 @@ begin
   while exists (
     select from pg_stat_activity as s
     where s.pid <> pg_backend_pid() and s.datname = current_database() and s.state <> 'idle'
-      and s.query ~* '(refresh_late|refresh_candles|advance_candles|refresh_continuous_aggregate|apply_storage|reconcile)'
+      and s.query ~* '(refresh_late|refresh_candles|refresh_ranges|advance_candles|refresh_continuous_aggregate|apply_storage|reconcile)'
       and s.query_start < began_at
   ) loop
     if clock_timestamp() > began_at + interval '30 seconds' then

@@ -35,8 +35,7 @@ begin
   -- stored from finer candles before their refresh, and nobody else would refresh it.
   loop
     select t.timeframe, t.width, format('feed.%I', 'candles_' || t.timeframe)::regclass as candles,
-      -- A batch is about a day of buckets, at least ten: the default of ten is ruinous for seconds.
-      jsonb_build_object('buckets_per_batch', greatest(10, 86400 / extract(epoch from t.width)::int)) as options
+      feed.refresh_options(t.width) as options
     into level
     from feed.timeframes as t where t.timeframe <> all (done) order by t.width limit 1;
     exit when not found;
