@@ -6,7 +6,7 @@ import { createRandom, type Random } from '../../../workers/tests/soak/random.ts
 import type { Sql } from '../../runtime/database.ts';
 import { expectCandlesOf } from '../support/candles.ts';
 import { capture, describeOnBothEngines, type TestDatabase } from '../support/database.ts';
-import { oracleCandles, type Side, sides } from '../support/oracle.ts';
+import { oracleDays, oracleFilled, sides } from '../support/oracle.ts';
 
 /** From Saturday to Monday over the night in which New York begins summer time. */
 const from = '2026-03-07T20:00:00Z';
@@ -271,8 +271,14 @@ describeOnBothEngines('The same ticks', (postgres, timescaledb) => {
         const own = ticks.filter(tick => tick.symbol === symbol);
         await expectCandlesOf(sql, symbol, own);
         for (const side of sides) {
-          await expectFilled(sql, own, symbol, side);
-          await expectDays(sql, own, symbol, side);
+          const filled = await sql`
+            select to_char(bucket, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as bucket, close, tick_count::int,
+              filled is not null as is_filled
+            from feed.filled_candles(${symbol}, '10m', ${side}, ${from}::text::timestamptz, ${to}::text::timestamptz)`;
+          expect([...filled]).toEqual(oracleFilled(own, symbol, side, [from, to]));
+          const days = await sql`
+            select trading_date::text, open, high, low, close, tick_count::int from feed.fx_days(${symbol}, ${side})`;
+          expect([...days]).toEqual(oracleDays(own, symbol, side));
         }
       }
     }
@@ -303,63 +309,3 @@ describeOnBothEngines('The same ticks', (postgres, timescaledb) => {
     }
   });
 });
-
-/** Ten minutes each, from the oracle: candles as they are, else the close before. */
-async function expectFilled(sql: Sql, ticks: readonly Tick[], symbol: string, side: Side) {
-  const rows = await sql<
-    { bucket: string; close: number; tick_count: number; is_filled: boolean }[]
-  >`
-    select to_char(bucket, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as bucket, close, tick_count::int,
-      filled is not null as is_filled
-    from feed.filled_candles(${symbol}, '10m', ${side}, ${from}::text::timestamptz, ${to}::text::timestamptz)`;
-  const candles = oracleCandles(ticks, symbol, '10m', side);
-  const byBucket = new Map(candles.map(candle => [candle.bucket, candle]));
-  const expected = [];
-  let close: number | undefined;
-  for (let at = Date.parse(from); at < Date.parse(to); at += 600_000) {
-    const bucket = new Date(at).toISOString();
-    const candle = byBucket.get(bucket);
-    close = candle?.close ?? close;
-    if (close === undefined) continue;
-    expected.push({
-      bucket,
-      close,
-      tick_count: candle?.tick_count ?? 0,
-      is_filled: candle === undefined,
-    });
-  }
-  expect([...rows], `${symbol} ${side}`).toEqual(expected);
-}
-
-/** Days of New York, put together from the oracle's hours by the calendar of JavaScript's own time zone data. */
-async function expectDays(sql: Sql, ticks: readonly Tick[], symbol: string, side: Side) {
-  const rows = await sql`
-    select trading_date::text, open, high, low, close, tick_count::int from feed.fx_days(${symbol}, ${side})`;
-  const hours = oracleCandles(ticks, symbol, '1h', side);
-  const expected = [...Map.groupBy(hours, ({ bucket }) => tradingDate(bucket))].map(
-    ([trading_date, own]) => ({
-      trading_date,
-      open: own[0]?.open,
-      high: Math.max(...own.map(({ high }) => high)),
-      low: Math.min(...own.map(({ low }) => low)),
-      close: own.at(-1)?.close,
-      tick_count: own.reduce((sum, { tick_count }) => sum + tick_count, 0),
-    }),
-  );
-  expect([...rows], `${symbol} ${side}`).toEqual(expected);
-}
-
-function tradingDate(time: string): string {
-  const inNewYork = new Intl.DateTimeFormat('en-CA', {
-    timeZone: 'America/New_York',
-    year: 'numeric',
-    month: '2-digit',
-    day: '2-digit',
-    hour: '2-digit',
-    hourCycle: 'h23',
-  }).formatToParts(new Date(time));
-  const part = (type: string): number =>
-    Number(inNewYork.find(each => each.type === type)?.value ?? Number.NaN);
-  const day = part('day') + (part('hour') >= 17 ? 1 : 0);
-  return new Date(Date.UTC(part('year'), part('month') - 1, day)).toISOString().slice(0, 10);
-}

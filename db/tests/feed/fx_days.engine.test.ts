@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { createFeed } from '../../../workers/ingest/feed.ts';
 import type { Tick } from '../../../workers/ingest/source.ts';
 import { addInstrument, capture, describeOnEngine } from '../support/database.ts';
+import { oracleDays } from '../support/oracle.ts';
 import { tickOf } from '../support/ticks.ts';
 
 interface Day {
@@ -25,36 +26,6 @@ function ticksBetween(symbol: string, from: string, to: string): Tick[] {
     ticks.push(tickOf(symbol, new Date(time).toISOString(), { bid: 100 + ((n * 37) % 71) }));
   }
   return ticks;
-}
-
-/** The date of a tick's day by the calendar of JavaScript's own time zone data. */
-function tradingDate(time: string): string {
-  const inNewYork = new Intl.DateTimeFormat('en-CA', {
-    timeZone: 'America/New_York',
-    year: 'numeric',
-    month: '2-digit',
-    day: '2-digit',
-    hour: '2-digit',
-    hourCycle: 'h23',
-  }).formatToParts(new Date(time));
-  const part = (type: string): number =>
-    Number(inNewYork.find(each => each.type === type)?.value ?? Number.NaN);
-  const day = part('day') + (part('hour') >= 17 ? 1 : 0);
-  return new Date(Date.UTC(part('year'), part('month') - 1, day)).toISOString().slice(0, 10);
-}
-
-function expectedDays(ticks: readonly Tick[]) {
-  return [...Map.groupBy(ticks, tick => tradingDate(tick.observedAt))].map(([date, own]) => {
-    const prices = own.map(tick => tick.bid ?? Number.NaN);
-    return {
-      trading_date: date,
-      open: prices[0],
-      high: Math.max(...prices),
-      low: Math.min(...prices),
-      close: prices.at(-1),
-      tick_count: prices.length,
-    };
-  });
 }
 
 describeOnEngine('feed.fx_days', ({ sql }) => {
@@ -91,7 +62,7 @@ describeOnEngine('feed.fx_days', ({ sql }) => {
       await store(ticks);
       const days = await daysOf(symbol);
       expect(days.map(({ begins_at: _b, ends_at: _e, hours: _h, ...day }) => day)).toEqual(
-        expectedDays(ticks),
+        oracleDays(ticks, symbol, 'bid'),
       );
       expect(days.find(day => day.trading_date === date)).toMatchObject({
         hours,

@@ -59,6 +59,59 @@ export function oracleCandles(
   return candles;
 }
 
+/** Days that end at 17:00 in New York, put together from the hours; they begin at whole ones. */
+export function oracleDays(ticks: readonly Tick[], symbol: string, side: Side) {
+  const hours = oracleCandles(ticks, symbol, '1h', side);
+  return [...Map.groupBy(hours, ({ bucket }) => tradingDate(bucket))].map(
+    ([trading_date, own]) => ({
+      trading_date,
+      open: own[0]?.open,
+      high: Math.max(...own.map(({ high }) => high)),
+      low: Math.min(...own.map(({ low }) => low)),
+      close: own.at(-1)?.close,
+      tick_count: own.reduce((sum, { tick_count }) => sum + tick_count, 0),
+    }),
+  );
+}
+
+/** The date of a time's day by the calendar of JavaScript's own time zone data. */
+function tradingDate(time: string): string {
+  const inNewYork = new Intl.DateTimeFormat('en-CA', {
+    timeZone: 'America/New_York',
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+    hour: '2-digit',
+    hourCycle: 'h23',
+  }).formatToParts(new Date(time));
+  const part = (type: string): number =>
+    Number(inNewYork.find(each => each.type === type)?.value ?? Number.NaN);
+  const day = part('day') + (part('hour') >= 17 ? 1 : 0);
+  return new Date(Date.UTC(part('year'), part('month') - 1, day)).toISOString().slice(0, 10);
+}
+
+/** Every ten minutes from a time on, until before another: a candle, else the close before. */
+export function oracleFilled(
+  ticks: readonly Tick[],
+  symbol: string,
+  side: Side,
+  [from, to]: readonly [string, string],
+) {
+  const candles = oracleCandles(ticks, symbol, '10m', side);
+  const byBucket = new Map(candles.map(candle => [candle.bucket, candle]));
+  const filled = [];
+  let close: number | undefined;
+  for (let at = Date.parse(from); at < Date.parse(to); at += 600_000) {
+    const bucket = new Date(at).toISOString();
+    const candle = byBucket.get(bucket);
+    close = candle?.close ?? close;
+    if (close === undefined) continue;
+    const tick_count = candle?.tick_count ?? 0;
+    filled.push({ bucket, close, tick_count, is_filled: candle === undefined });
+  }
+  return filled;
+}
+
 /** The ticks that should be stored: the first of each key. */
 export function distinctTicks(ticks: readonly Tick[]): Tick[] {
   const byKey = new Map<string, Tick>();
