@@ -58,7 +58,8 @@ export async function ingest(parts: {
 }
 
 /**
- * Collects ticks and stores them in batches. A full batch does not wait for the one before it; `lost` counts ticks that a stop did not let it store.
+ * Collects ticks and stores them in batches. A full batch does not wait for the one before it. `lost` counts
+ * ticks that a stop did not let it store.
  */
 export function createWriter(parts: {
   source: string;

@@ -42,8 +42,8 @@ export function createRecorder({
   const laneOf = new Map<string, Lane>();
 
   /** Each symbol keeps the lane that it was given when it came first: the one with fewer ticks. */
-  function divide(ticks: readonly Tick[]): [Lane[], Tick[]][] {
-    if (ticks.length < dividedFrom) return [[lanes, [...ticks]]];
+  function divide(ticks: readonly Tick[]): [readonly Lane[], readonly Tick[]][] {
+    if (ticks.length < dividedFrom) return [[lanes, ticks]];
     const parts = new Map<Lane, Tick[]>();
     for (const [symbol, own] of Map.groupBy(ticks, tick => tick.symbol)) {
       const lane = laneOf.get(symbol) ?? lanes.reduce((a, b) => (b.ticks < a.ticks ? b : a));

@@ -21,12 +21,18 @@ export async function addOldTicks(world: World): Promise<void> {
      where d.instrument_id = feed.instrument_id($1)`,
     [oldSymbol],
   );
-  // The publisher runs already, and two cannot store the same candles at once.
+  // The publisher runs already, and two cannot store the same candles at once. A refresh of its that goes on after
+  // ours may add up the last bits of sums in another order.
   const areStored = async () => {
     await world.query('call feed.advance_candles()');
     await world.query('call outbox.refresh_late()');
     await world.query('select outbox.capture_deltas(100000)');
-    return true;
+    const [row] = await world.query<{ are_stored: boolean }>(
+      `select feed.is_stored_until(date_trunc('day', now()) - interval '7 days')
+         and not exists (select from outbox.changes where minute < now() - interval '7 days')
+         and not exists (select from pg_stat_activity where state <> 'idle' and query = 'call outbox.refresh_late()') as are_stored`,
+    );
+    return row?.are_stored === true;
   };
   // One try may take as long as the publisher's.
   await waitFor('the old ticks are in the candles', areStored, { deadlineMs: 180_000 });
@@ -87,7 +93,19 @@ export async function compareOld(query: Query): Promise<Comparison> {
       [timeframe],
     );
     candles += row?.count ?? 0;
-    if (row?.changed !== 0) differences.push(`${row?.changed} old candles of ${timeframe} changed`);
+    if (row?.changed !== 0) {
+      const samples = await query<{ was: string | null; is: string | null }>(
+        `select was.candle as was, n.c as is
+         from (select * from public.soak_old where timeframe = $1) as was
+         full join (${candlesOf(timeframe)}) as n(timeframe, c)
+           on split_part(n.c, ',', 2) = split_part(was.candle, ',', 2)
+         where was.candle is distinct from n.c limit 2`,
+        [timeframe],
+      );
+      differences.push(
+        `${row?.changed} old candles of ${timeframe} changed, such as ${JSON.stringify(samples)}`,
+      );
+    }
   }
   const [ticks] = await query<{ left: number; due: number }>(
     `select count(*)::int as left, count(*) filter (where observed_at < s.dropped_to)::int as due

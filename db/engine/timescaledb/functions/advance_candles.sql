@@ -15,7 +15,7 @@ declare
   start_at timestamptz;
   end_at timestamptz;
 begin
-  -- As in feed.refresh_candles.
+  -- As in feed.refresh_ranges.
   perform set_config('jit', 'off', false);
   for level in
     select t.timeframe, t.width, a.mat_hypertable_id
