@@ -38,7 +38,7 @@ begin
   get diagnostics buried = row_count;
 
   -- Changed while it was refused: its newer revision may go at once, as in outbox.mark_sent.
-  update outbox.deliveries as d set claimed_until = '-infinity', queued_at = clock_timestamp()
+  update outbox.deliveries as d set claimed_until = '-infinity', queued_at = clock_timestamp(), changed_at = clock_timestamp()
   where d.ctid = any (array(
     select d.ctid
     from unnest(subscription_ids, instrument_ids, timeframes, sides, buckets)

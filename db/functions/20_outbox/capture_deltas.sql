@@ -124,7 +124,13 @@ begin
             or abs(old.volume - excluded.volume) > 1e-9 * abs(excluded.volume)
           returning instrument_id, timeframe, side, bucket, is_closed, revision
         )
-        select array_agg(row(s.*)::outbox.delta) from stored as s
+        select array_agg(row(s.*, m.changed_at)::outbox.delta)
+        from stored as s
+        join (
+          select m.instrument_id, min(m.marked_at) as changed_at
+          from unnest($1) as m where m.changed_from >= %4$L and m.changed_from < %5$L
+          group by m.instrument_id
+        ) as m using (instrument_id)
         $statement$,
         wanted.width, wanted.timeframe, 'candles_' || wanted.timeframe,
         piece.from_bucket, piece.to_bucket, piece.instrument_ids, wanted.side_rows)

@@ -32,7 +32,7 @@ begin
       order by c.closes_at
       limit max_candles
     ))
-    returning c.instrument_id, c.timeframe, c.side, c.bucket, c.is_closed, c.revision
+    returning c.instrument_id, c.timeframe, c.side, c.bucket, c.is_closed, c.revision, c.closes_at
   )
   select array_agg(row(c.*)::outbox.delta) into deltas from closed as c;
   if deltas is null then

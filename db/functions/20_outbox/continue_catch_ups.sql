@@ -74,7 +74,7 @@ begin
           where o.instrument_id = %4$s and o.timeframe = %7$L and o.side = %1$L and o.bucket in (select c.bucket from current as c)
             and (o.is_of_catch_up or o.revision <= %9$s)
         )
-        select array_agg(row(%4$s, %7$L, %1$L, c.bucket, c.is_closed, c.revision)::outbox.delta) from captured as c
+        select array_agg(row(%4$s, %7$L, %1$L, c.bucket, c.is_closed, c.revision, clock_timestamp())::outbox.delta) from captured as c
         $statement$,
         job.side, job.width + job.grace, 'candles_' || job.timeframe, job.instrument_id, from_bucket, to_bucket, job.timeframe, job.width, job.since_revision)
       into deltas;

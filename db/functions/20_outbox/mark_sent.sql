@@ -30,7 +30,7 @@ begin
   get diagnostics done = row_count;
 
   -- Changed while it was sent: its newer revision may go at once, behind what has waited longer.
-  update outbox.deliveries as d set claimed_until = '-infinity', queued_at = clock_timestamp()
+  update outbox.deliveries as d set claimed_until = '-infinity', queued_at = clock_timestamp(), changed_at = clock_timestamp()
   where d.ctid = any (array(
     select d.ctid
     from unnest(subscription_ids, instrument_ids, timeframes, sides, buckets)

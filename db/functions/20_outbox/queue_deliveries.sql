@@ -14,8 +14,8 @@ begin
     set since_revision = (select min(d.revision) - 1 from unnest(deltas) as d)
     where c.since_revision is null and only_subscription is null
   )
-  insert into outbox.deliveries as old (subscription_id, instrument_id, timeframe, side, bucket, revision, due_at)
-  select distinct s.subscription_id, d.instrument_id, d.timeframe, d.side, d.bucket, d.revision,
+  insert into outbox.deliveries as old (subscription_id, instrument_id, timeframe, side, bucket, revision, changed_at, due_at)
+  select distinct s.subscription_id, d.instrument_id, d.timeframe, d.side, d.bucket, d.revision, d.changed_at,
     -- The same moments for all candles of a subscription, so that they go in few messages.
     case when d.is_closed or s.forming_every = interval '0' then '-infinity'
       else date_bin(nullif(s.forming_every, interval '0'), statement_timestamp(), '2000-01-03Z') + s.forming_every end
@@ -30,6 +30,7 @@ begin
   order by 3, 1, 2, 4, 5
   on conflict (subscription_id, instrument_id, timeframe, side, bucket) do update
     set revision = greatest(old.revision, excluded.revision),
+      changed_at = least(old.changed_at, excluded.changed_at),
       -- What is being sent now is one state; the next keeps the pace.
       due_at = case when old.claimed_until > statement_timestamp() then excluded.due_at
         else least(old.due_at, excluded.due_at) end;

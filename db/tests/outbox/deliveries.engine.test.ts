@@ -141,6 +141,37 @@ describeOnEngine('A delivery', ({ sql }) => {
     expect(await claim(name)).toHaveLength(1);
   });
 
+  it('waits since its tick was stored, or since its candle was over, whenever it was queued', async () => {
+    const { symbol, name } = await waitingCandles([]);
+    const waits = async () => {
+      const [row] = await sql<{ waits: string | null }[]>`
+        select (clock_timestamp() - oldest_pending_at)::text as waits from ops.queues where subscription = ${name}`;
+      return row?.waits;
+    };
+    // Nobody captures it for two hours; the newer one does not make it younger.
+    await feed.recordTicks('manual', [tickOf(symbol, at('10:00:00'), { bid: 1 })]);
+    await sql`
+      update outbox.changes set marked_at = marked_at - interval '2 hours'
+      where instrument_id = feed.instrument_id(${symbol})`;
+    await capture(sql);
+    expect(await waits()).toMatch(/^02:0/);
+    await change(symbol, 3);
+    expect(await waits()).toMatch(/^02:0/);
+    const sent = await claim(name);
+    await change(symbol, 4);
+    await outbox.markSent(sent);
+    // What changed while it was sent.
+    expect(await waits()).toMatch(/^00:0/);
+    await outbox.markSent(await claim(name));
+    expect(await waits()).toBeNull();
+    // Nobody closes it for three hours.
+    await sql`
+      update outbox.candles set is_closed = false, closes_at = clock_timestamp() - interval '3 hours'
+      where instrument_id = feed.instrument_id(${symbol})`;
+    await sql`select outbox.close_candles()`;
+    expect(await waits()).toMatch(/^03:0/);
+  });
+
   it('waits after a failure, but those of other subscriptions go on', async () => {
     const [failing, healthy] = [await waitingCandles(), await waitingCandles()];
     const [delivery] = await claim(failing.name);

@@ -6,11 +6,11 @@ select s.name as subscription, s.queue, s.closed_only, s.forming_every, s.is_pau
   (select count(*) from outbox.dead_letters as l where l.subscription = s.name) as dead_letters
 from outbox.subscriptions as s
 cross join lateral (
-  select count(*) as pending, min(greatest(d.queued_at, d.due_at)) as oldest_pending_at
+  select count(*) as pending, min(greatest(d.changed_at, d.due_at)) as oldest_pending_at
   from outbox.deliveries as d
   where d.subscription_id = s.subscription_id and d.due_at <= now()
 ) as waiting
 order by s.name;
 
-comment on view ops.queues is 'Every subscription: candles that could be sent now and since when the oldest of them waits, from where on history is still to be queued, what was sent, and the last error. Times are UTC.';
+comment on view ops.queues is 'Every subscription: candles that could be sent now and since when the oldest change of them waits, from the tick on, from where on history is still to be queued, what was sent, and the last error. Times are UTC.';
 grant select on ops.queues to foresight_publish, foresight_web;

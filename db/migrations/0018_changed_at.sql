@@ -1,0 +1,7 @@
+-- Each step's wait was told only since the step before: what was not captured for ten seconds and then not sent for
+-- ten more was old to its subscriber, and nothing said so.
+alter type outbox.delta add attribute changed_at timestamptz;
+alter table outbox.deliveries add column changed_at timestamptz;
+update outbox.deliveries set changed_at = queued_at;
+alter table outbox.deliveries alter column changed_at set default clock_timestamp(), alter column changed_at set not null;
+comment on column outbox.deliveries.changed_at is 'When the first change came that it has to tell (UTC): a tick that was stored, or the end of the candle and its grace.';
