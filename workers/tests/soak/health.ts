@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Ledger } from './ledger.ts';
 import type { Watcher } from './subscribers.ts';
 import { processNames, type World } from './world.ts';
 
@@ -14,9 +15,9 @@ export interface Health {
   expectShown(what: string, signs: Signs, since: number): void;
   /**
    * Everything works: from now on `ops.status` may name nothing without a cause, nor be content while this
-   * subscriber lags behind what was acknowledged.
+   * subscriber has waited for long for what was acknowledged.
    */
-  expectTruth(subscriber: Watcher, acknowledgedUntil: () => number): void;
+  expectTruth(subscriber: Watcher, acknowledgedSince: Ledger['acknowledgedSince']): void;
   /** Resolves when a price that is newer than `since` is an indicator value. */
   recovered(since: number, deadlineMs: number): Promise<number | undefined>;
   readonly shown: Record<string, ShownCount>;
@@ -26,6 +27,8 @@ export interface Health {
   readonly largest: { memoryMb: Record<string, number>; tableMb: Record<string, number> };
   /** Longest time that a session was idle in a transaction. */
   idleInTransactionSeconds(): number;
+  /** Longest time that the subscriber of `expectTruth` had waited when somebody asked. */
+  longestWaitSeconds(): number;
   stop(): Promise<void>;
 }
 
@@ -67,7 +70,7 @@ const lagSeconds = 5;
 /** As long as a fault may show after what was done has ended: to show, to go on, to be clean again. */
 const causeMs = 60_000;
 const clearDeadlineMs = 60_000;
-/** A subscriber that is this far behind has to be told of. */
+/** A subscriber that has waited this long has to be told of. */
 const behindMs = 20_000;
 
 const server = 'postgres|session|lock held|migrate|snapshot|timeframe|storage|captures';
@@ -95,6 +98,7 @@ export function watchHealth(world: World): Health {
   const clearing = new Set<(seen: Observation) => boolean>();
   let behind: (() => number) | undefined;
   let wasBehind = false;
+  let longestWait = 0;
   let freshest = 0;
   let idle = 0;
   let isStopped = false;
@@ -140,11 +144,12 @@ export function watchHealth(world: World): Health {
       );
       if (!isCaused) untrue.add(`ops.status named without a cause: ${fault}`);
     }
+    longestWait = Math.max(longestWait, behindFor);
     const isBehind = behindFor > behindMs;
     if (isBehind && wasBehind && faults.length === 0) {
       const seconds = (behindFor / 1_000).toFixed(1);
       untrue.add(
-        `at ${new Date(at).toISOString()} a subscriber was ${seconds} s behind and ops.status content`,
+        `at ${new Date(at).toISOString()} a subscriber had waited for ${seconds} s and ops.status was content`,
       );
     }
     wasBehind = isBehind;
@@ -182,6 +187,7 @@ export function watchHealth(world: World): Health {
     untrue,
     largest,
     idleInTransactionSeconds: () => idle,
+    longestWaitSeconds: () => longestWait / 1_000,
     acted(kind) {
       const action = { kind, endedAt: Infinity };
       actions.push(action);
@@ -189,8 +195,8 @@ export function watchHealth(world: World): Health {
         action.endedAt = Date.now();
       };
     },
-    expectTruth(subscriber, acknowledgedUntil) {
-      behind = () => acknowledgedUntil() - subscriber.newest();
+    expectTruth(subscriber, acknowledgedSince) {
+      behind = () => Date.now() - acknowledgedSince(subscriber.newest());
     },
     expectShown(what, signs, since) {
       const count = countOf(what);

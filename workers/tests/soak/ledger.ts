@@ -21,8 +21,11 @@ export interface Ledger {
   /** Good ticks only; bad ones are counted. */
   sent(kind: TickKind, tick: Tick): void;
   acknowledged(ticks: readonly Tick[]): void;
-  /** The time of the newest acknowledged tick, in milliseconds since 1970. */
-  acknowledgedUntil(): number;
+  /**
+   * When the first tick was acknowledged that is not older than `observedUntil`, of those since the last call;
+   * infinite: none. Both in milliseconds since 1970. `observedUntil` may not fall from call to call.
+   */
+  acknowledgedSince(observedUntil: number): number;
   readonly counts: Readonly<Record<TickKind, number>>;
   /** A good tick of this symbol that was sent at any time before. */
   earlier(symbol: string, at: number): Tick | undefined;
@@ -38,7 +41,8 @@ export function keyOfTick(tick: Tick): string {
 export function createLedger(): Ledger {
   const bySymbol = new Map<string, Map<string, Entry>>();
   const order = new Map<string, Tick[]>();
-  let acknowledgedUntil = 0;
+  /** Each is newer than all that were acknowledged before. */
+  let newest: { observedAt: number; acknowledgedAt: number }[] = [];
   const counts: Record<TickKind, number> = {
     live: 0,
     late: 0,
@@ -71,13 +75,16 @@ export function createLedger(): Ledger {
         const entry = bySymbol.get(tick.symbol)?.get(keyOfTick(tick));
         if (entry === undefined) continue;
         entry.isAcknowledged = true;
-        acknowledgedUntil = Math.max(
-          acknowledgedUntil,
-          Number(microseconds(tick.observedAt) / 1_000n),
-        );
+        const observedAt = Number(microseconds(tick.observedAt) / 1_000n);
+        if (observedAt > (newest.at(-1)?.observedAt ?? 0)) {
+          newest.push({ observedAt, acknowledgedAt: Date.now() });
+        }
       }
     },
-    acknowledgedUntil: () => acknowledgedUntil,
+    acknowledgedSince(observedUntil) {
+      newest = newest.filter(({ observedAt }) => observedAt >= observedUntil);
+      return newest[0]?.acknowledgedAt ?? Infinity;
+    },
     earlier(symbol, at) {
       const ticks = order.get(symbol) ?? [];
       return ticks[Math.floor(at * ticks.length)];

@@ -16,6 +16,8 @@ export interface Report {
   readonly health: Record<string, ShownCount>;
   readonly largest: { memoryMb: Record<string, number>; tableMb: Record<string, number> };
   readonly idleInTransactionSeconds: number;
+  /** While ops.status could be asked. */
+  readonly longestWaitSeconds: number;
   readonly starts: Record<string, number>;
   /** From the end of the last fault until nothing was left to do. */
   readonly convergenceSeconds: number | undefined;
@@ -53,6 +55,7 @@ export function describe(report: Report): string {
     `largest memory in MB: ${JSON.stringify(report.largest.memoryMb)}`,
     `largest tables in MB: ${JSON.stringify(report.largest.tableMb)}`,
     `longest idle in a transaction: ${report.idleInTransactionSeconds.toFixed(1)} s`,
+    `longest wait of a subscriber for what was acknowledged: ${report.longestWaitSeconds.toFixed(1)} s`,
     `convergence after the last fault: ${report.convergenceSeconds?.toFixed(1) ?? 'never'} s`,
     `compared: ${JSON.stringify(report.compared)}`,
     `errors of actions: ${report.actionErrors.length}`,

@@ -89,7 +89,7 @@ export async function soak(options: SoakOptions): Promise<Report | undefined> {
       () => world.query<{ is_healthy: boolean }>('select is_healthy from ops.status'),
       { until: ([status]) => status?.is_healthy === true, deadlineMs: 60_000 },
     );
-    health.expectTruth(watchers.get('soak-all') as Watcher, ledger.acknowledgedUntil);
+    health.expectTruth(watchers.get('soak-all') as Watcher, ledger.acknowledgedSince);
     // Nothing is wrong yet, and nothing may be named.
     await sleep(10_000);
     let subscribingLate: Promise<void> | undefined;
@@ -141,6 +141,7 @@ export async function soak(options: SoakOptions): Promise<Report | undefined> {
       health: health.shown,
       largest: health.largest,
       idleInTransactionSeconds: health.idleInTransactionSeconds(),
+      longestWaitSeconds: health.longestWaitSeconds(),
       starts: starts.counts,
       ...verdict,
       compared: { ...verdict.compared, ...messagesOf(watchers) },
