@@ -37,20 +37,7 @@ begin
     and c.side = d.side and c.bucket = d.bucket;
   get diagnostics buried = row_count;
 
-  -- Changed while it was refused: its newer revision may go at once, as in outbox.mark_sent.
-  update outbox.deliveries as d set claimed_until = '-infinity', queued_at = clock_timestamp(), changed_at = clock_timestamp()
-  where d.ctid = any (array(
-    select d.ctid
-    from unnest(subscription_ids, instrument_ids, timeframes, sides, buckets)
-      as s(subscription_id, instrument_id, timeframe, side, bucket)
-    cross join lateral (
-      select d.ctid
-      from outbox.deliveries as d
-      where d.subscription_id = s.subscription_id and d.instrument_id = s.instrument_id
-        and d.timeframe = s.timeframe and d.side = s.side and d.bucket = s.bucket
-      offset 0
-    ) as d
-  ));
+  perform outbox.requeue_deliveries(subscription_ids, instrument_ids, timeframes, sides, buckets);
   return buried;
 end
 $$;

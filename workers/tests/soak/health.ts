@@ -71,7 +71,7 @@ const lagSeconds = 5;
 const causeMs = 60_000;
 const clearDeadlineMs = 60_000;
 /** A subscriber that has waited this long has to be told of. */
-const behindMs = 20_000;
+const longWaitMs = 20_000;
 
 const server = 'postgres|session|lock held|migrate|snapshot|timeframe|storage|captures';
 const queues = 'sqs|queue|publish|subscription|republish|refused for good';
@@ -96,8 +96,8 @@ export function watchHealth(world: World): Health {
   const untrue: Health['untrue'] = new Set();
   const actions: { kind: string; endedAt: number }[] = [];
   const clearing = new Set<(seen: Observation) => boolean>();
-  let behind: (() => number) | undefined;
-  let wasBehind = false;
+  let waits: (() => number) | undefined;
+  let wasLong = false;
   let longestWait = 0;
   let freshest = 0;
   let idle = 0;
@@ -131,12 +131,12 @@ export function watchHealth(world: World): Health {
     if (observations.length > 600) observations.shift();
     for (const isClear of clearing) if (isClear(seen)) clearing.delete(isClear);
     // An answer that took long is of another time.
-    if (behind !== undefined && seen.at - asked < 3_000) lookForUntruth(seen, behind());
+    if (waits !== undefined && seen.at - asked < 3_000) lookForUntruth(seen, waits());
     freshest = Math.max(freshest, row.freshest);
     idle = Math.max(idle, row.idle);
   }
 
-  function lookForUntruth({ at, faults }: Observation, behindFor: number): void {
+  function lookForUntruth({ at, faults }: Observation, waitMs: number): void {
     for (const fault of faults) {
       const cause = causes.find(([pattern]) => pattern.test(fault))?.[1];
       const isCaused = actions.some(
@@ -144,15 +144,15 @@ export function watchHealth(world: World): Health {
       );
       if (!isCaused) untrue.add(`ops.status named without a cause: ${fault}`);
     }
-    longestWait = Math.max(longestWait, behindFor);
-    const isBehind = behindFor > behindMs;
-    if (isBehind && wasBehind && faults.length === 0) {
-      const seconds = (behindFor / 1_000).toFixed(1);
+    longestWait = Math.max(longestWait, waitMs);
+    const isLong = waitMs > longWaitMs;
+    if (isLong && wasLong && faults.length === 0) {
+      const seconds = (waitMs / 1_000).toFixed(1);
       untrue.add(
         `at ${new Date(at).toISOString()} a subscriber had waited for ${seconds} s and ops.status was content`,
       );
     }
-    wasBehind = isBehind;
+    wasLong = isLong;
   }
 
   async function lookAtSizes(): Promise<void> {
@@ -196,7 +196,7 @@ export function watchHealth(world: World): Health {
       };
     },
     expectTruth(subscriber, acknowledgedSince) {
-      behind = () => Date.now() - acknowledgedSince(subscriber.newest());
+      waits = () => Date.now() - acknowledgedSince(subscriber.newest());
     },
     expectShown(what, signs, since) {
       const count = countOf(what);
