@@ -61,19 +61,21 @@ begin
     -- The bounds of time must be constants: with a value of a join, a continuous aggregate would
     -- aggregate the instrument's whole history. So what is near in time is read together.
     for piece in
-      select lower(p.range) as from_bucket, upper(p.range) - near.gap as to_bucket, p.instrument_ids
-      from (select greatest(wanted.width * 60, interval '1 hour') as gap) as near
-      cross join lateral (
-        select r.range, array_agg(distinct m.instrument_id) as instrument_ids
-        from unnest((
+      select lower(p.range) as from_bucket, upper(p.range) - p.gap as to_bucket,
+        array_agg(p.instrument_id) as instrument_ids, array_agg(p.changed_at) as changed_at
+      from (
+        select r.range, near.gap, m.instrument_id, min(m.marked_at) as changed_at
+        from (select greatest(wanted.width * 60, interval '1 hour') as gap) as near
+        cross join lateral unnest((
           select range_agg(tstzrange(
             date_bin(wanted.width, m.changed_from, '2000-01-03Z'),
             date_bin(wanted.width, m.changed_to, '2000-01-03Z') + wanted.width + near.gap))
           from unnest(marks) as m
         )) as r(range)
         join unnest(marks) as m on m.changed_from <@ r.range
-        group by r.range
+        group by r.range, near.gap, m.instrument_id
       ) as p
+      group by p.range, p.gap
     loop
       execute format(
         $statement$
@@ -124,16 +126,13 @@ begin
             or abs(old.volume - excluded.volume) > 1e-9 * abs(excluded.volume)
           returning instrument_id, timeframe, side, bucket, is_closed, revision
         )
-        select array_agg(row(s.*, m.changed_at)::outbox.delta)
+        -- Not by a join: the planner expects one candle, and would read all marks again for each of thousands.
+        select array_agg(row(s.*, (%8$L::timestamptz[])[array_position(%6$L::int[], s.instrument_id)])::outbox.delta)
         from stored as s
-        join (
-          select m.instrument_id, min(m.marked_at) as changed_at
-          from unnest($1) as m where m.changed_from >= %4$L and m.changed_from < %5$L
-          group by m.instrument_id
-        ) as m using (instrument_id)
         $statement$,
         wanted.width, wanted.timeframe, 'candles_' || wanted.timeframe,
-        piece.from_bucket, piece.to_bucket, piece.instrument_ids, wanted.side_rows)
+        piece.from_bucket, piece.to_bucket, piece.instrument_ids, wanted.side_rows,
+        piece.changed_at)
       into found using marks;
       deltas := deltas || found;
     end loop;
