@@ -18,20 +18,19 @@ begin
   -- As in feed.refresh_ranges.
   perform set_config('jit', 'off', false);
   for level in
-    select t.timeframe, t.width, a.mat_hypertable_id
+    select t.timeframe, t.width, _timescaledb_functions.to_timestamp(w.watermark) as stored_until
     from feed.timeframes as t
     join _timescaledb_catalog.continuous_agg as a
       on a.user_view_schema = 'feed' and a.user_view_name = 'candles_' || t.timeframe
+    left join _timescaledb_catalog.continuous_aggs_watermark as w using (mat_hypertable_id)
     order by t.width
   loop
-    start_at := _timescaledb_functions.to_timestamp(_timescaledb_functions.cagg_watermark(level.mat_hypertable_id));
+    end_at := pg_catalog.date_bin(level.width, now() - lag, '2000-01-03Z');
+    -- Most levels have nothing to store: first what costs nothing to know.
+    continue when end_at <= level.stored_until;
     oldest := feed.source_start(level.timeframe);
     continue when oldest is null;
-    if start_at is null or start_at < oldest then
-      start_at := oldest;
-    end if;
-    start_at := pg_catalog.date_bin(level.width, start_at, '2000-01-03Z');
-    end_at := pg_catalog.date_bin(level.width, now() - lag, '2000-01-03Z');
+    start_at := pg_catalog.date_bin(level.width, greatest(level.stored_until, oldest), '2000-01-03Z');
     if end_at > start_at then
       call public.refresh_continuous_aggregate(
         format('feed.%I', 'candles_' || level.timeframe)::regclass, start_at, end_at,
