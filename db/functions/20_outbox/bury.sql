@@ -9,24 +9,15 @@ set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 as $$
 declare
+  refused tid[];
+  waiting tid[];
   buried int;
 begin
-  perform outbox.lock_deliveries(subscription_ids, instrument_ids, timeframes, sides, buckets);
+  select array_agg(l.place) filter (where not l.has_changed), array_agg(l.place) filter (where l.has_changed)
+  into refused, waiting
+  from outbox.lock_deliveries(subscription_ids, instrument_ids, timeframes, sides, buckets, revisions) as l;
   with gone as (
-    delete from outbox.deliveries as d
-    where d.ctid = any (array(
-      select d.ctid
-      from unnest(subscription_ids, instrument_ids, timeframes, sides, buckets, revisions)
-        as s(subscription_id, instrument_id, timeframe, side, bucket, revision)
-      cross join lateral (
-        select d.ctid
-        from outbox.deliveries as d
-        where d.subscription_id = s.subscription_id and d.instrument_id = s.instrument_id
-          and d.timeframe = s.timeframe and d.side = s.side and d.bucket = s.bucket
-          and d.revision <= s.revision
-        offset 0
-      ) as d
-    ))
+    delete from outbox.deliveries as d where d.ctid = any (refused)
     returning d.*
   )
   insert into outbox.dead_letters (subscription, queue, reason, candle)
@@ -37,7 +28,7 @@ begin
     and c.side = d.side and c.bucket = d.bucket;
   get diagnostics buried = row_count;
 
-  perform outbox.requeue_deliveries(subscription_ids, instrument_ids, timeframes, sides, buckets);
+  perform outbox.requeue_deliveries(waiting);
   return buried;
 end
 $$;

@@ -8,28 +8,16 @@ set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 as $$
 declare
-  done int;
+  sent tid[];
+  waiting tid[];
 begin
-  perform outbox.lock_deliveries(subscription_ids, instrument_ids, timeframes, sides, buckets);
-  delete from outbox.deliveries as d
-  where d.ctid = any (array(
-    select d.ctid
-    from unnest(subscription_ids, instrument_ids, timeframes, sides, buckets, revisions)
-      as s(subscription_id, instrument_id, timeframe, side, bucket, revision)
-    cross join lateral (
-      select d.ctid
-      from outbox.deliveries as d
-      where d.subscription_id = s.subscription_id and d.instrument_id = s.instrument_id
-        and d.timeframe = s.timeframe and d.side = s.side and d.bucket = s.bucket
-        and d.revision <= s.revision
-        -- Queued again meanwhile: what it was sent to is gone.
-        and not d.is_repeated
-      offset 0
-    ) as d
-  ));
-  get diagnostics done = row_count;
-
-  perform outbox.requeue_deliveries(subscription_ids, instrument_ids, timeframes, sides, buckets);
+  -- What was queued again meanwhile waits too: what it was sent to is gone.
+  select array_agg(l.place) filter (where not l.has_changed and not l.is_repeated),
+    array_agg(l.place) filter (where l.has_changed or l.is_repeated)
+  into sent, waiting
+  from outbox.lock_deliveries(subscription_ids, instrument_ids, timeframes, sides, buckets, revisions) as l;
+  delete from outbox.deliveries as d where d.ctid = any (sent);
+  perform outbox.requeue_deliveries(waiting);
 
   perform from outbox.subscriptions as s where s.subscription_id = any(subscription_ids) order by s.subscription_id for no key update;
   update outbox.subscriptions as s
@@ -37,7 +25,7 @@ begin
     failure_count = 0, last_error = null, retry_at = '-infinity'
   from (select subscription_id, count(*) from unnest(subscription_ids) as u(subscription_id) group by 1) as sent
   where s.subscription_id = sent.subscription_id;
-  return done;
+  return coalesce(cardinality(sent), 0);
 end
 $$;
 
