@@ -22,6 +22,17 @@ const steps = [
   'indicator.finish_pending',
 ];
 
+const lateSteps = [
+  'feed.record_ticks',
+  'outbox.refresh_late',
+  'outbox.capture_deltas',
+  'outbox.claim_deliveries',
+  'outbox.mark_sent',
+];
+
+/** So long after its work a connection has told all that its functions took. */
+export const restingMs = 11_000;
+
 /** Makes connections that are opened from now on time their functions; costs them very little. */
 export async function timeFunctions(sql: Sql): Promise<void> {
   await sql`do $$ begin
@@ -29,7 +40,10 @@ export async function timeFunctions(sql: Sql): Promise<void> {
   end $$`;
 }
 
-/** What every function took so far; the server's counters are up to a second old. */
+/**
+ * What every function took so far. A connection that works tells it once a second, one that rests after
+ * {@link restingMs}.
+ */
 export async function functionTimes(sql: Sql): Promise<Map<string, Times>> {
   const rows = await sql<{ name: string; calls: number; total: number }[]>`
     select f.schemaname || '.' || f.funcname as name, sum(f.calls)::float8 as calls,
@@ -53,4 +67,19 @@ export function functionFigures(
       { part, name, unit: 'ms a call', value: total / calls },
     ];
   });
+}
+
+/** Seconds that each step of a late tick's way took in all, between two readings. */
+export function lateFunctionFigures(
+  part: string,
+  name: string,
+  before: ReadonlyMap<string, Times>,
+  after: ReadonlyMap<string, Times>,
+): Figure[] {
+  return lateSteps.map(step => ({
+    part,
+    name: `${name}: ${step}`,
+    unit: 's',
+    value: ((after.get(step)?.total ?? 0) - (before.get(step)?.total ?? 0)) / 1_000,
+  }));
 }

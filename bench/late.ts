@@ -3,6 +3,7 @@ import { sleep } from '../db/runtime/process.ts';
 import { createFeed, type Feed } from '../workers/ingest/feed.ts';
 import type { Tick } from '../workers/ingest/source.ts';
 import { fromEpochMicroseconds } from '../workers/ingest/tick.ts';
+import { functionTimes, lateFunctionFigures, restingMs, timeFunctions } from './functions.ts';
 import { priceOf } from './load.ts';
 import { copyHistory, instrumentCount, published, storeHistory } from './pipeline.ts';
 import { type Figure, median, percentile } from './report.ts';
@@ -28,6 +29,9 @@ export async function measureLate(database: Database, isQuick: boolean): Promise
   await copyHistory(database, ids, { ...history, endMs: dayMs - 3_600_000 });
   await copyHistory(database, ids, { ...history, hours: 0.5 });
   await storeHistory(sql);
+  // Else the publisher would do that first, beside all that is measured.
+  await sql`call ops.reconcile_yesterday()`;
+  await timeFunctions(sql);
   const connection = openDatabase({
     url,
     process: 'bench ingest',
@@ -70,7 +74,10 @@ async function measureHour(
       0.3 + (index % 1_000) / 10_000,
     ),
   );
+  const before = await functionTimes(sql);
   const { storedMs, publishedMs } = await publishLate({ sql, feed }, ticks);
+  await sleep(restingMs);
+  const after = await functionTimes(sql);
   const wrong = await wrongCandles(sql, from, seconds);
   if (wrong > 0) throw new Error(`${wrong} candles are not what their ticks say`);
   const name = `${seconds / 60} minutes of 20 instruments`;
@@ -90,6 +97,7 @@ async function measureHour(
       value: (storedMs + publishedMs) / count,
     },
     { part, name: `${name}: candles not as their ticks say`, unit: 'candles', value: wrong },
+    ...lateFunctionFigures(part, name, before, after),
   ];
 }
 
