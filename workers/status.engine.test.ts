@@ -236,6 +236,7 @@ describeOnEngine('ops.status, ops.lag and ops.queues', database => {
       /^subscription refuses cannot be sent: AccessDenied/,
       /^subscription hangs has waited since /,
       /^\d+ indicators have been behind their candles since /,
+      /^\d+ changed candles have waited to be computed since /,
     ];
     const may = [
       /^subscription refuses has waited since /,
@@ -304,7 +305,9 @@ describeOnEngine('ops.status, ops.lag and ops.queues', database => {
       /^source oanda (is disconnected: nothing came for 10 s$|has been silent since )/,
       /^\d+ messages are in outbox.dead_letters$/,
     ];
-    const { lag, queues } = await untilShown(must);
+    // What they had in their hand.
+    const may = [/^\d+ changed candles have waited to be computed since /];
+    const { lag, queues } = await untilShown(must, may);
     expectAge(lag['queue to indicator']?.seconds, since);
     expect(queues.rejects?.dead).toBeGreaterThan(0);
     const [letters] = await sql<{ count: number }[]>`select count(*)::int from ops.dead_letters`;
@@ -325,7 +328,10 @@ describeOnEngine('ops.status, ops.lag and ops.queues', database => {
       ),
     ];
     // What was in the queue when it went down.
-    const may = [/^\d+ indicators have been behind their candles since /];
+    const may = [
+      /^\d+ indicators have been behind their candles since /,
+      /^\d+ changed candles have waited to be computed since /,
+    ];
     const { lag, queues } = await untilShown(must, may);
     expectAge(lag['delta to queue']?.seconds, since);
     for (const name of subscriptions) expectCandles(queues[name]?.pending, since);
@@ -342,6 +348,7 @@ describeOnEngine('ops.status, ops.lag and ops.queues', database => {
     const may = [
       /^\d+ candles are over and were not closed/,
       /^\d+ indicators have been behind their candles since /,
+      /^\d+ changed candles have waited to be computed since /,
       // What was captured last and not claimed yet.
       /^subscription \w+ has waited since /,
     ];

@@ -20,7 +20,8 @@ begin
   group by 1, 2, 3, 4
   order by 1, 2, 3, 4
   on conflict (instrument_id, timeframe, side, bucket) do update
-    set revision = greatest(old.revision, excluded.revision), leased_until = '-infinity'
+    set revision = greatest(old.revision, excluded.revision), leased_until = '-infinity',
+      accepted_at = case when old.leased_until > statement_timestamp() then excluded.accepted_at else old.accepted_at end
     where excluded.revision > old.revision;
   get diagnostics accepted = row_count;
   return accepted;

@@ -2,7 +2,15 @@ import { beforeEach, expect, it } from 'vitest';
 import { createIndicatorStore } from '../../../workers/indicators/indicator.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
 import { addInstrument, describeOnEngine } from '../support/database.ts';
-import { addIndicator, catchUp, publish, registerCatalog } from '../support/indicators.ts';
+import {
+  addIndicator,
+  catchUp,
+  claim,
+  computeAll,
+  finish,
+  publish,
+  registerCatalog,
+} from '../support/indicators.ts';
 import { quoteOfAge, subscribe } from '../support/outbox.ts';
 
 describeOnEngine('ops.status', ({ sql }) => {
@@ -116,7 +124,7 @@ describeOnEngine('ops.status', ({ sql }) => {
   it('tells of a value that nobody computes, as long as its candle was sent', async () => {
     await registerCatalog(sql);
     const symbol = await addInstrument(sql);
-    await addIndicator(sql, symbol, { fast: 1, slow: 2 });
+    const id = await addIndicator(sql, symbol, { fast: 1, slow: 2 });
     await catchUp(sql);
     await feed.recordTicks('manual', [await quoteOfAge(sql, symbol, '2 minutes', 1)]);
     await publish(sql);
@@ -132,5 +140,47 @@ describeOnEngine('ops.status', ({ sql }) => {
     expect(await faults()).toEqual(behind);
     const [row] = await sql`select symbol, timeframe, side from indicator.behind`;
     expect(row).toEqual({ symbol, timeframe: '1m', side: 'bid' });
+    await sql`select indicator.remove(${id})`;
+    expect(await faults()).toEqual([]);
+  });
+
+  it('tells of an older candle that changed and is not computed', async () => {
+    await registerCatalog(sql);
+    const symbol = await addInstrument(sql);
+    await addIndicator(sql, symbol, { fast: 1, slow: 2 });
+    const store = createIndicatorStore(sql);
+    await catchUp(sql);
+    const old = await quoteOfAge(sql, symbol, '10 minutes', 1);
+    await feed.recordTicks('manual', [old, await quoteOfAge(sql, symbol, '2 minutes', 1)]);
+    await store.acceptCandles(await publish(sql));
+    await computeAll(sql);
+    const change = async (seq: number): Promise<void> => {
+      await feed.recordTicks('manual', [{ ...old, seq }]);
+      await store.acceptCandles(await publish(sql));
+    };
+    const age = () => sql`update indicator.pending set accepted_at = now() - interval '13 seconds'`;
+    const lag = async () => {
+      const [row] = await sql<{ seconds: number | null }[]>`
+        select seconds from ops.lag where step = 'queue to indicator'`;
+      return row?.seconds;
+    };
+    expect(await faults()).toEqual([]);
+    expect(await lag()).toBeNull();
+    await change(1);
+    expect(await faults()).toEqual([]);
+    await age();
+    const waiting = [expect.stringMatching(/^1 changed candles have waited to be computed since /)];
+    expect(await faults()).toEqual(waiting);
+    expect(await lag()).toBeGreaterThan(12);
+    await change(2);
+    expect(await faults(), 'it still waits, since its first change').toEqual(waiting);
+    const works = await claim(sql);
+    await change(3);
+    expect(await faults(), 'the older change is being computed').toEqual([]);
+    await finish(sql, works);
+    await age();
+    expect(await faults(), 'and the newer one is not').toEqual(waiting);
+    await computeAll(sql);
+    expect(await faults()).toEqual([]);
   });
 });

@@ -12,12 +12,13 @@ select 'history to queue', count(*),
   extract(epoch from now() - min(c.requested_at))::double precision
 from outbox.catch_ups as c
 union all
-select 'queue to indicator', (select count(*) from indicator.pending),
-  (select extract(epoch from now() - min(b.behind_since))::double precision from indicator.behind as b)
+select 'queue to indicator', count(*),
+  extract(epoch from now() - least(min(p.accepted_at), (select min(b.behind_since) from indicator.behind as b)))::double precision
+from indicator.pending as p
 union all
 select 'indicator history', count(*),
   extract(epoch from now() - min(b.requested_at))::double precision
 from indicator.backfills as b;
 
-comment on view ops.lag is 'What waits at each step of the data''s way, and for how long. From queue to indicator: the candles that were taken from the queue, and how far the values are behind what was sent, also by what is still in the queue.';
+comment on view ops.lag is 'What waits at each step of the data''s way, and for how long. From queue to indicator: the candles that were taken from the queue, and how long the oldest of them, or of what is still in the queue and was sent, has waited.';
 grant select on ops.lag to foresight_publish, foresight_web;

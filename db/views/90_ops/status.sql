@@ -71,6 +71,11 @@ faults as (
   )
   having count(*) > 0
   union all
+  select format('%s changed candles have waited to be computed since %s',
+    count(*), to_char(min(p.accepted_at), 'YYYY-MM-DD HH24:MI:SS "UTC"'))
+  from indicator.pending as p where p.accepted_at < now() - interval '12 seconds'
+  having count(*) > 0
+  union all
   -- One is computed at a time: what counts is that any goes on.
   select format('the history of %s indicators has not been computed further since %s',
     count(*), to_char(max(b.progressed_at), 'YYYY-MM-DD HH24:MI:SS "UTC"'))

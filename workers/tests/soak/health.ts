@@ -84,7 +84,10 @@ const causes: readonly (readonly [RegExp, RegExp])[] = [
   [/^subscription /, new RegExp(`${queues}|${server}`)],
   [/^changes /, new RegExp(`publish|refresh|advance|reconciled|${server}`)],
   [/ not closed/, new RegExp(`publish|refresh|advance|reconciled|${server}`)],
-  [/^\d+ indicators /, new RegExp(`indicators|indicator |recompute|${queues}|${server}`)],
+  [
+    /^\d+ (indicators|changed candles) /,
+    new RegExp(`indicators|indicator |recompute|${queues}|${server}`),
+  ],
   [/dead_letters/, /refused for good/],
 ];
 
