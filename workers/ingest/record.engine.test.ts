@@ -78,8 +78,12 @@ describeOnEngine('A recorder', ({ sql }) => {
 
   it('goes on with the next batch in one lane while the other is held up, and keeps the order of a symbol', async () => {
     const [slow = '', fast = ''] = await Promise.all([addInstrument(sql), addInstrument(sql)]);
-    const ticks = [slow, fast].map(symbol => ticksOf(symbol, 2_400));
-    const batches = [0, 1, 2].map(n => ticks.flatMap(own => own.slice(800 * n, 800 * (n + 1))));
+    // By their number of ticks alone, a symbol would change its lane with each batch.
+    const sizes = [900, 700];
+    const ticks = [slow, fast].map((symbol, place) => ticksOf(symbol, 3 * (sizes[place] ?? 0)));
+    const batches = [0, 1, 2].map(n =>
+      ticks.flatMap(own => own.slice((n * own.length) / 3, ((n + 1) * own.length) / 3)),
+    );
     const stored: string[] = [];
     const isFastDone = Promise.withResolvers<void>();
     const watched = {
@@ -97,7 +101,7 @@ describeOnEngine('A recorder', ({ sql }) => {
     const counts = await Promise.all(batches.map(batch => recorder.record(batch)));
     expect(counts.map(each => each.stored)).toEqual([1_600, 1_600, 1_600]);
     const of = (name: string, own: readonly Tick[] = []) =>
-      [0, 800, 1_600].map(index => `${name} ${own[index]?.observedAt}`);
+      [0, 1, 2].map(n => `${name} ${own[(n * own.length) / 3]?.observedAt}`);
     expect(stored).toEqual([...of('fast', ticks[1]), ...of('slow', ticks[0])]);
   });
 

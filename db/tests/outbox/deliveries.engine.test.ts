@@ -149,10 +149,14 @@ describeOnEngine('A delivery', ({ sql }) => {
       return row?.waits;
     };
     // Nobody captures it for two hours; the newer one does not make it younger.
-    await feed.recordTicks('manual', [tickOf(symbol, at('10:00:00'), { bid: 1 })]);
+    const minutes = [at('10:00:00'), at('10:01:00')];
+    await feed.recordTicks(
+      'manual',
+      minutes.map(time => tickOf(symbol, time, { bid: 1 })),
+    );
     await sql`
       update outbox.changes set marked_at = marked_at - interval '2 hours'
-      where instrument_id = feed.instrument_id(${symbol})`;
+      where instrument_id = feed.instrument_id(${symbol}) and minute = ${at('10:00:00')}::text::timestamptz`;
     await capture(sql);
     expect(await waits()).toMatch(/^02:0/);
     await change(symbol, 3);
