@@ -9,7 +9,7 @@ const engine = (name: 'postgres' | 'timescaledb' | 'engines') => ({
   test: {
     name,
     include: [name === 'engines' ? '**/*.engines.test.ts' : '**/*.engine.test.ts'],
-    globalSetup: [`db/tests/support/${name}.ts`],
+    globalSetup: [`tests/support/${name}.ts`],
     testTimeout: 120_000,
     hookTimeout: 120_000,
   },
@@ -18,7 +18,7 @@ const engine = (name: 'postgres' | 'timescaledb' | 'engines') => ({
 export default defineConfig({
   test: {
     maxWorkers: 2,
-    reporters: ['default', './db/tests/support/reporter.ts'],
+    reporters: ['default', './tests/support/reporter.ts'],
     projects: [
       {
         test: {

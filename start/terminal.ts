@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { hideCredentials, type Logger } from '../db/runtime/logger.ts';
-import { openLog, textToShow } from '../supervisor.ts';
+import { openLog, textToShow } from './supervisor.ts';
 
 const REPEAT_MS = 30_000;
 

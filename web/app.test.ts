@@ -2,8 +2,8 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createApp } from './app.ts';
 import type { Chart } from './dashboard.ts';
-import { createEvents, type Events } from './events.ts';
-import { createFixture, type Fixture, hostile } from './fixture.ts';
+import { createEvents, type Events } from './live/events.ts';
+import { createFixture, type Fixture, hostile } from './tests/fixture.ts';
 
 let fixture: Fixture;
 let events: Events;

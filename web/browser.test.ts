@@ -6,8 +6,8 @@ import { pino } from 'pino';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createApp } from './app.ts';
-import { createEvents, type Events } from './events.ts';
-import { createFixture, type Fixture } from './fixture.ts';
+import { createEvents, type Events } from './live/events.ts';
+import { createFixture, type Fixture } from './tests/fixture.ts';
 
 const browsers = [
   process.env.CHROMIUM_PATH ?? '',

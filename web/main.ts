@@ -5,8 +5,8 @@ import { openDatabase } from '../db/runtime/database.ts';
 import { type Context, runProcess, sleep, startHeartbeat } from '../db/runtime/process.ts';
 import { createApp } from './app.ts';
 import { createDashboard } from './dashboard.ts';
-import { createEvents } from './events.ts';
-import { createListener } from './listener.ts';
+import { createEvents } from './live/events.ts';
+import { createListener } from './live/listener.ts';
 
 const loopback = ['127.0.0.1', '::1', 'localhost'];
 

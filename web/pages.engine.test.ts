@@ -1,10 +1,10 @@
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { addInstrument, describeOnEngine } from '../db/tests/support/database.ts';
+import { addInstrument, describeOnEngine } from '../tests/support/database.ts';
 import { createApp } from './app.ts';
 import { createDashboard, type Dashboard } from './dashboard.ts';
-import { createEvents, type Events } from './events.ts';
-import { createListener, type Listener } from './listener.ts';
+import { createEvents, type Events } from './live/events.ts';
+import { createListener, type Listener } from './live/listener.ts';
 
 const logger = pino({ level: 'silent' });
 

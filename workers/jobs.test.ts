@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Context } from '../db/runtime/process.ts';
-import { testLogger } from '../db/tests/support/database.ts';
+import { testLogger } from '../tests/support/database.ts';
 import { createAlarm, type Jobs, startWorkHeartbeat } from './jobs.ts';
 
 beforeEach(() => {

@@ -5,15 +5,15 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { expect, it } from 'vitest';
-import { createFeed } from '../../workers/ingest/feed.ts';
-import { migrate } from '../migrate.ts';
 import {
   addInstrument,
   describeOnEngine,
   testLogger,
   withEmptyDatabase,
-} from './support/database.ts';
-import { at, tickOf } from './support/ticks.ts';
+} from '../../tests/support/database.ts';
+import { at, tickOf } from '../../tests/support/ticks.ts';
+import { createFeed } from '../../workers/ingest/feed.ts';
+import { migrate } from '../migrate.ts';
 
 const logger = testLogger;
 

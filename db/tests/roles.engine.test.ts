@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { describeOnEngine } from './support/database.ts';
+import { describeOnEngine } from '../../tests/support/database.ts';
 
 const roles = {
   i: 'foresight_ingest',

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { describeOnEngine } from './support/database.ts';
+import { describeOnEngine } from '../../tests/support/database.ts';
 
 const schemas = ['feed', 'outbox', 'indicator', 'dashboard', 'ops'];
 /** Must be inlined into the queries that call them, which a pinned search_path would prevent. */

@@ -10,9 +10,9 @@ import type {
   IndicatorRow,
   WatchlistRow,
 } from '../dashboard.ts';
-import type { Topic } from '../events.ts';
 import * as format from '../format.ts';
 import { type Html, page } from '../layout.ts';
+import type { Topic } from '../live/events.ts';
 
 const chartCandles = 300;
 const tableCandles = 20;

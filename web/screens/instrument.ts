@@ -2,9 +2,9 @@ import { type Context, Hono } from 'hono';
 import { html } from 'hono/html';
 import { age, simulatedBadge, tabs, ticksUrl, verdictMark } from '../components.ts';
 import { type Candle, type Dashboard, sides, type Tick, type WatchlistRow } from '../dashboard.ts';
-import type { Topic } from '../events.ts';
 import * as format from '../format.ts';
 import { errorPage, type Html, page } from '../layout.ts';
+import type { Topic } from '../live/events.ts';
 
 const shownCandles = 100;
 const shownTicks = 1_000;

@@ -2,9 +2,9 @@ import { Hono } from 'hono';
 import { html } from 'hono/html';
 import { age, simulatedBadge, tabs, verdictMark } from '../components.ts';
 import type { Dashboard, IndicatorRow, WatchlistRow } from '../dashboard.ts';
-import type { Part, Topic } from '../events.ts';
 import * as format from '../format.ts';
 import { type Html, page } from '../layout.ts';
+import type { Part, Topic } from '../live/events.ts';
 import { sparkline, summarize } from '../summary.ts';
 
 const sorts = ['symbol', 'change', 'verdict'] as const;

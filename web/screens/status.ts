@@ -2,9 +2,9 @@ import { Hono } from 'hono';
 import { html } from 'hono/html';
 import { age, simulatedBadge } from '../components.ts';
 import type { Dashboard, Status } from '../dashboard.ts';
-import type { Topic } from '../events.ts';
 import * as format from '../format.ts';
 import { type Html, page } from '../layout.ts';
+import type { Topic } from '../live/events.ts';
 
 const readyWithin = 1_000;
 

@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { startEmulator } from '../emulator.ts';
+import { startEmulator } from '../../start/emulator.ts';
+import { countMessages } from '../../tests/support/system.ts';
+import { waitFor } from '../../tests/support/wait.ts';
 import type { Message } from '../messages.ts';
 import { openQueue } from '../queue.ts';
-import { countMessages } from '../tests/system.ts';
-import { waitFor } from '../tests/wait.ts';
 import { consume } from './consumer.ts';
 
 const cleanups: (() => unknown)[] = [];

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { expectCandlesOf } from '../../db/tests/support/candles.ts';
-import { addInstrument, describeOnEngine, testLogger } from '../../db/tests/support/database.ts';
-import { shuffled, ticksOf } from '../tests/ticks.ts';
+import { expectCandlesOf } from '../../tests/support/candles.ts';
+import { addInstrument, describeOnEngine, testLogger } from '../../tests/support/database.ts';
+import { shuffled, ticksOf } from '../../tests/support/tick_series.ts';
 import { type Counts, createFeed } from './feed.ts';
 import { createRecorder } from './record.ts';
 import type { Tick } from './source.ts';

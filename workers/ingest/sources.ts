@@ -1,7 +1,7 @@
 import { type Config, ConfigError } from '../../db/runtime/config.ts';
 import type { Source } from './source.ts';
-import { createOanda } from './sources/oanda.ts';
-import { createSimulated } from './sources/simulated.ts';
+import { createOanda } from './sources/oanda/source.ts';
+import { createSimulated } from './sources/simulated/source.ts';
 
 /** Every live source by its name; a new one is a file in `sources/` and an entry here. */
 const sources: Record<string, (config: Config, options: { historyHours: number }) => Source> = {

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { expectCandlesOf } from '../../../tests/support/candles.ts';
+import { addInstrument, capture, describeOnEngine } from '../../../tests/support/database.ts';
+import { untilBlocked, withSessions } from '../../../tests/support/session.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
 import type { Tick } from '../../../workers/ingest/source.ts';
-import { expectCandlesOf } from '../support/candles.ts';
-import { addInstrument, capture, describeOnEngine } from '../support/database.ts';
-import { untilBlocked, withSessions } from '../support/session.ts';
 
 /** Few distinct times, so that ticks tie, repeat and fall on both sides of bucket edges. */
 const observedAt = fc

@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
+import { expectCandlesOf } from '../../../tests/support/candles.ts';
+import { addInstrument, capture, describeOnEngine } from '../../../tests/support/database.ts';
+import { untilBlocked, withSessions } from '../../../tests/support/session.ts';
+import { at, secondsAfter, tickOf } from '../../../tests/support/ticks.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
 import type { Tick } from '../../../workers/ingest/source.ts';
-import { expectCandlesOf } from '../support/candles.ts';
-import { addInstrument, capture, describeOnEngine } from '../support/database.ts';
-import { untilBlocked, withSessions } from '../support/session.ts';
-import { at, secondsAfter, tickOf } from '../support/ticks.ts';
 
 describeOnEngine('ticks of several writers', ({ sql }) => {
   const quote = (symbol: string, time: string, bid: number): Tick =>

@@ -1,12 +1,16 @@
 import { expect, it } from 'vitest';
+import { createRandom, type Random } from '../../../lab/soak/random.ts';
+import { expectCandlesOf } from '../../../tests/support/candles.ts';
+import {
+  capture,
+  describeOnBothEngines,
+  type TestDatabase,
+} from '../../../tests/support/database.ts';
+import { oracleDays, oracleFilled, sides } from '../../../tests/support/oracle.ts';
 import { createFeed, type Feed } from '../../../workers/ingest/feed.ts';
 import type { Tick } from '../../../workers/ingest/source.ts';
 import { fromEpochMicroseconds } from '../../../workers/ingest/tick.ts';
-import { createRandom, type Random } from '../../../workers/tests/soak/random.ts';
 import type { Sql } from '../../runtime/database.ts';
-import { expectCandlesOf } from '../support/candles.ts';
-import { capture, describeOnBothEngines, type TestDatabase } from '../support/database.ts';
-import { oracleDays, oracleFilled, sides } from '../support/oracle.ts';
 
 /** From Saturday to Monday over the night in which New York begins summer time. */
 const from = '2026-03-07T20:00:00Z';

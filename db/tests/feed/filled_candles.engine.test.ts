@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
+import { addInstrument, describeOnEngine } from '../../../tests/support/database.ts';
+import { at, tickOf } from '../../../tests/support/ticks.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
-import { addInstrument, describeOnEngine } from '../support/database.ts';
-import { at, tickOf } from '../support/ticks.ts';
 
 describeOnEngine('feed.filled_candles', ({ sql }) => {
   const feed = createFeed(sql);

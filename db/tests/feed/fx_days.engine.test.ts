@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
+import { addInstrument, capture, describeOnEngine } from '../../../tests/support/database.ts';
+import { oracleDays } from '../../../tests/support/oracle.ts';
+import { tickOf } from '../../../tests/support/ticks.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
 import type { Tick } from '../../../workers/ingest/source.ts';
-import { addInstrument, capture, describeOnEngine } from '../support/database.ts';
-import { oracleDays } from '../support/oracle.ts';
-import { tickOf } from '../support/ticks.ts';
 
 interface Day {
   readonly trading_date: string;

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { addInstrument, describeOnEngine } from '../../../tests/support/database.ts';
+import { at, collidingTick, tickOf } from '../../../tests/support/ticks.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
 import type { Tick } from '../../../workers/ingest/source.ts';
-import { addInstrument, describeOnEngine } from '../support/database.ts';
-import { at, collidingTick, tickOf } from '../support/ticks.ts';
 
 /** What each fault makes of a good tick. */
 const faults: Readonly<Record<string, (tick: Tick) => Tick>> = {

@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { expectCandlesOf } from '../../../tests/support/candles.ts';
+import { addInstrument, capture, describeOnEngine } from '../../../tests/support/database.ts';
+import { withSessions } from '../../../tests/support/session.ts';
+import { ticksOf } from '../../../tests/support/tick_series.ts';
+import { tickOf } from '../../../tests/support/ticks.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
 import type { Tick } from '../../../workers/ingest/source.ts';
-import { ticksOf } from '../../../workers/tests/ticks.ts';
 import type { Sql } from '../../runtime/database.ts';
-import { expectCandlesOf } from '../support/candles.ts';
-import { addInstrument, capture, describeOnEngine } from '../support/database.ts';
-import { withSessions } from '../support/session.ts';
-import { tickOf } from '../support/ticks.ts';
 
 /** A time of a day in March 2026. */
 function on(day: number, time = '12:00:00'): string {

@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
+import { expectCandlesOf } from '../../../tests/support/candles.ts';
+import { addInstrument, capture, describeOnEngine } from '../../../tests/support/database.ts';
+import { capturedOf, subscribe } from '../../../tests/support/outbox.ts';
+import { ticksOf } from '../../../tests/support/tick_series.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
-import { ticksOf } from '../../../workers/tests/ticks.ts';
-import { expectCandlesOf } from '../support/candles.ts';
-import { addInstrument, capture, describeOnEngine } from '../support/database.ts';
-import { capturedOf, subscribe } from '../support/outbox.ts';
 
 /** A time of a day in March 2026. */
 function on(day: number, time = '12:00:00'): string {

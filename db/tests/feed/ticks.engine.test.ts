@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { addInstrument, describeOnEngine } from '../support/database.ts';
+import { addInstrument, describeOnEngine } from '../../../tests/support/database.ts';
 
 describeOnEngine('feed.ticks, written by hand', ({ sql }) => {
   const insert = (symbol: string, tick: string) =>

@@ -1,12 +1,17 @@
 import { expect, it } from 'vitest';
+import { expectCandlesOf } from '../../../tests/support/candles.ts';
+import { addInstrument, capture, describeOnEngine } from '../../../tests/support/database.ts';
+import {
+  addIndicator,
+  catchUp,
+  registerCatalog,
+  valuesOf,
+} from '../../../tests/support/indicators.ts';
+import { capturedOf, captureOnce, subscribe, waitingFor } from '../../../tests/support/outbox.ts';
+import { untilBlocked, withSessions } from '../../../tests/support/session.ts';
+import { secondsAfter, tickOf } from '../../../tests/support/ticks.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
 import type { Tick } from '../../../workers/ingest/source.ts';
-import { expectCandlesOf } from '../support/candles.ts';
-import { addInstrument, capture, describeOnEngine } from '../support/database.ts';
-import { addIndicator, catchUp, registerCatalog, valuesOf } from '../support/indicators.ts';
-import { capturedOf, captureOnce, subscribe, waitingFor } from '../support/outbox.ts';
-import { untilBlocked, withSessions } from '../support/session.ts';
-import { secondsAfter, tickOf } from '../support/ticks.ts';
 
 /** Two days with holes, several ticks a second, some of equal time, a trade now and then. */
 function history(symbol: string): Tick[] {

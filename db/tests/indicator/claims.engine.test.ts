@@ -1,8 +1,5 @@
 import { beforeAll, expect, it } from 'vitest';
-import { computeValues } from '../../../workers/indicators/compute.ts';
-import { createIndicatorStore } from '../../../workers/indicators/indicator.ts';
-import { createFeed } from '../../../workers/ingest/feed.ts';
-import { addInstrument, describeOnEngine } from '../support/database.ts';
+import { addInstrument, describeOnEngine } from '../../../tests/support/database.ts';
 import {
   addIndicator,
   catchUp,
@@ -14,8 +11,11 @@ import {
   registerCatalog,
   revisionsOf,
   valuesOf,
-} from '../support/indicators.ts';
-import { secondsAfter, tickOf } from '../support/ticks.ts';
+} from '../../../tests/support/indicators.ts';
+import { secondsAfter, tickOf } from '../../../tests/support/ticks.ts';
+import { computeValues } from '../../../workers/indicators/compute.ts';
+import { createIndicatorStore } from '../../../workers/indicators/indicator.ts';
+import { createFeed } from '../../../workers/ingest/feed.ts';
 
 describeOnEngine('Work of the indicators', ({ sql }) => {
   const feed = createFeed(sql);

@@ -1,8 +1,8 @@
 import { beforeAll, expect, it } from 'vitest';
+import { addInstrument, describeOnEngine } from '../../../tests/support/database.ts';
+import { addIndicator, kindOf } from '../../../tests/support/indicators.ts';
 import { createIndicatorStore } from '../../../workers/indicators/indicator.ts';
 import type { Kind } from '../../../workers/indicators/kind.ts';
-import { addInstrument, describeOnEngine } from '../support/database.ts';
-import { addIndicator, kindOf } from '../support/indicators.ts';
 
 const maCross = kindOf('ma_cross');
 const threshold: Kind = {

@@ -1,11 +1,6 @@
 import fc from 'fast-check';
 import { beforeAll, expect, it } from 'vitest';
-import { catalog } from '../../../workers/indicators/catalog.ts';
-import { createIndicatorStore } from '../../../workers/indicators/indicator.ts';
-import { createFeed } from '../../../workers/ingest/feed.ts';
-import type { Tick } from '../../../workers/ingest/source.ts';
-import type { CandleDelta } from '../../../workers/messages.ts';
-import { addInstrument, describeOnEngine } from '../support/database.ts';
+import { addInstrument, describeOnEngine } from '../../../tests/support/database.ts';
 import {
   addIndicator,
   catchUp,
@@ -16,9 +11,14 @@ import {
   registerCatalog,
   type Value,
   valuesOf,
-} from '../support/indicators.ts';
-import { oracleCandles } from '../support/oracle.ts';
-import { secondsAfter, tickOf } from '../support/ticks.ts';
+} from '../../../tests/support/indicators.ts';
+import { oracleCandles } from '../../../tests/support/oracle.ts';
+import { secondsAfter, tickOf } from '../../../tests/support/ticks.ts';
+import { catalog } from '../../../workers/indicators/catalog.ts';
+import { createIndicatorStore } from '../../../workers/indicators/indicator.ts';
+import { createFeed } from '../../../workers/ingest/feed.ts';
+import type { Tick } from '../../../workers/ingest/source.ts';
+import type { CandleDelta } from '../../../workers/messages.ts';
 
 const fast = 2;
 const slow = 3;

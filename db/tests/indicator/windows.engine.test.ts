@@ -1,7 +1,5 @@
 import { beforeAll, expect, it } from 'vitest';
-import { createIndicatorStore } from '../../../workers/indicators/indicator.ts';
-import { createFeed } from '../../../workers/ingest/feed.ts';
-import { addInstrument, describeOnEngine } from '../support/database.ts';
+import { addInstrument, describeOnEngine } from '../../../tests/support/database.ts';
 import {
   addIndicator,
   catchUp,
@@ -10,8 +8,10 @@ import {
   registerCatalog,
   revisionsOf,
   valuesOf,
-} from '../support/indicators.ts';
-import { secondsAfter, tickOf } from '../support/ticks.ts';
+} from '../../../tests/support/indicators.ts';
+import { secondsAfter, tickOf } from '../../../tests/support/ticks.ts';
+import { createIndicatorStore } from '../../../workers/indicators/indicator.ts';
+import { createFeed } from '../../../workers/ingest/feed.ts';
 
 describeOnEngine('The window of an indicator', ({ sql }) => {
   const feed = createFeed(sql);

@@ -1,7 +1,5 @@
 import { beforeEach, expect, it } from 'vitest';
-import { createIndicatorStore } from '../../../workers/indicators/indicator.ts';
-import { createFeed } from '../../../workers/ingest/feed.ts';
-import { addInstrument, describeOnEngine } from '../support/database.ts';
+import { addInstrument, describeOnEngine } from '../../../tests/support/database.ts';
 import {
   addIndicator,
   catchUp,
@@ -10,8 +8,10 @@ import {
   finish,
   publish,
   registerCatalog,
-} from '../support/indicators.ts';
-import { quoteOfAge, subscribe } from '../support/outbox.ts';
+} from '../../../tests/support/indicators.ts';
+import { quoteOfAge, subscribe } from '../../../tests/support/outbox.ts';
+import { createIndicatorStore } from '../../../workers/indicators/indicator.ts';
+import { createFeed } from '../../../workers/ingest/feed.ts';
 
 describeOnEngine('ops.status', ({ sql }) => {
   const feed = createFeed(sql);

@@ -1,11 +1,17 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { addInstrument, capture, describeOnEngine } from '../../../tests/support/database.ts';
+import { oracleCandles } from '../../../tests/support/oracle.ts';
+import {
+  capturedOf,
+  captureOnce,
+  marksOf,
+  subscribe,
+  waitingFor,
+} from '../../../tests/support/outbox.ts';
+import { at, collidingTick, secondsAfter, tickOf } from '../../../tests/support/ticks.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
 import type { Tick } from '../../../workers/ingest/source.ts';
-import { addInstrument, capture, describeOnEngine } from '../support/database.ts';
-import { oracleCandles } from '../support/oracle.ts';
-import { capturedOf, captureOnce, marksOf, subscribe, waitingFor } from '../support/outbox.ts';
-import { at, collidingTick, secondsAfter, tickOf } from '../support/ticks.ts';
 
 describeOnEngine('outbox.capture_deltas', ({ sql }) => {
   const feed = createFeed(sql);

@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
+import { addInstrument, capture, describeOnEngine } from '../../../tests/support/database.ts';
+import { capturedOf, captureOnce, marksOf, subscribe } from '../../../tests/support/outbox.ts';
+import { untilBlocked, withSessions } from '../../../tests/support/session.ts';
+import { at, tickOf } from '../../../tests/support/ticks.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
 import type { Tick } from '../../../workers/ingest/source.ts';
-import { addInstrument, capture, describeOnEngine } from '../support/database.ts';
-import { capturedOf, captureOnce, marksOf, subscribe } from '../support/outbox.ts';
-import { untilBlocked, withSessions } from '../support/session.ts';
-import { at, tickOf } from '../support/ticks.ts';
 
 describeOnEngine('A capture and writers at the same time', ({ sql, engine }) => {
   const feed = createFeed(sql);

@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
+import { addInstrument, capture, describeOnEngine } from '../../../tests/support/database.ts';
+import { hasWork, subscribe, waitingFor } from '../../../tests/support/outbox.ts';
+import { untilBlocked, withSessions } from '../../../tests/support/session.ts';
+import { at, tickOf } from '../../../tests/support/ticks.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
 import { createOutbox, type Delivery } from '../../../workers/publish/outbox.ts';
-import { addInstrument, capture, describeOnEngine } from '../support/database.ts';
-import { hasWork, subscribe, waitingFor } from '../support/outbox.ts';
-import { untilBlocked, withSessions } from '../support/session.ts';
-import { at, tickOf } from '../support/ticks.ts';
 
 describeOnEngine('A subscription from a time on', ({ sql }) => {
   const feed = createFeed(sql);

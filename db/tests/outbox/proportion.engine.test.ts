@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
+import { describeOnEngine } from '../../../tests/support/database.ts';
+import { withSessions } from '../../../tests/support/session.ts';
 import type { Sql } from '../../runtime/database.ts';
-import { describeOnEngine } from '../support/database.ts';
-import { withSessions } from '../support/session.ts';
 
 const count = 1_000;
 

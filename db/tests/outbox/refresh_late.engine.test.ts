@@ -1,11 +1,17 @@
 import { expect, it } from 'vitest';
+import { expectCandlesOf } from '../../../tests/support/candles.ts';
+import { addInstrument, capture, describeOnEngine } from '../../../tests/support/database.ts';
+import {
+  capturedOf,
+  captureOnce,
+  marksOf,
+  quoteOfAge,
+  subscribe,
+} from '../../../tests/support/outbox.ts';
+import { untilBlocked, withSessions } from '../../../tests/support/session.ts';
+import { at, tickOf } from '../../../tests/support/ticks.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
 import type { Sql } from '../../runtime/database.ts';
-import { expectCandlesOf } from '../support/candles.ts';
-import { addInstrument, capture, describeOnEngine } from '../support/database.ts';
-import { capturedOf, captureOnce, marksOf, quoteOfAge, subscribe } from '../support/outbox.ts';
-import { untilBlocked, withSessions } from '../support/session.ts';
-import { at, tickOf } from '../support/ticks.ts';
 
 describeOnEngine('outbox.refresh_late', ({ sql, engine }) => {
   const feed = createFeed(sql);

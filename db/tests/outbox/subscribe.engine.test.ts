@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
+import { addInstrument, capture, describeOnEngine } from '../../../tests/support/database.ts';
+import { capturedOf, subscribe, waitingFor } from '../../../tests/support/outbox.ts';
+import { at, tickOf } from '../../../tests/support/ticks.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
 import { createOutbox } from '../../../workers/publish/outbox.ts';
-import { addInstrument, capture, describeOnEngine } from '../support/database.ts';
-import { capturedOf, subscribe, waitingFor } from '../support/outbox.ts';
-import { at, tickOf } from '../support/ticks.ts';
 
 describeOnEngine('outbox.subscribe', ({ sql }) => {
   const feed = createFeed(sql);

@@ -1,0 +1,245 @@
+import { type OracleCandle, oracleCandles, sides } from '../../tests/support/oracle.ts';
+import { catalog } from '../../workers/indicators/catalog.ts';
+import type { Tick } from '../../workers/ingest/source.ts';
+import type { CandleDelta } from '../../workers/messages.ts';
+import { isSame, keyOfTick, type Ledger } from './ledger.ts';
+import { keyOf } from './subscribers.ts';
+import type { Query } from './world.ts';
+
+/** What a subscription has to hold at the end. */
+export interface Wanted {
+  readonly name: string;
+  readonly timeframes: readonly string[];
+  readonly sides: readonly string[];
+  readonly closedOnly: boolean;
+  readonly held: ReadonlyMap<string, CandleDelta>;
+}
+
+export interface Comparison {
+  /** How many of each were looked at. */
+  readonly compared: Record<string, number>;
+  readonly differences: string[];
+}
+
+const isoOf = (expression: string, pattern: string) =>
+  `to_char(${expression}, 'YYYY-MM-DD"T"HH24:MI:SS${pattern}"Z"')`;
+
+/** The stored ticks of a symbol, as the ledger knows them; and where the two do not agree. */
+export async function compareTicks(
+  query: Query,
+  ledger: Ledger,
+  symbol: string,
+): Promise<Comparison & { ticks: Tick[]; missing: Tick[] }> {
+  const differences: string[] = [];
+  const missing: Tick[] = [];
+  const ticks: Tick[] = [];
+  const rows = await query<Tick>(
+    `select $1 as symbol, ${isoOf('t.observed_at', '.US')} as "observedAt", t.seq::int,
+       t.bid, t.ask, t.last, t.size
+     from feed.ticks as t where t.instrument_id = feed.instrument_id($1)`,
+    [symbol],
+  );
+  const stored = new Map(rows.map(row => [keyOfTick(row), row]));
+  const entries = ledger.entriesOf(symbol);
+  for (const [key, { contents, isAcknowledged }] of entries) {
+    const [first] = contents;
+    const row = stored.get(key);
+    if (first === undefined) continue;
+    if (row === undefined) {
+      if (isAcknowledged) differences.push(`acknowledged and not stored: ${JSON.stringify(first)}`);
+      missing.push(first);
+      continue;
+    }
+    const known = contents.find(content => isSame(content, row));
+    // What was acknowledged went one batch after the other, so the first content has to be the stored one.
+    if (known === undefined || (isAcknowledged && known !== first)) {
+      differences.push(`sent ${JSON.stringify(contents)} and stored ${JSON.stringify(row)}`);
+    }
+    ticks.push(known ?? row);
+  }
+  for (const [key, row] of stored) {
+    if (!entries.has(key)) differences.push(`stored and never sent: ${JSON.stringify(row)}`);
+  }
+  return { compared: { ticks: entries.size }, differences, ticks, missing };
+}
+
+export type CandlesOf = (
+  symbol: string,
+  timeframe: string,
+  side: string,
+) => readonly OracleCandle[];
+
+/** The oracle's candles, each series computed once. */
+export function createOracle(ticks: ReadonlyMap<string, readonly Tick[]>): CandlesOf {
+  const series = new Map<string, OracleCandle[]>();
+  return (symbol, timeframe, side) => {
+    const name = `${symbol} ${timeframe} ${side}`;
+    let candles = series.get(name);
+    if (candles === undefined) {
+      const known = sides.find(each => each === side) ?? 'mid';
+      candles = oracleCandles(ticks.get(symbol) ?? [], symbol, timeframe, known);
+      series.set(name, candles);
+    }
+    return candles;
+  };
+}
+
+/** Every candle of every timeframe and side. */
+export async function compareCandles(
+  query: Query,
+  candlesOf: CandlesOf,
+  symbol: string,
+): Promise<Comparison> {
+  const differences: string[] = [];
+  let candles = 0;
+  const timeframes = await query<{ timeframe: string }>(
+    'select timeframe from feed.timeframes order by width',
+  );
+  for (const { timeframe } of timeframes) {
+    for (const side of sides) {
+      const rows = await query<OracleCandle>(
+        `select ${isoOf('c.bucket', '.MS')} as bucket, c.open, c.high, c.low, c.close, c.sum,
+           c.volume, c.tick_count::int
+         from feed.candles($1, $2, $3) as c`,
+        [symbol, timeframe, side],
+      );
+      const stored = new Map(rows.map(row => [row.bucket, row]));
+      const expected = candlesOf(symbol, timeframe, side);
+      candles += expected.length;
+      const where = `candle ${symbol} ${timeframe} ${side}`;
+      for (const candle of expected) {
+        const row = stored.get(candle.bucket);
+        stored.delete(candle.bucket);
+        const fault = differenceOf(row, candle);
+        if (fault !== undefined) differences.push(`${where} ${candle.bucket}: ${fault}`);
+      }
+      for (const bucket of stored.keys()) differences.push(`${where} ${bucket}: nothing is there`);
+    }
+  }
+  return { compared: { candles }, differences };
+}
+
+/** Whether the subscriber holds exactly the oracle's candles, and with the outbox's revisions. */
+export async function compareHeld(
+  query: Query,
+  candlesOf: CandlesOf,
+  symbols: readonly string[],
+  wanted: Wanted,
+): Promise<Comparison> {
+  const differences: string[] = [];
+  const rows = await query<{ key: string; revision: number; is_closed: boolean; is_over: boolean }>(
+    `select i.symbol || ' ' || c.timeframe || ' ' || c.side || ' ' || ${isoOf('c.bucket', '')} as key,
+       c.revision::int, c.is_closed, c.closes_at <= now() as is_over
+     from outbox.candles as c join feed.instruments as i using (instrument_id)
+     where c.timeframe = any ($1) and c.side = any ($2) and (c.is_closed or not $3)`,
+    [wanted.timeframes, wanted.sides, wanted.closedOnly],
+  );
+  const captured = new Map(rows.map(row => [row.key, row]));
+  const expected = new Set<string>();
+  for (const symbol of symbols) {
+    for (const timeframe of wanted.timeframes) {
+      for (const side of wanted.sides) {
+        for (const candle of candlesOf(symbol, timeframe, side)) {
+          const key = keyOf({ symbol, timeframe, side, bucket: candle.bucket });
+          const row = captured.get(key);
+          if (row === undefined && wanted.closedOnly) continue;
+          expected.add(key);
+          const fault =
+            row === undefined
+              ? 'was never captured'
+              : row.is_over && !row.is_closed
+                ? 'is over and not closed'
+                : (differenceOf(wanted.held.get(key), candle) ??
+                  (wanted.held.get(key)?.revision === row.revision
+                    ? undefined
+                    : `holds revision ${wanted.held.get(key)?.revision}, the outbox has ${row.revision}`));
+          if (fault !== undefined) differences.push(`${wanted.name} ${key}: ${fault}`);
+        }
+      }
+    }
+  }
+  for (const candle of wanted.held.values()) {
+    const isWanted =
+      wanted.timeframes.includes(candle.timeframe) && symbols.includes(candle.symbol);
+    if (isWanted && !expected.has(keyOf(candle))) {
+      differences.push(`${wanted.name} ${keyOf(candle)}: holds a candle that is not there`);
+    }
+  }
+  return { compared: { [`candles of ${wanted.name}`]: expected.size }, differences };
+}
+
+/** Every value of every indicator: the pure function of the oracle's candles. */
+export async function compareValues(query: Query, candlesOf: CandlesOf): Promise<Comparison> {
+  const differences: string[] = [];
+  let values = 0;
+  const definitions = await query<{
+    id: number;
+    symbol: string;
+    timeframe: string;
+    side: string;
+    kind: string;
+    params: Record<string, number>;
+    bars: number;
+  }>(
+    `select d.indicator_id as id, i.symbol, d.timeframe, d.side, d.kind, d.params, d.bars_required as bars
+     from indicator.definitions as d join feed.instruments as i using (instrument_id)`,
+  );
+  for (const { id, symbol, timeframe, side, kind, params, bars } of definitions) {
+    const rows = await query<{
+      bucket: string;
+      value: number | null;
+      verdict: number | null;
+      bars: number;
+    }>(
+      `select ${isoOf('v.bucket', '.MS')} as bucket, v.value, v.verdict, v.bars
+       from indicator.values as v where v.indicator_id = $1`,
+      [id],
+    );
+    const stored = new Map(rows.map(row => [row.bucket, row]));
+    const compute = catalog.find(each => each.kind === kind)?.compute;
+    const candles = candlesOf(symbol, timeframe, side).map(candle => ({
+      ...candle,
+      tickCount: candle.tick_count,
+    }));
+    for (const [index, { bucket }] of candles.entries()) {
+      const window = candles.slice(Math.max(0, index + 1 - bars), index + 1);
+      const reading = window.length < bars ? null : (compute?.(window, params) ?? null);
+      const row = stored.get(bucket);
+      stored.delete(bucket);
+      values += 1;
+      const expected = [reading?.value ?? null, reading?.verdict ?? null, window.length];
+      const found = row === undefined ? 'nothing' : [row.value, row.verdict, row.bars];
+      if (JSON.stringify(found) === JSON.stringify(expected)) continue;
+      differences.push(
+        `value of ${id} (${symbol} ${timeframe} ${side}) at ${bucket}: ${JSON.stringify(found)} instead of ${JSON.stringify(expected)}`,
+      );
+    }
+    for (const bucket of stored.keys()) {
+      differences.push(
+        `value of ${id} (${symbol} ${timeframe} ${side}) at ${bucket}: no candle is there`,
+      );
+    }
+  }
+  return { compared: { values, indicators: definitions.length }, differences };
+}
+
+/** Prices and counts exactly; sums depend on the order of addition in their last bits. */
+function differenceOf(
+  found: Omit<OracleCandle, 'bucket'> | undefined,
+  expected: OracleCandle,
+): string | undefined {
+  if (found === undefined) return 'is missing';
+  for (const name of ['open', 'high', 'low', 'close', 'tick_count'] as const) {
+    if (found[name] !== expected[name])
+      return `${name} is ${found[name]} instead of ${expected[name]}`;
+  }
+  for (const name of ['sum', 'volume'] as const) {
+    const [one, other] = [found[name], expected[name]];
+    const isEqual =
+      one === null || other === null
+        ? one === other
+        : Math.abs(one - other) <= 1e-9 * Math.abs(other);
+    if (!isEqual) return `${name} is ${one} instead of ${other}`;
+  }
+  return undefined;
+}

@@ -1,0 +1,208 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { countMessages } from '../../tests/support/system.ts';
+import type { Tick } from '../../workers/ingest/source.ts';
+import {
+  type Comparison,
+  compareCandles,
+  compareHeld,
+  compareTicks,
+  compareValues,
+  createOracle,
+} from './compare.ts';
+import { kill } from './faults.ts';
+import type { Ledger } from './ledger.ts';
+import { type Feeders, instruments } from './market.ts';
+import { pausedSubscription, stubbornly } from './operator.ts';
+import { compareOld } from './retention.ts';
+import type { Watcher } from './subscribers.ts';
+import type { World } from './world.ts';
+
+interface Subscribed {
+  readonly name: string;
+  readonly timeframes: readonly string[];
+  readonly sides: readonly string[];
+  readonly closedOnly: boolean;
+  readonly watcher: Watcher;
+}
+
+const convergenceDeadlineMs = 60_000;
+
+/** Lets everything come to rest, and compares it with the oracle. */
+export async function judge(parts: {
+  world: World;
+  ledger: Ledger;
+  feeders: Feeders;
+  wanted: readonly Subscribed[];
+  say: (line: string) => void;
+}): Promise<Comparison & { convergenceSeconds: number | undefined }> {
+  const { world, ledger, feeders, wanted, say } = parts;
+  const differences: string[] = [];
+  const compared: Record<string, number> = {};
+  const add = (comparison: Comparison): void => {
+    for (const [what, count] of Object.entries(comparison.compared)) {
+      compared[what] = (compared[what] ?? 0) + count;
+    }
+    differences.push(...comparison.differences);
+  };
+
+  await endFaults(world);
+  const quietFrom = Date.now();
+  const stopping = feeders.stop();
+  const convergenceSeconds = await converge(world, quietFrom, stopping, differences);
+  say(`${world.engine}: came to rest after ${convergenceSeconds?.toFixed(1) ?? 'more than 300'} s`);
+  await stopping;
+  differences.push(...feeders.refused().map(line => `a batch was refused: ${line}`));
+
+  // A provider's prices of while nobody listened are gone, unless it sends them again.
+  await resendStreamed(world, ledger, feeders, differences);
+  await converge(world, Date.now(), Promise.resolve(), differences);
+  const bySymbol = new Map<string, Tick[]>();
+  for (const symbol of ledger.symbols()) {
+    const result = await compareTicks(world.query, ledger, symbol);
+    bySymbol.set(symbol, result.ticks);
+    add(result);
+  }
+  differences.push(...(await compareCounts(world, feeders)));
+  const candlesOf = createOracle(bySymbol);
+  for (const symbol of bySymbol.keys()) add(await compareCandles(world.query, candlesOf, symbol));
+  add(await compareValues(world.query, candlesOf));
+  add(await compareOld(world.query));
+  for (const each of wanted) {
+    // Candles close while we look, and what is on its way arrives.
+    let result: Comparison = { compared: {}, differences: [] };
+    const isEmpty = await isRead(world, each.name);
+    if (!isEmpty) differences.push(`${each.name}: messages are left in the queue`);
+    for (let attempt = 0; attempt < 10; attempt++) {
+      const held = each.watcher.held();
+      result = await compareHeld(world.query, candlesOf, [...bySymbol.keys()], { ...each, held });
+      if (result.differences.length === 0) break;
+      await sleep(2_000);
+    }
+    add(result);
+    differences.push(...each.watcher.faults);
+  }
+  return { compared, differences, convergenceSeconds };
+}
+
+/** A message whose answer got lost on the way to a subscriber is hidden for half a minute. */
+async function isRead(world: World, queue: string): Promise<boolean> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    if ((await countMessages(world.queues.sqs, queue)) === 0) return true;
+    await sleep(500);
+  }
+  return false;
+}
+
+/** Every action undoes itself; this is for what one could not undo. */
+async function endFaults(world: World): Promise<void> {
+  world.postgresProxy.set(undefined);
+  world.sqsProxy.set(undefined);
+  world.oanda.goSilent(false);
+  for (const pid of world.pids().values()) kill(pid, 'SIGCONT');
+  await world.server.ensureRunning();
+  await world.queues.start();
+  await stubbornly(() => world.query('select outbox.resume($1)', [pausedSubscription]));
+  // Those of a timeframe that is gone cannot be sent again.
+  await stubbornly(() => world.query('select ops.redrive(null), ops.discard_dead_letters()'));
+}
+
+/** Until nothing is left to do and `ops.status` is healthy; says how long it took. */
+async function converge(
+  world: World,
+  from: number,
+  feeding: Promise<unknown>,
+  differences: string[],
+): Promise<number | undefined> {
+  let left = 'ticks are still being sent';
+  let isFed = false;
+  void feeding.then(() => {
+    isFed = true;
+  });
+  while (Date.now() - from < 300_000) {
+    if (isFed) left = await whatIsLeft(world).catch((error: unknown) => String(error));
+    if (left === '') {
+      const seconds = (Date.now() - from) / 1_000;
+      if (seconds * 1_000 > convergenceDeadlineMs) {
+        differences.push(`came to rest only after ${seconds.toFixed(1)} s`);
+      }
+      return seconds;
+    }
+    await sleep(300);
+  }
+  differences.push(`did not come to rest within 300 s: ${left}`);
+  return undefined;
+}
+
+async function whatIsLeft(world: World): Promise<string> {
+  const [row] = await world.query<Record<string, number>>(`
+    select (select count(*)::int from outbox.changes) as changes,
+      (select count(*)::int from outbox.deliveries) as deliveries,
+      (select count(*)::int from outbox.catch_ups) as catch_ups,
+      (select count(*)::int from outbox.dead_letters) as dead_letters,
+      (select count(*)::int from outbox.candles as c
+       where not c.is_closed and c.closes_at <= clock_timestamp() - interval '2 seconds') as overdue,
+      (select count(*)::int from indicator.pending) as pending,
+      (select count(*)::int from indicator.backfills) as backfills`);
+  const messages = await countMessages(world.queues.sqs, 'foresight-indicators');
+  const [status] = await world.query<{ faults: string[] }>('select faults from ops.status');
+  return [
+    ...Object.entries({ ...row, messages })
+      .filter(([, count]) => count !== 0)
+      .map(([what, count]) => `${count} ${what}`),
+    ...(status?.faults ?? []),
+  ].join(', ');
+}
+
+async function resendStreamed(
+  world: World,
+  ledger: Ledger,
+  feeders: Feeders,
+  differences: string[],
+): Promise<void> {
+  for (const { symbol } of instruments.oanda) {
+    let missing: Tick[] = [];
+    for (let attempt = 0; attempt < 5; attempt++) {
+      missing = (await compareTicks(world.query, ledger, symbol)).missing;
+      if (missing.length === 0) break;
+      await feeders.resend(missing);
+      await sleep(3_000);
+    }
+    for (const tick of missing)
+      differences.push(`sent again and not stored: ${JSON.stringify(tick)}`);
+  }
+}
+
+/**
+ * The counters of a source grow in the statement that stores, so they say exactly what is in the tables.
+ * An attempt without an answer may have been stored: their sum lies between what was acknowledged and
+ * what was attempted.
+ */
+async function compareCounts(world: World, feeders: Feeders): Promise<string[]> {
+  const [row] = await world.query<Record<string, number>>(`
+    select s.stored_count::int as stored, s.rejected_count::int + s.conflicting_count::int as aside,
+      (s.stored_count + s.duplicate_count + s.conflicting_count + s.rejected_count)::int as total,
+      (select count(*)::int from feed.rejected_ticks as r where r.source = 'manual') as rejected_rows,
+      (select count(*)::int from feed.ticks as t join feed.instruments as i using (instrument_id)
+       where i.source = 'manual') as tick_rows
+    from feed.source_states as s where s.source = 'manual'`);
+  const { stored = 0, aside = 0, total = 0, rejected_rows = 0, tick_rows = 0 } = row ?? {};
+  const totals = feeders.totals();
+  const faults: string[] = [];
+  const check = (isRight: boolean, what: string) => {
+    if (!isRight) faults.push(`counters: ${what}`);
+  };
+  check(stored === tick_rows, `${stored} stored, ${tick_rows} rows in feed.ticks`);
+  check(
+    aside === rejected_rows,
+    `${aside} kept aside, ${rejected_rows} rows in feed.rejected_ticks`,
+  );
+  check(
+    totals.acknowledged <= total && total <= totals.attemptedTicks,
+    `${total} in all, ${totals.acknowledged} acknowledged, ${totals.attemptedTicks} attempted`,
+  );
+  check(
+    totals.stored <= stored && totals.refused <= aside,
+    `${totals.stored} acknowledged as stored of ${stored}, ${totals.refused} as kept aside of ${aside}`,
+  );
+  return faults;
+}

@@ -1,0 +1,194 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { migrate } from '../../db/migrate.ts';
+import { testLogger } from '../../tests/support/database.ts';
+import type { Action } from './actions.ts';
+import { giveUpTicks, reconcile } from './retention.ts';
+import type { World } from './world.ts';
+
+/** Timeframes that come and go. */
+export const extraTimeframes = ['30s', '2h'] as const;
+/** The subscription that is paused now and then. */
+export const pausedSubscription = 'soak-closed';
+
+/** What somebody does in psql while everything runs. */
+export const operator: readonly Action[] = [
+  {
+    kind: 'refresh_candles',
+    weight: 2,
+    group: 'refresh',
+    run: ({ world, random }) => {
+      const from = 10 ** (random.next() * 5.4);
+      const to = from * random.next();
+      return world.query(
+        `call feed.refresh_candles(now() - interval '${from} seconds', now() - interval '${to} seconds', ${random.chance(0.7)})`,
+      );
+    },
+  },
+  {
+    kind: 'advance_candles',
+    weight: 1,
+    group: 'refresh',
+    run: ({ world }) => world.query('call feed.advance_candles()'),
+  },
+  {
+    kind: 'migrate',
+    weight: 0.5,
+    group: 'schema',
+    run: ({ world }) => migrate({ url: world.directUrl, logger: testLogger }),
+  },
+  {
+    kind: 'timeframe added or removed',
+    weight: 0.8,
+    group: 'schema',
+    isPossible: () => true,
+    run: async ({ world, random }) => {
+      const timeframe = random.pick(extraTimeframes);
+      const [row] = await world.query<{ exists: boolean }>(
+        'select exists (select from feed.timeframes where timeframe = $1)',
+        [timeframe],
+      );
+      const name = row?.exists ? 'remove_timeframe' : 'add_timeframe';
+      await world.query(`select feed.${name}($1)`, [timeframe]);
+    },
+  },
+  {
+    kind: 'subscription comes and goes',
+    weight: 1.5,
+    group: 'subscription',
+    run: async ({ world, random }) => {
+      const name = `soak-extra-${random.int(1, 3)}`;
+      const [row] = await world.query<{ exists: boolean }>(
+        'select exists (select from outbox.subscriptions where name = $1)',
+        [name],
+      );
+      if (row?.exists) await world.query('select outbox.unsubscribe($1)', [name]);
+      else {
+        await world.query(
+          `select outbox.subscribe($1, $1, timeframe => $2, forming_every => '2 seconds',
+             from_time => case when $3 then now() - interval '1 hour' end)`,
+          [name, random.pick(['1s', '1m', '1h']), random.chance(0.5)],
+        );
+      }
+    },
+  },
+  {
+    kind: 'subscription paused',
+    weight: 1,
+    group: 'subscription',
+    run: async ({ world, random }) => {
+      await world.query('select outbox.pause($1)', [pausedSubscription]);
+      await sleep(random.int(500, 8_000));
+      await stubbornly(() => world.query('select outbox.resume($1)', [pausedSubscription]));
+    },
+  },
+  {
+    kind: 'republish',
+    isHealing: true,
+    weight: 0.5,
+    group: 'subscription',
+    run: ({ world, random }) =>
+      world.query(`select ops.republish($1, now() - interval '10 minutes')`, [
+        random.pick(['soak-all', pausedSubscription, 'indicators']),
+      ]),
+  },
+  {
+    kind: 'indicator comes and goes',
+    weight: 1.5,
+    group: 'indicator',
+    run: async ({ world, random }) => {
+      const [found] = await world.query<{ id: number }>(
+        `select d.indicator_id as id from indicator.definitions as d
+         where d.params ->> 'slow' = '13' order by d.indicator_id limit 1`,
+      );
+      if (found !== undefined && random.chance(0.5)) {
+        await world.query('select indicator.remove($1)', [found.id]);
+        return;
+      }
+      await world.query(
+        `select indicator.add(i.symbol, $2, 'ma_cross', jsonb_build_object('fast', $3::int, 'slow', 13), $4)
+         from feed.instruments as i order by i.symbol offset $1 limit 1`,
+        [
+          random.int(0, 4),
+          random.pick(['1s', '1m', '5m']),
+          random.int(2, 9),
+          random.pick(['bid', 'mid', 'last']),
+        ],
+      );
+    },
+  },
+  {
+    kind: 'recompute',
+    isHealing: true,
+    weight: 0.5,
+    group: 'indicator',
+    run: ({ world }) =>
+      world.query(`select ops.recompute(min(d.indicator_id)) from indicator.definitions as d`),
+  },
+  {
+    kind: 'lock held',
+    weight: 1.5,
+    group: 'lock',
+    isOutage: true,
+    run: async ({ world, random }) => {
+      const table = random.pick([
+        'feed.ticks',
+        'feed.instruments',
+        'outbox.changes',
+        'outbox.candles',
+        'outbox.deliveries',
+        'indicator.pending',
+        'indicator.values',
+      ]);
+      await inTransaction(world, async client => {
+        await client.query(`set local lock_timeout = '5s'`);
+        await client.query(`lock table ${table} in access exclusive mode`);
+        await sleep(random.int(300, 2_000));
+      });
+    },
+  },
+  {
+    kind: 'snapshot held',
+    weight: 1,
+    group: 'snapshot',
+    run: ({ world, random }) =>
+      inTransaction(world, async client => {
+        await client.query('set transaction isolation level repeatable read');
+        await client.query('select count(*) from feed.ticks');
+        await sleep(random.int(3_000, 15_000));
+      }),
+  },
+  giveUpTicks,
+  reconcile,
+];
+
+/** Whatever is done in it is undone; it may hold locks. */
+export async function inTransaction(world: World, use: (client: pg.Client) => Promise<void>) {
+  const client = new pg.Client({
+    connectionString: world.directUrl,
+    application_name: 'soak transaction',
+    connectionTimeoutMillis: 5_000,
+    query_timeout: 30_000,
+  });
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    await client.query('begin');
+    await use(client);
+    await client.query('rollback');
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+/** Until it works: what was switched off has to come on again. */
+export async function stubbornly<Result>(work: () => Promise<Result>): Promise<Result> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (attempt >= 60) throw error;
+      await sleep(500);
+    }
+  }
+}

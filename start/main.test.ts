@@ -1,0 +1,94 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { freePort } from './embedded/cluster.ts';
+import { lockFolder } from './embedded/lock.ts';
+
+const cleanups: (() => unknown)[] = [];
+let folder = '';
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'foresight start '));
+});
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function takePort(): Promise<number> {
+  const server = createServer(socket => socket.destroy()).listen(0, '127.0.0.1');
+  cleanups.push(() => server.close());
+  await once(server, 'listening');
+  const address = server.address();
+  return typeof address === 'object' && address ? address.port : 0;
+}
+
+/** Runs `npm start` where it must refuse; what it wrote to standard error, and its exit code. */
+async function refusal(env: Record<string, string>, ...args: string[]) {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'main.ts'), ...args], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: {
+      ...process.env,
+      FORESIGHT_DATA_DIR: folder,
+      DATABASE_URL: '',
+      PORT: String(await freePort()),
+      ...env,
+    },
+  });
+  cleanups.push(() => child.kill('SIGKILL'));
+  let output = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  const [code] = await once(child, 'close');
+  return { code, lines: output.trimEnd().split('\n') };
+}
+
+describe('npm start refuses in one clear line', { timeout: 30_000 }, () => {
+  test('a wrong environment, all of it at once', async () => {
+    const { code, lines } = await refusal({ PORT: 'abc', LOG_LEVEL: 'loud' });
+    expect(code).toBe(78);
+    expect(lines).toEqual([
+      expect.stringMatching(/^foresight: wrong configuration: PORT .*LOG_LEVEL/),
+    ]);
+  });
+
+  test('a port that is taken, before it starts anything', async () => {
+    const port = await takePort();
+    const { code, lines } = await refusal({}, '--port', String(port));
+    expect(code).toBe(78);
+    expect(lines).toEqual([expect.stringContaining(`PORT ${port} is taken on 127.0.0.1`)]);
+    expect(await readdir(folder)).not.toContain('postgres');
+  });
+
+  test('a folder in which it runs already', async () => {
+    const lock = await lockFolder(folder);
+    cleanups.push(() => lock.release());
+    const { code, lines } = await refusal({});
+    expect(code).toBe(1);
+    expect(lines).toEqual([
+      expect.stringContaining(`already running, pid ${process.pid}, in this folder`),
+    ]);
+  });
+
+  test('a database that nobody answers for, without telling its password', async () => {
+    const port = await freePort();
+    const url = `postgres://foresight:sekret@127.0.0.1:${port}/foresight`;
+    const { code, lines } = await refusal({ DATABASE_URL: url });
+    expect(code).toBe(78);
+    expect(lines).toEqual([
+      `foresight: DATABASE_URL: no PostgreSQL answers on 127.0.0.1:${port} (ECONNREFUSED)`,
+    ]);
+  });
+
+  test('a folder that cannot be made', async () => {
+    const { code, lines } = await refusal({ FORESIGHT_DATA_DIR: join(process.execPath, 'data') });
+    expect(code).toBe(1);
+    expect(lines).toEqual([expect.stringContaining('set FORESIGHT_DATA_DIR')]);
+  });
+});

@@ -1,0 +1,315 @@
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { migrate } from '../db/migrate.ts';
+import { type Config, ConfigError, loadConfig } from '../db/runtime/config.ts';
+import { openDatabase } from '../db/runtime/database.ts';
+import { hideCredentials, type Logger } from '../db/runtime/logger.ts';
+import { sourceNames } from '../workers/ingest/sources.ts';
+import { checkDatabase, checkPort } from './checks.ts';
+import { makeFolder } from './embedded/account.ts';
+import { type Embedded, startEmbedded } from './embedded/embedded.ts';
+import { lockFolder } from './embedded/lock.ts';
+import { type Emulator, startEmulator } from './emulator.ts';
+import { EXIT_CONFIG, type ProcessSpec, type Supervision, supervise } from './supervisor.ts';
+import { createOwnLogger, createTerminal, type Terminal } from './terminal.ts';
+
+/** npm passes a Ctrl-C on that the terminal has sent us too; a person takes longer for the second. */
+const SECOND_SIGNAL_MS = 500;
+const READY_PATIENCE_MS = 20_000;
+
+interface Arguments {
+  readonly source: string;
+  readonly symbols?: string;
+  readonly port?: string;
+  readonly history?: string;
+}
+
+interface Session {
+  readonly args: Arguments;
+  readonly config: Config;
+  readonly dataDir: string;
+  readonly logDir: string;
+  readonly logger: Logger;
+  readonly terminal: Terminal;
+  /** Undone in reverse when everything ends. */
+  readonly closers: (() => unknown)[];
+  /** Done when there is no time for that. */
+  readonly killers: (() => unknown)[];
+  /** Aborted when everything is to end. */
+  readonly signal: AbortSignal;
+}
+
+interface Services {
+  readonly databaseUrl: string;
+  readonly embedded: Embedded | undefined;
+  readonly emulator: Emulator | undefined;
+}
+
+function readArguments(): Arguments {
+  return new Command('npm start --')
+    .description('Foresight, everything in one terminal: database, queue, workers and page')
+    .addOption(
+      new Option('--source <name>', 'where prices come from')
+        .choices(sourceNames)
+        .default('simulated'),
+    )
+    .option('--symbols <list>', 'comma-separated, for example EUR_USD,USD_JPY')
+    .option('--port <number>', 'of the page; the same as PORT')
+    .option('--history <hours>', 'of made-up or fetched prices to begin with', hours)
+    .parse()
+    .opts<Arguments>();
+}
+
+function hours(text: string): string {
+  if (/^\d{1,5}(\.\d+)?$/.test(text)) return text;
+  throw new InvalidArgumentError('It must be a number of hours.');
+}
+
+async function startServices(session: Session): Promise<Services> {
+  const { config, dataDir, logger, terminal, closers, signal } = session;
+  if (config.databaseUrl !== undefined) {
+    await checkDatabase(config.databaseUrl);
+    return { databaseUrl: config.databaseUrl, embedded: undefined, emulator: undefined };
+  }
+  terminal.status('starting the database ...');
+  const embedded = await startEmbedded({ dataDir, logger });
+  closers.push(() => embedded.stop());
+  session.killers.push(() => process.kill(embedded.pid, 'SIGINT'));
+  signal.throwIfAborted();
+  if (config.sqsEndpoint !== undefined) {
+    return { databaseUrl: embedded.url, embedded, emulator: undefined };
+  }
+  const emulator = await startEmulator({ dataDir, logger });
+  closers.push(() => emulator.stop());
+  return { databaseUrl: embedded.url, embedded, emulator };
+}
+
+function describeProcesses(session: Session, services: Services): ProcessSpec[] {
+  const { config, args, dataDir } = session;
+  const env = {
+    DATABASE_URL: services.databaseUrl,
+    AWS_REGION: config.awsRegion,
+    HOST: config.host,
+    PORT: String(config.port),
+    LOG_LEVEL: config.logLevel,
+    FORESIGHT_DATA_DIR: dataDir,
+    ...emulatorEnv(services.emulator),
+  };
+  const option = (name: string, value: string | undefined) =>
+    value === undefined ? [] : [`--${name}`, value];
+  const ingestArgs = [
+    ...option('source', args.source),
+    ...option('symbols', args.symbols),
+    ...option('history', args.history),
+  ];
+  const script = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
+  return [
+    { name: 'ingest', script: script('workers/ingest/main.ts'), args: ingestArgs, env },
+    { name: 'publish', script: script('workers/publish/main.ts'), env },
+    { name: 'indicators', script: script('workers/indicators/main.ts'), env },
+    { name: 'web', script: script('web/main.ts'), env },
+  ];
+}
+
+/** The emulator takes any credentials, but the SDK wants some, and a profile would go before them. */
+function emulatorEnv(emulator: Emulator | undefined): Record<string, string> {
+  if (emulator === undefined) return {};
+  return {
+    AWS_ENDPOINT_URL_SQS: emulator.endpoint,
+    AWS_ACCESS_KEY_ID: 'embedded',
+    AWS_SECRET_ACCESS_KEY: 'embedded',
+    AWS_SESSION_TOKEN: '',
+    AWS_PROFILE: '',
+  };
+}
+
+function describeSession({ config, args, logDir }: Session, services: Services): string {
+  const { embedded, emulator } = services;
+  const host = ['0.0.0.0', '::'].includes(config.host) ? 'localhost' : config.host;
+  const url = new URL(services.databaseUrl);
+  const rows = [
+    ['prices', args.source === 'simulated' ? 'simulated: made up, no market' : args.source],
+    ['database', embedded ? `PostgreSQL ${embedded.version} in ${embedded.folder}` : url.host],
+    [
+      'queue',
+      emulator
+        ? `embedded, ${emulator.endpoint}`
+        : (config.sqsEndpoint ?? `Amazon SQS, ${config.awsRegion}`),
+    ],
+    ...(embedded
+      ? [
+          [
+            'psql',
+            `PGPASSWORD="$(cat '${join(embedded.folder, 'postgres.password')}')" psql -h ${url.hostname} -p ${url.port} -U foresight foresight`,
+          ],
+        ]
+      : []),
+    ['logs', logDir],
+  ].map(([name = '', value]) => `  ${name.padEnd(9)} ${value}`);
+  const address = `http://${host.includes(':') ? `[${host}]` : host}:${config.port}`;
+  return [`Foresight is live on ${address}`, ...rows, 'Ctrl-C stops it'].join('\n');
+}
+
+/** Keeps the embedded database alive, whatever happens to it. */
+async function watchDatabase(embedded: Embedded, { logger, signal }: Session): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await embedded.ensureRunning();
+    } catch (error) {
+      logger.error({ err: error }, 'the embedded PostgreSQL does not come back');
+    }
+    await sleep(1_000, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+async function showStatus(url: string, session: Session): Promise<void> {
+  const { logger, terminal, signal, closers } = session;
+  const quiet = logger.child({}, { level: 'silent' });
+  const sql = openDatabase({ url, process: 'start', logger: quiet, maxConnections: 1 });
+  closers.push(() => sql.end({ timeout: 1 }));
+  while (!signal.aborted) {
+    const line = await sql<{ line: string }[]>`select dashboard.status_line() as line`
+      .then(rows => rows[0]?.line)
+      .catch(() => undefined);
+    if (!signal.aborted) terminal.status(line ?? 'starting');
+    await sleep(1_000, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+/** Announces the page when all processes are ready, or says which ones keep it waiting. */
+async function announce(
+  supervision: Supervision,
+  services: Services,
+  session: Session,
+): Promise<void> {
+  const { terminal, signal } = session;
+  terminal.status('starting the processes ...');
+  const patience = new AbortController();
+  await Promise.race([
+    supervision.ready,
+    sleep(READY_PATIENCE_MS, undefined, { signal: AbortSignal.any([signal, patience.signal]) }),
+  ]).catch(() => undefined);
+  patience.abort();
+  if (signal.aborted) return;
+  terminal.status('');
+  terminal.print(describeSession(session, services));
+  const late = supervision.notReady();
+  if (late.length > 0) terminal.warn(`not ready yet: ${late.join(', ')}`);
+  await showStatus(services.databaseUrl, session);
+}
+
+/** Its reason is on the terminal already. */
+class ToldError extends Error {}
+
+/** Runs until it is told to stop, or until a process says that going on is pointless. */
+async function runAll(session: Session): Promise<number> {
+  const { dataDir, logDir, logger, terminal, closers, signal } = session;
+  const lock = await lockFolder(dataDir);
+  closers.push(() => lock.release());
+  await checkPort(session.config);
+  const services = await startServices(session);
+  signal.throwIfAborted();
+  terminal.status('bringing the database up to date ...');
+  await migrate({ url: services.databaseUrl, logger }).catch(error => {
+    logger.error({ err: error }, 'cannot bring the database up to date');
+    throw new ToldError();
+  });
+  signal.throwIfAborted();
+  const specs = describeProcesses(session, services);
+  const supervision = supervise(specs, {
+    logger,
+    logDir,
+    show: (name, line) => terminal.warn(`${name}: ${hideCredentials(line)}`),
+  });
+  session.killers.push(() => supervision.kill());
+  closers.push(() => supervision.stop());
+  signal.addEventListener('abort', () => void supervision.stop(), { once: true });
+  if (services.embedded) void watchDatabase(services.embedded, session);
+  void announce(supervision, services, session).catch(error =>
+    logger.error({ err: error }, 'status'),
+  );
+  const end = await supervision.ended;
+  if (end.kind === 'stopped') return 0;
+  // Its reason is on the terminal already: a child's warnings are shown as they come.
+  terminal.warn(`stopping, because ${end.name} cannot go on`);
+  return EXIT_CONFIG;
+}
+
+async function createSession(args: Arguments, signal: AbortSignal): Promise<Session> {
+  const config = loadConfig(args.port === undefined ? {} : { PORT: args.port });
+  const dataDir = resolve(config.dataDir);
+  const logDir = join(dataDir, 'logs');
+  await makeFolder(dataDir);
+  const terminal = createTerminal();
+  const logger = createOwnLogger(logDir, config.logLevel, terminal);
+  return { args, config, dataDir, logDir, logger, terminal, closers: [], killers: [], signal };
+}
+
+/** The first signal ends everything in order, a second one at once. */
+function handleSignals(session: Session, abort: AbortController): void {
+  let first = 0;
+  const onSignal = () => {
+    if (first === 0) {
+      first = Date.now();
+      session.terminal.status('stopping ...');
+      abort.abort();
+    } else if (Date.now() - first >= SECOND_SIGNAL_MS) {
+      for (const kill of session.killers) attempt(kill);
+      process.exit(130);
+    }
+  };
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, onSignal);
+  process.on('uncaughtException', error => {
+    session.logger.fatal({ err: error }, 'a fault in start itself; stopping');
+    process.exitCode = 1;
+    abort.abort();
+  });
+}
+
+function attempt(action: () => unknown): void {
+  try {
+    action();
+  } catch {
+    // It is gone already.
+  }
+}
+
+/** What went wrong as one line; 0 when nothing did but that we were asked to stop. */
+function report(error: unknown, signal: AbortSignal): number {
+  if (signal.aborted && error === signal.reason) return 0;
+  if (error instanceof ToldError) return 1;
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`foresight: ${hideCredentials(message)}\n`);
+  return error instanceof ConfigError ? EXIT_CONFIG : 1;
+}
+
+async function main(): Promise<number> {
+  const abort = new AbortController();
+  const session = await createSession(readArguments(), abort.signal);
+  handleSignals(session, abort);
+  let code: number;
+  try {
+    code = await runAll(session);
+  } catch (error) {
+    session.terminal.status('');
+    code = report(error, abort.signal);
+  }
+  abort.abort();
+  for (const close of session.closers.toReversed()) {
+    try {
+      await close();
+    } catch (error) {
+      session.logger.error({ err: error }, 'stopping');
+    }
+  }
+  session.terminal.status('');
+  return process.exitCode === undefined ? code : Number(process.exitCode);
+}
+
+try {
+  process.exit(await main());
+} catch (error) {
+  process.exit(report(error, new AbortController().signal));
+}

@@ -1,0 +1,315 @@
+import type {
+  Candle,
+  Chart,
+  Dashboard,
+  Indicator,
+  IndicatorRow,
+  Instrument,
+  Status,
+  WatchlistRow,
+} from '../dashboard.ts';
+
+// A market in memory, for tests of the pages; no test helper of the database is needed for these.
+
+/** What an instrument's candles exist in, an added width among them. */
+const fixtureTimeframes = Object.entries({
+  '1s': 1,
+  '30s': 30,
+  '1m': 60,
+  '5m': 300,
+  '15m': 900,
+  '1h': 3_600,
+  '4h': 14_400,
+  '1d': 86_400,
+}).map(([timeframe, width_seconds]) => ({ timeframe, width_seconds }));
+
+export const hostile = `<img src=x onerror="alert(1)">'"&</script>`;
+
+/** Rows that a test may change before it reads again. */
+export interface Fixture {
+  rows: WatchlistRow[];
+  status: Status;
+  readonly dashboard: Dashboard;
+  /** How often each function was called. */
+  readonly calls: Record<keyof Dashboard, number>;
+  /** While set, every read fails with it. */
+  failure: Error | null;
+  /** Moves a price and the indicators of one instrument. */
+  setPrice(symbol: string, price: number, verdict?: 1 | 0 | -1): void;
+}
+
+const iso = (time: number) => new Date(time).toISOString();
+const startOfMinute = () => Math.floor(Date.now() / 60_000) * 60_000;
+
+export function indicatorRow(
+  fields: Partial<IndicatorRow> & { indicator_id: number },
+): IndicatorRow {
+  const width = fields.width_seconds ?? 60;
+  return {
+    kind: 'ma_cross',
+    label: 'MA cross 10/30',
+    timeframe: '1m',
+    side: 'mid',
+    verdict: 1,
+    value: 0.00012,
+    lines: { fast: 1.08461, slow: 1.08449 },
+    bucket: iso(Math.floor(Date.now() / (width * 1_000)) * width * 1_000),
+    is_closed: false,
+    bars: 31,
+    bars_required: 31,
+    computed_at: iso(Date.now()),
+    width_seconds: width,
+    ...fields,
+  };
+}
+
+export function watchlistRow(fields: Partial<WatchlistRow> & { symbol: string }): WatchlistRow {
+  const price = fields.price ?? 1.08455;
+  return {
+    instrument_id: 1,
+    source: 'simulated',
+    is_simulated: true,
+    description: 'Euro against US dollar',
+    price_precision: 5,
+    bid: price - 0.00005,
+    ask: price + 0.00005,
+    last: null,
+    mid: price,
+    price,
+    observed_at: iso(Date.now() - 2_000),
+    received_at: iso(Date.now() - 1_990),
+    day_open: price - 0.0012,
+    change: 0.0012,
+    change_percent: 0.1108,
+    sparkline: Array.from({ length: 30 }, (_, index) => price + 0.002 * Math.sin(index / 4)),
+    indicators: [],
+    ...fields,
+  };
+}
+
+function startRows(): WatchlistRow[] {
+  const rsi = { kind: 'rsi', label: 'RSI 14', timeframe: '5m', width_seconds: 300 };
+  return [
+    watchlistRow({
+      symbol: 'EUR_USD',
+      indicators: [
+        indicatorRow({ indicator_id: 1 }),
+        indicatorRow({ indicator_id: 2, ...rsi, verdict: 0, value: 54.21, lines: null }),
+      ],
+    }),
+    watchlistRow({
+      symbol: 'BTC_USD',
+      instrument_id: 2,
+      source: 'manual',
+      is_simulated: false,
+      description: hostile,
+      price: 64_210.5,
+      bid: 64_210,
+      ask: 64_211,
+      price_precision: 1,
+      change: -812.3,
+      change_percent: -1.249,
+      sparkline: Array.from({ length: 30 }, (_, index) => 65_000 - 30 * index),
+      indicators: [indicatorRow({ indicator_id: 3, verdict: -1, value: -41.2 })],
+    }),
+    watchlistRow({
+      symbol: 'USD_JPY',
+      instrument_id: 3,
+      description: null,
+      price: null,
+      bid: null,
+      ask: null,
+      mid: null,
+      observed_at: null,
+      received_at: null,
+      day_open: null,
+      change: null,
+      change_percent: null,
+      sparkline: [],
+      price_precision: 3,
+      indicators: [
+        indicatorRow({ indicator_id: 4, verdict: null, value: null, lines: null, bars: 12 }),
+      ],
+    }),
+  ];
+}
+
+function startStatus(): Status {
+  return {
+    engine: 'timescaledb',
+    engine_version: 'TimescaleDB 2.28.3',
+    postgres_version: '15.14',
+    started_at: iso(Date.now() - 3_600_000),
+    processes: [
+      { process: 'ingest', is_alive: true, last_seen_at: iso(Date.now() - 2_000) },
+      { process: 'publish', is_alive: false, last_seen_at: null },
+    ],
+    lag: [{ step: 'tick to delta', seconds: 0.04, pending: 3 }],
+    sources: [
+      {
+        source: 'simulated',
+        is_simulated: true,
+        state: 'connected',
+        last_message_at: iso(Date.now() - 1_000),
+        stored: 120_431,
+        duplicate: 4,
+        conflicting: 0,
+        rejected: 1,
+      },
+    ],
+    queues: [
+      {
+        subscription: 'indicators',
+        queue: 'foresight-indicators',
+        pending: 0,
+        oldest_pending_at: null,
+        last_sent_at: iso(Date.now() - 1_000),
+        last_error: null,
+      },
+    ],
+    is_healthy: false,
+    faults: ['process publish is not running'],
+  };
+}
+
+/** Candles up to now whose last close is the price; the first of a lower chart are its past. */
+function chartOf(row: WatchlistRow, indicator: IndicatorRow, from: number, count: number): Chart {
+  const width = indicator.width_seconds;
+  const newest = Math.floor(startOfMinute() / 1_000 / width) * width;
+  const price = row.price ?? 100;
+  const candles = Array.from({ length: count }, (_, index) => {
+    const back = count - 1 - index;
+    const close = back === 0 ? price : price * (1 + 0.002 * Math.sin(back / 5));
+    const open = price * (1 + 0.002 * Math.sin((back + 1) / 5));
+    return {
+      time: newest - back * width,
+      open,
+      high: Math.max(open, close) * 1.0004,
+      low: Math.min(open, close) * 0.9996,
+      close,
+      tick_count: 240 - back,
+      is_closed: back > 0,
+    };
+  }).filter(candle => candle.time >= from);
+  const line = (shift: number) =>
+    candles.map(({ time, close }) => ({ time, value: close * (1 + shift) }));
+  return {
+    candles,
+    lines: indicator.lines === null ? {} : { fast: line(0.0003), slow: line(-0.0004) },
+    verdicts: candles.map(({ time }, index) => ({
+      time,
+      verdict: index === candles.length - 1 ? indicator.verdict : index % 40 < 20 ? 1 : -1,
+    })),
+  };
+}
+
+function candlesOf(row: WatchlistRow, width: number, count: number): Candle[] {
+  const fields = { width_seconds: width, indicator_id: 0 };
+  return chartOf(row, indicatorRow(fields), 0, Math.min(count, 12))
+    .candles.map(candle => ({
+      ...candle,
+      bucket: iso(candle.time * 1_000),
+      average: candle.close,
+      sum: candle.close * candle.tick_count,
+      volume: null,
+      revision: candle.tick_count,
+    }))
+    .reverse();
+}
+
+export function createFixture(): Fixture {
+  const calls = {
+    watchlist: 0,
+    indicator: 0,
+    chart: 0,
+    instrument: 0,
+    candles: 0,
+    ticks: 0,
+    status: 0,
+  };
+  const find = (id: number) => {
+    for (const row of fixture.rows) {
+      const indicator = row.indicators.find(each => each.indicator_id === id);
+      if (indicator !== undefined) return { row, indicator };
+    }
+    return null;
+  };
+  const answer = async <T>(name: keyof Dashboard, give: () => T): Promise<T> => {
+    calls[name] += 1;
+    if (fixture.failure !== null) throw fixture.failure;
+    return give();
+  };
+  const bySymbol = (symbol: string) => fixture.rows.find(row => row.symbol === symbol);
+
+  const fixture: Fixture = {
+    rows: startRows(),
+    status: startStatus(),
+    calls,
+    failure: null,
+    setPrice(symbol, price, verdict) {
+      fixture.rows = fixture.rows.map(row =>
+        row.symbol !== symbol
+          ? row
+          : {
+              ...row,
+              price,
+              mid: price,
+              observed_at: iso(Date.now()),
+              indicators: row.indicators.map(each => ({
+                ...each,
+                verdict: verdict ?? each.verdict,
+              })),
+            },
+      );
+    },
+    dashboard: {
+      watchlist: () => answer('watchlist', () => fixture.rows),
+      status: () => answer('status', () => fixture.status),
+      indicator: id =>
+        answer('indicator', (): Indicator | null => {
+          const found = find(id);
+          if (found === null) return null;
+          const { row, indicator } = found;
+          return {
+            ...row,
+            ...indicator,
+            params: { fast: 10, slow: 30 },
+            rule: 'Bullish while the fast average is above the slow one, bearish while below.',
+            latest: indicator,
+          };
+        }),
+      chart: (id, from, count) =>
+        answer('chart', () => {
+          const found = find(id);
+          const start = from === null ? 0 : Date.parse(from) / 1_000;
+          return found === null ? null : chartOf(found.row, found.indicator, start, count);
+        }),
+      instrument: symbol =>
+        answer('instrument', (): Instrument | null => {
+          const row = bySymbol(symbol);
+          return row === undefined
+            ? null
+            : { ...row, is_active: true, timeframes: fixtureTimeframes };
+        }),
+      candles: (symbol, timeframe, _side, count) =>
+        answer('candles', () => {
+          const row = bySymbol(symbol);
+          const width = timeframe === '1m' ? 60 : 300;
+          return row === undefined || timeframe === '1d' ? [] : candlesOf(row, width, count);
+        }),
+      ticks: (_symbol, from, _to, count) =>
+        answer('ticks', () =>
+          Array.from({ length: from.startsWith('2020') ? count : 3 }, (_, index) => ({
+            observed_at: iso(Date.parse(from) + index),
+            seq: index,
+            bid: 1.0845,
+            ask: 1.0846,
+            last: null,
+            size: null,
+            received_at: iso(Date.parse(from) + index + 20),
+          })),
+        ),
+    },
+  };
+  return fixture;
+}

@@ -1,0 +1,381 @@
+/**
+ * A stand-in for OANDA's v20 API on the loopback interface, strict where OANDA is strict, for tests and
+ * by hand: `node workers/ingest/sources/oanda/fake.ts [--port N]`.
+ */
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { constants, createGzip, gzipSync } from 'node:zlib';
+
+export interface FakeOandaOptions {
+  readonly token: string;
+  readonly accountId: string;
+  /** Any free port when absent. */
+  readonly port?: number;
+  /** OANDA sends the last price of each slot, 250 ms; each connection has slots of its own. 0 sends all. */
+  readonly slotMs?: number;
+  /** OANDA's heartbeat comes every 5 s; 0 leaves it to {@link FakeOanda.heartbeat}. */
+  readonly heartbeatMs?: number;
+  /** Compress streams too, flushed after each line. */
+  readonly gzipStreams?: boolean;
+}
+
+export interface FakePrice {
+  readonly instrument: string;
+  /** Null empties that ladder. */
+  readonly bid: string | null;
+  readonly ask: string | null;
+  /** RFC 3339 with nine decimals; now when absent. */
+  readonly time?: string;
+  readonly tradeable?: boolean;
+}
+
+export interface FakeOanda {
+  /** For both OANDA_API_URL and OANDA_STREAM_URL. */
+  readonly url: string;
+  /** Streams that are open now. */
+  readonly streamConnections: number;
+  /** Every request so far with its answer, for example `200 /v3/accounts/...`. */
+  readonly requests: readonly string[];
+  /** Resolves when so many streams have been opened since the start. */
+  readonly opened: (count: number) => Promise<void>;
+  /** Resolves when so many requests have been answered since the start. */
+  readonly answered: (count: number) => Promise<void>;
+  /** To every stream that asked for the instrument. */
+  readonly push: (price: FakePrice) => void;
+  readonly heartbeat: () => void;
+  /** New streams begin with one price an instrument, as OANDA's do. */
+  readonly snapshot: (prices: readonly FakePrice[]) => void;
+  /** One price as several pieces on the wire. */
+  readonly splitLine: (price: FakePrice, pieces: number) => Promise<void>;
+  /** Several prices as one piece. */
+  readonly joinLines: (prices: readonly FakePrice[]) => void;
+  /** Prices are held back from now on; heartbeats go on. */
+  readonly onlyHeartbeats: (on: boolean) => void;
+  /** Nothing is sent any more on open and new streams, but they stay open. */
+  readonly goSilent: (on: boolean) => void;
+  /** Resets every connection; half a line may be the last thing on it. */
+  readonly cutAll: (halfLine?: string) => void;
+  /** Ends every stream in order. */
+  readonly endAll: () => void;
+  readonly refuseNext: (requests: number, status: number, headers?: Record<string, string>) => void;
+  readonly emptyLadders: (instrument: string) => void;
+  readonly badJson: () => void;
+  readonly hugeLine: (characters: number) => void;
+  readonly unknownType: () => void;
+  /** Anything at all, as it is. */
+  readonly send: (text: string) => void;
+  readonly close: () => Promise<void>;
+}
+
+interface Instrument {
+  readonly name: string;
+  readonly type: 'CURRENCY' | 'CFD' | 'METAL';
+  readonly displayName: string;
+  readonly pipLocation: number;
+  readonly displayPrecision: number;
+  readonly tradeUnitsPrecision: number;
+}
+
+const instrument = (
+  name: string,
+  type: Instrument['type'],
+  displayPrecision: number,
+  pipLocation: number,
+): Instrument => {
+  const displayName = name.replace('_', '/');
+  return { name, type, displayName, pipLocation, displayPrecision, tradeUnitsPrecision: 0 };
+};
+
+export const FAKE_INSTRUMENTS: readonly Instrument[] = [
+  instrument('EUR_USD', 'CURRENCY', 5, -4),
+  instrument('GBP_USD', 'CURRENCY', 5, -4),
+  instrument('USD_JPY', 'CURRENCY', 3, -2),
+  instrument('AUD_USD', 'CURRENCY', 5, -4),
+  instrument('USD_CAD', 'CURRENCY', 5, -4),
+  instrument('USD_CHF', 'CURRENCY', 5, -4),
+  instrument('XAU_USD', 'METAL', 3, -2),
+  instrument('SPX500_USD', 'CFD', 1, 0),
+];
+
+const ACCOUNT_PATH = /^\/v3\/accounts\/([^/]+)\/(instruments|pricing\/stream)$/;
+const ACCOUNT_ID = /^\d+-\d+-\d+-\d+$/;
+const MOST_STREAMS = 20;
+
+interface Stream {
+  readonly instruments: ReadonlySet<string>;
+  readonly write: (text: string) => void;
+  readonly offer: (price: FakePrice) => void;
+  readonly end: () => void;
+  readonly reset: () => void;
+}
+
+interface Refusal {
+  readonly status: number;
+  readonly message: string;
+  readonly headers?: Record<string, string>;
+}
+
+export async function startFakeOanda(options: FakeOandaOptions): Promise<FakeOanda> {
+  const streams = new Set<Stream>();
+  const requests: string[] = [];
+  const refusals: Refusal[] = [];
+  const openings = createCounter();
+  const answers = createCounter();
+  let snapshot: readonly FakePrice[] = [];
+  let isSilent = false;
+  let holdsPrices = false;
+
+  const server = createServer((request, response) => {
+    const refusal = refusals.shift() ?? findFault(request, options, streams.size);
+    requests.push(`${refusal?.status ?? 200} ${request.url}`);
+    if (refusal !== null) refuse(response, refusal);
+    else if (request.url?.endsWith('/instruments')) sendInstruments(request, response);
+    else openStream(request, response);
+    answers.add();
+  });
+
+  function openStream(request: IncomingMessage, response: ServerResponse) {
+    const stream = createStream(request, response, options, () => streams.delete(stream));
+    streams.add(stream);
+    if (!isSilent) {
+      const asked = snapshot.filter(price => stream.instruments.has(price.instrument));
+      for (const price of asked) stream.write(toLine(price));
+    }
+    openings.add();
+  }
+
+  const broadcast = (text: string) => {
+    if (isSilent) return;
+    for (const stream of streams) stream.write(text);
+  };
+  const push = (price: FakePrice) => {
+    if (isSilent || holdsPrices) return;
+    for (const stream of streams) stream.offer(price);
+  };
+  const heartbeat = () => broadcast(`${JSON.stringify({ type: 'HEARTBEAT', time: timeNow() })}\n`);
+  const beat = options.heartbeatMs ? setInterval(heartbeat, options.heartbeatMs) : undefined;
+  const endEach = (end: (stream: Stream) => void) => [...streams].forEach(end);
+
+  await listen(server, options.port ?? 0);
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    get streamConnections() {
+      return streams.size;
+    },
+    requests,
+    opened: openings.reached,
+    answered: answers.reached,
+    push,
+    heartbeat,
+    snapshot: prices => {
+      snapshot = prices;
+    },
+    splitLine: async (price, pieces) => {
+      const line = toLine(price);
+      const size = Math.ceil(line.length / pieces);
+      for (let at = 0; at < line.length; at += size) {
+        broadcast(line.slice(at, at + size));
+        await nextTurn();
+      }
+    },
+    joinLines: prices => broadcast(prices.map(toLine).join('')),
+    onlyHeartbeats: on => {
+      holdsPrices = on;
+    },
+    goSilent: on => {
+      isSilent = on;
+    },
+    cutAll: halfLine => {
+      if (halfLine !== undefined) broadcast(halfLine);
+      endEach(stream => stream.reset());
+    },
+    endAll: () => endEach(stream => stream.end()),
+    refuseNext: (count, status, headers = {}) => {
+      const refusal = { status, message: `scripted refusal ${status}`, headers };
+      for (let index = 0; index < count; index++) refusals.push(refusal);
+    },
+    emptyLadders: name => push({ instrument: name, bid: null, ask: null }),
+    badJson: () => broadcast('{"type":"PRICE","instrument":\n'),
+    hugeLine: characters => broadcast(`{"type":"PRICE","x":"${'x'.repeat(characters)}"}\n`),
+    unknownType: () => broadcast('{"type":"NOVELTY","time":"2026-01-01T00:00:00.000000000Z"}\n'),
+    send: broadcast,
+    close: async () => {
+      clearInterval(beat);
+      endEach(stream => stream.reset());
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+async function listen(server: Server, port: number): Promise<void> {
+  server.listen(port, '127.0.0.1');
+  await once(server, 'listening');
+}
+
+/** What OANDA would refuse, in the order in which it looks. */
+function findFault(
+  request: IncomingMessage,
+  { token, accountId }: FakeOandaOptions,
+  openStreams: number,
+): Refusal | null {
+  const url = new URL(request.url ?? '/', 'http://fake');
+  const [, account, resource] = ACCOUNT_PATH.exec(url.pathname) ?? [];
+  if (account === undefined) return { status: 404, message: 'The resource does not exist' };
+  if (request.method !== 'GET') return { status: 405, message: 'Method Not Allowed' };
+  if (request.headers.authorization !== `Bearer ${token}`) {
+    return { status: 401, message: 'Insufficient authorization to perform request.' };
+  }
+  if (!ACCOUNT_ID.test(account)) return invalid('accountID');
+  if (account !== accountId) {
+    return { status: 403, message: 'The provided account is not yours to see.' };
+  }
+  if (resource === 'instruments') return null;
+  const asked = url.searchParams.get('instruments')?.split(',') ?? [];
+  const isKnown = (name: string) => FAKE_INSTRUMENTS.some(known => known.name === name);
+  if (asked.length === 0 || !asked.every(isKnown)) return invalid('instruments');
+  if (openStreams >= MOST_STREAMS) return { status: 429, message: 'Too many streams' };
+  return null;
+}
+
+function invalid(field: string): Refusal {
+  return { status: 400, message: `Invalid value specified for '${field}'` };
+}
+
+function refuse(response: ServerResponse, { status, message, headers }: Refusal): void {
+  response.writeHead(status, { 'Content-Type': 'application/json', RequestID: '1', ...headers });
+  response.end(JSON.stringify({ errorMessage: message }));
+}
+
+function sendInstruments(request: IncomingMessage, response: ServerResponse): void {
+  const body = JSON.stringify({ instruments: FAKE_INSTRUMENTS, lastTransactionID: '1' });
+  const packs = acceptsGzip(request);
+  response.writeHead(200, {
+    'Content-Type': 'application/json',
+    ...(packs ? { 'Content-Encoding': 'gzip' } : {}),
+  });
+  response.end(packs ? gzipSync(body) : body);
+}
+
+const acceptsGzip = (request: IncomingMessage) =>
+  String(request.headers['accept-encoding'] ?? '').includes('gzip');
+
+function createStream(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { slotMs = 0, gzipStreams = false }: FakeOandaOptions,
+  onClose: () => void,
+): Stream {
+  const asked = new URL(request.url ?? '/', 'http://fake').searchParams.get('instruments');
+  const instruments = new Set(asked?.split(','));
+  const packer = gzipStreams && acceptsGzip(request) ? createGzip() : null;
+  const packing = packer === null ? {} : { 'Content-Encoding': 'gzip' };
+  response.writeHead(200, { 'Content-Type': 'application/octet-stream', ...packing });
+  response.flushHeaders();
+  packer?.pipe(response);
+  const write = (text: string) => {
+    (packer ?? response).write(text);
+    packer?.flush(constants.Z_SYNC_FLUSH);
+  };
+  const waiting = new Map<string, FakePrice>();
+  const sendWaiting = () => {
+    for (const price of waiting.values()) write(toLine(price));
+    waiting.clear();
+  };
+  const slots = slotMs > 0 ? setInterval(sendWaiting, slotMs) : undefined;
+  response.on('close', () => {
+    clearInterval(slots);
+    onClose();
+  });
+  return {
+    instruments,
+    write,
+    offer: price => {
+      if (!instruments.has(price.instrument)) return;
+      waiting.set(price.instrument, price);
+      if (slotMs === 0) sendWaiting();
+    },
+    end: () => (packer ?? response).end(),
+    reset: () => response.socket?.destroySoon(),
+  };
+}
+
+/** A price as OANDA writes it, with its line end. */
+export function toLine({ instrument, bid, ask, time, tradeable = true }: FakePrice): string {
+  const ladder = (price: string | null) =>
+    price === null ? [] : [{ price, liquidity: 1_000_000 }];
+  const message = {
+    type: 'PRICE',
+    time: time ?? timeNow(),
+    bids: ladder(bid),
+    asks: ladder(ask),
+    closeoutBid: bid ?? ask,
+    closeoutAsk: ask ?? bid,
+    status: tradeable ? 'tradeable' : 'non-tradeable',
+    tradeable,
+    instrument,
+  };
+  return `${JSON.stringify(message)}\n`;
+}
+
+const timeNow = () => new Date().toISOString().replace('Z', '000000Z');
+
+function createCounter() {
+  let count = 0;
+  let waiting: { readonly at: number; readonly resolve: () => void }[] = [];
+  return {
+    add: () => {
+      count += 1;
+      for (const { at, resolve } of waiting) if (at <= count) resolve();
+      waiting = waiting.filter(({ at }) => at > count);
+    },
+    reached: (at: number) =>
+      new Promise<void>(resolve => {
+        if (at <= count) resolve();
+        else waiting.push({ at, resolve });
+      }),
+  };
+}
+
+const BASE_PRICES: Readonly<Record<string, number>> = {
+  EUR_USD: 1.165,
+  GBP_USD: 1.342,
+  USD_JPY: 151.2,
+  AUD_USD: 0.6545,
+  USD_CAD: 1.398,
+  USD_CHF: 0.805,
+  XAU_USD: 3980,
+  SPX500_USD: 6720,
+};
+
+async function runByHand(): Promise<void> {
+  const { values } = parseArgs({ options: { port: { type: 'string', default: '0' } } });
+  const access = { token: 'fake-token', accountId: '101-004-1234567-001' };
+  const fake = await startFakeOanda({
+    ...access,
+    port: Number(values.port),
+    slotMs: 250,
+    heartbeatMs: 5_000,
+  });
+  const walk = new Map(Object.entries(BASE_PRICES));
+  const step = () => {
+    const prices = FAKE_INSTRUMENTS.map(({ name, displayPrecision }): FakePrice => {
+      const mid = (walk.get(name) ?? 1) * Math.exp((Math.random() - 0.5) * 0.0001);
+      walk.set(name, mid);
+      const [bid, ask] = [mid * 0.99995, mid * 1.00005].map(side => side.toFixed(displayPrecision));
+      return { instrument: name, bid: bid ?? null, ask: ask ?? null };
+    });
+    fake.snapshot(prices);
+    prices.forEach(fake.push);
+  };
+  step();
+  setInterval(step, 125);
+  console.log(`export OANDA_API_TOKEN=${access.token} OANDA_ACCOUNT_ID=${access.accountId}`);
+  console.log(`export OANDA_API_URL=${fake.url} OANDA_STREAM_URL=${fake.url}`);
+}
+
+if (import.meta.main) await runByHand();

@@ -1,0 +1,134 @@
+import { z } from 'zod';
+import type { Line } from '../../lines.ts';
+import type { Instrument, Rejection, Tick } from '../../source.ts';
+import { checkTick, type Fault, quote, reject, toMicroseconds, toNumber } from '../../tick.ts';
+
+/** What one line of OANDA's price stream means to us. */
+export type Message =
+  | { readonly kind: 'tick'; readonly tick: Tick }
+  | { readonly kind: 'heartbeat' }
+  /** A type we do not know: a sign of life, nothing more. */
+  | { readonly kind: 'unknown' }
+  /** `isPrice`: it was a price by its form, but must not become a tick. */
+  | { readonly kind: 'rejected'; readonly rejection: Rejection; readonly isPrice: boolean };
+
+const ladder = z.array(z.object({ price: z.string() }));
+
+const priceSchema = z.object({
+  instrument: z.string(),
+  time: z.string(),
+  bids: ladder,
+  asks: ladder,
+  tradeable: z.boolean().optional(),
+  /** Deprecated by OANDA in favour of `tradeable`. */
+  status: z.string().optional(),
+});
+
+const messageSchema = z.object({ type: z.string() });
+
+const instrumentsSchema = z.object({
+  instruments: z.array(
+    z.object({
+      name: z.string(),
+      displayName: z.string(),
+      displayPrecision: z.int().min(0).max(15),
+    }),
+  ),
+});
+
+const TOO_LONG: Fault = { reason: 'line_too_long', detail: 'the line is longer than 64 KB' };
+const NOT_JSON: Fault = {
+  reason: 'malformed',
+  detail: 'the line is not a JSON object with a type',
+};
+const NO_LADDER: Fault = { reason: 'no_price', detail: 'both bids and asks are empty' };
+
+/** @param now milliseconds since 1970, to refuse prices from the future. */
+export function readMessage(line: Line, symbols: ReadonlySet<string>, now: number): Message {
+  const refuse = (fault: Fault, symbol: string | null = null, isPrice = false): Message => ({
+    kind: 'rejected',
+    rejection: reject(symbol, fault, line.text),
+    isPrice,
+  });
+  if (line.isTooLong) return refuse(TOO_LONG);
+  const json = parseJson(line.text);
+  const message = messageSchema.safeParse(json);
+  if (!message.success) return refuse(NOT_JSON);
+  if (message.data.type === 'HEARTBEAT') return { kind: 'heartbeat' };
+  if (message.data.type !== 'PRICE') return { kind: 'unknown' };
+
+  const price = priceSchema.safeParse(json);
+  if (!price.success) return refuse(describeIssue(price.error));
+  const symbol = symbols.has(price.data.instrument) ? price.data.instrument : null;
+  const tick = toTick(price.data, symbol);
+  if ('reason' in tick) return refuse(tick, symbol, true);
+  const fault = checkTick(tick, { now });
+  return fault === null ? { kind: 'tick', tick } : refuse(fault, symbol, true);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function describeIssue(error: z.ZodError): Fault {
+  const [issue] = error.issues;
+  const field = issue?.path.join('.') ?? '';
+  return { reason: 'malformed', detail: `a PRICE with ${field}: ${issue?.message ?? 'no fault'}` };
+}
+
+function toTick(price: z.infer<typeof priceSchema>, symbol: string | null): Tick | Fault {
+  if (symbol === null) {
+    const detail = `a price of ${quote(price.instrument)} came, which was not asked for`;
+    return { reason: 'wrong_symbol', detail };
+  }
+  if (!(price.tradeable ?? price.status !== 'non-tradeable')) {
+    return {
+      reason: 'not_tradeable',
+      detail: `${symbol} of ${quote(price.time)} is not tradeable: an old price, not a market`,
+    };
+  }
+  const observedAt = toMicroseconds(price.time);
+  if (observedAt === null) {
+    return { reason: 'time_malformed', detail: `time ${quote(price.time)} is not RFC 3339` };
+  }
+  const [bid, ask] = [price.bids[0]?.price ?? null, price.asks[0]?.price ?? null];
+  if (bid === null && ask === null) return NO_LADDER;
+  for (const [name, text] of Object.entries({ bid, ask })) {
+    if (text !== null && toNumber(text) === null) {
+      return { reason: 'number_malformed', detail: `${name} ${quote(text)} is not a number` };
+    }
+  }
+  return {
+    symbol,
+    observedAt,
+    seq: nanosecondsBelowMicro(price.time),
+    bid: bid === null ? null : toNumber(bid),
+    ask: ask === null ? null : toNumber(ask),
+    last: null,
+    size: null,
+  };
+}
+
+/**
+ * The last three of nine decimals. OANDA sends no sequence, and its times are cut to microseconds:
+ * these digits as `seq` keep the order and the identity of two prices of one microsecond.
+ */
+function nanosecondsBelowMicro(time: string): number {
+  const digits = /\.\d{6}(\d{1,3})/.exec(time)?.[1] ?? '';
+  return Number(digits.padEnd(3, '0'));
+}
+
+/** @returns null when this is not OANDA's list of instruments. */
+export function readInstruments(json: unknown): Instrument[] | null {
+  const reply = instrumentsSchema.safeParse(json);
+  if (!reply.success) return null;
+  return reply.data.instruments.map(({ name, displayName, displayPrecision }) => ({
+    symbol: name,
+    description: displayName,
+    pricePrecision: displayPrecision,
+  }));
+}

@@ -1,0 +1,379 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { SourceError, type SourceEvent, type Tick } from '../../source.ts';
+import { checkTick, epochMicroseconds, fromEpochMicroseconds } from '../../tick.ts';
+import {
+  createSimulated,
+  DENSE_MICROSECONDS,
+  MAX_CATCH_UP_HOURS,
+  SLOT_MICROSECONDS,
+  simulatedTicks,
+  THINNED_TO_EVERY,
+} from './source.ts';
+
+const SECOND = 1_000_000;
+const HOUR = 3_600 * SECOND;
+const start = Date.parse('2026-03-01T12:00:00Z') * 1_000;
+const symbols = ['EUR_USD.SIM', 'BTC_USD.SIM', 'USD_JPY.SIM'];
+const offered = await createSimulated({ seed: 7 }).instruments([]);
+
+/** A wall clock that only moves when somebody sleeps, or a test steps it. */
+function virtualClock(from: number, overshootMs: () => number = () => 0) {
+  const clock = {
+    ms: from / 1_000,
+    now: () => clock.ms,
+    sleep: async (ms: number) => {
+      clock.ms += ms + overshootMs();
+    },
+  };
+  return clock;
+}
+
+interface Run {
+  readonly clock: ReturnType<typeof virtualClock>;
+  readonly untilMs: number;
+  readonly historyHours?: number;
+  readonly storedUntil?: ReadonlyMap<string, string>;
+  readonly report?: (event: SourceEvent) => void;
+  readonly onGroup?: (group: readonly Tick[]) => void;
+  readonly symbols?: readonly string[];
+}
+
+async function run(options: Run): Promise<Tick[]> {
+  const stop = new AbortController();
+  const { clock } = options;
+  const sleep = async (ms: number) => {
+    await clock.sleep(ms);
+    if (clock.ms > options.untilMs) stop.abort();
+  };
+  const source = createSimulated({
+    seed: 7,
+    historyHours: options.historyHours ?? 0,
+    now: clock.now,
+    sleep,
+  });
+  const received: Tick[] = [];
+  const ticks = source.ticks({
+    symbols: options.symbols ?? symbols,
+    storedUntil: options.storedUntil ?? new Map(),
+    signal: stop.signal,
+    report: options.report ?? (() => {}),
+  });
+  for await (const group of ticks) {
+    options.onGroup?.(group);
+    received.push(...group);
+  }
+  return received;
+}
+
+const keys = (ticks: readonly Tick[]) => ticks.map(tick => `${tick.observedAt} ${tick.symbol}`);
+const inOrder = (ticks: readonly Tick[]) =>
+  ticks.every(
+    (tick, index) => index === 0 || (ticks[index - 1]?.observedAt ?? '') <= tick.observedAt,
+  );
+
+describe('the simulated market', () => {
+  it('offers eight instruments that all say that they are simulated', async () => {
+    expect(offered.map(instrument => instrument.symbol)).toEqual([
+      'EUR_USD.SIM',
+      'GBP_USD.SIM',
+      'USD_JPY.SIM',
+      'AUD_USD.SIM',
+      'XAU_USD.SIM',
+      'BTC_USD.SIM',
+      'ETH_USD.SIM',
+      'SPX500_USD.SIM',
+    ]);
+    for (const instrument of offered) {
+      expect(instrument.description).toMatch(/\(simulated\)$/);
+      expect(Object.keys(instrument)).toEqual(['symbol', 'description', 'pricePrecision']);
+    }
+    const source = createSimulated({ seed: 7 });
+    expect(source).toMatchObject({ name: 'simulated', isSimulated: true });
+    expect(await source.instruments(['XAU_USD.SIM'])).toEqual([offered[4]]);
+  });
+
+  it('refuses a symbol that it does not have, and a request for none', async () => {
+    const source = createSimulated({ seed: 7 });
+    await expect(source.instruments(['EUR_USD'])).rejects.toThrow(SourceError);
+    await expect(source.instruments(['EUR_USD'])).rejects.toThrow('"EUR_USD"');
+    const clock = virtualClock(start);
+    const until = { clock, untilMs: clock.ms };
+    await expect(run({ ...until, symbols: ['NO.SIM'] })).rejects.toThrow(SourceError);
+    await expect(run({ ...until, symbols: [] })).rejects.toThrow(SourceError);
+  });
+
+  it('has the same ticks in every version of the program', () => {
+    const ticks = simulatedTicks(7, ['EUR_USD.SIM', 'BTC_USD.SIM'], start, start + 2 * SECOND);
+    expect(ticks).toMatchInlineSnapshot(`
+      [
+        {
+          "ask": 93826.5,
+          "bid": 93809.8,
+          "last": null,
+          "observedAt": "2026-03-01T12:00:00.366300Z",
+          "seq": 0,
+          "size": null,
+          "symbol": "BTC_USD.SIM",
+        },
+        {
+          "ask": 93830.2,
+          "bid": 93804.1,
+          "last": null,
+          "observedAt": "2026-03-01T12:00:00.618792Z",
+          "seq": 0,
+          "size": null,
+          "symbol": "BTC_USD.SIM",
+        },
+        {
+          "ask": 1.17897,
+          "bid": 1.17886,
+          "last": null,
+          "observedAt": "2026-03-01T12:00:01.217127Z",
+          "seq": 0,
+          "size": null,
+          "symbol": "EUR_USD.SIM",
+        },
+        {
+          "ask": 93821.5,
+          "bid": 93806,
+          "last": null,
+          "observedAt": "2026-03-01T12:00:01.354951Z",
+          "seq": 0,
+          "size": null,
+          "symbol": "BTC_USD.SIM",
+        },
+        {
+          "ask": 1.179,
+          "bid": 1.17883,
+          "last": null,
+          "observedAt": "2026-03-01T12:00:01.915436Z",
+          "seq": 0,
+          "size": null,
+          "symbol": "EUR_USD.SIM",
+        },
+      ]
+    `);
+  });
+
+  it('is another market with another seed', () => {
+    const [one, two] = [1, 2].map(seed => simulatedTicks(seed, symbols, start, start + HOUR));
+    expect(new Set(keys(one ?? [])).intersection(new Set(keys(two ?? []))).size).toBe(0);
+  });
+
+  it('quotes good prices, bid below ask, rounded to the precision, about once a second', () => {
+    for (const { symbol, pricePrecision } of offered) {
+      const ticks = simulatedTicks(7, [symbol], start, start + HOUR / 4);
+      expect(ticks.length).toBeGreaterThan(800);
+      expect(ticks.length).toBeLessThan(1_000);
+      for (const tick of ticks) {
+        const { bid, ask, last, size, seq } = tick;
+        if (bid === null || ask === null) throw new Error('a side is missing');
+        expect(checkTick(tick, { now: (start + HOUR) / 1_000 })).toBeNull();
+        expect(bid).toBeLessThan(ask);
+        expect(Number(bid.toFixed(pricePrecision))).toBe(bid);
+        expect(Number(ask.toFixed(pricePrecision))).toBe(ask);
+        expect([last, size, seq]).toEqual([null, null, 0]);
+      }
+    }
+  });
+
+  it('moves in a day like the real market, with trends and without jumps', () => {
+    const days = Array.from({ length: 200 }, (_, day) => start + day * 24 * HOUR);
+    const mids = days.map(at => simulatedTicks(7, ['EUR_USD.SIM'], at, at + 20 * SECOND)[0]?.bid);
+    const moves = mids.slice(1).map((mid, day) => Math.log((mid ?? 0) / (mids[day] ?? 0)));
+    const deviation = Math.sqrt(moves.reduce((sum, move) => sum + move ** 2, 0) / moves.length);
+    expect(deviation).toBeGreaterThan(0.003);
+    expect(deviation).toBeLessThan(0.007);
+    const hour = simulatedTicks(7, ['EUR_USD.SIM'], start, start + HOUR).map(tick => tick.bid ?? 0);
+    const steps = hour.slice(1).map((bid, index) => Math.abs(bid - (hour[index] ?? 0)));
+    expect(Math.max(...steps)).toBeLessThan(0.0005);
+  });
+});
+
+describe('time ranges', () => {
+  it('give together what the whole range gives, however it is split', () => {
+    const whole = simulatedTicks(7, symbols, start, start + 60 * SECOND);
+    const cuts = fc.array(fc.integer({ min: 0, max: 60 * SECOND }), { maxLength: 8 });
+    fc.assert(
+      fc.property(cuts, offsets => {
+        const edges = [0, ...offsets.sort((a, b) => a - b), 60 * SECOND].map(at => start + at);
+        const parts = edges
+          .slice(1)
+          .flatMap((to, index) => simulatedTicks(7, symbols, edges[index] ?? 0, to));
+        expect(parts).toEqual(whole);
+      }),
+    );
+  });
+
+  it('give each symbol the ticks that it has alone', () => {
+    const together = simulatedTicks(7, symbols, start, start + 300 * SECOND);
+    for (const symbol of symbols) {
+      const alone = simulatedTicks(7, [symbol], start, start + 300 * SECOND);
+      expect(together.filter(tick => tick.symbol === symbol)).toEqual(alone);
+    }
+  });
+
+  it('keep every tenth slot where they are thinned, with the ticks of a dense run', () => {
+    const end = start + 1_200 * SECOND;
+    const denseFrom = start + 600 * SECOND + 1;
+    const dense = simulatedTicks(7, symbols, start, end);
+    const expected = dense.filter(tick => {
+      const slot = Math.floor(epochMicroseconds(tick.observedAt) / SLOT_MICROSECONDS);
+      return slot % THINNED_TO_EVERY === 0 || slot * SLOT_MICROSECONDS >= denseFrom;
+    });
+    expect(simulatedTicks(7, symbols, start, end, denseFrom)).toEqual(expected);
+    expect(expected.length).toBeLessThan(dense.length * 0.65);
+  });
+});
+
+describe('following the market', () => {
+  it('fills the history first, in time order and in groups of at most 2,000', async () => {
+    const groups: (readonly Tick[])[] = [];
+    const clock = virtualClock(start);
+    const ticks = await run({
+      clock,
+      untilMs: clock.ms,
+      historyHours: 24,
+      onGroup: group => groups.push(group),
+    });
+    const [from, to] = [start - 24 * HOUR, start + 1];
+    const history = ticks.filter(tick => epochMicroseconds(tick.observedAt) < to);
+    expect(history).toEqual(simulatedTicks(7, symbols, from, to, to - DENSE_MICROSECONDS));
+    expect(inOrder(ticks)).toBe(true);
+    expect(Math.max(...groups.map(group => group.length))).toBeLessThanOrEqual(2_000);
+    expect(groups.length).toBeLessThan(30);
+  });
+
+  it('sends live exactly what a later fill gives, and nothing before its time', async () => {
+    let random = 1;
+    const overshoot = () => {
+      random = (random * 48_271) % 2_147_483_647;
+      return random % 40;
+    };
+    const clock = virtualClock(start, overshoot);
+    const ticks = await run({
+      clock,
+      untilMs: clock.ms + 300_000,
+      onGroup: group => {
+        for (const tick of group) {
+          const lateMs = clock.ms - epochMicroseconds(tick.observedAt) / 1_000;
+          expect(lateMs).toBeGreaterThanOrEqual(0);
+          expect(lateMs).toBeLessThan(42);
+        }
+      },
+    });
+    expect(ticks.length).toBeGreaterThan(600);
+    const last = epochMicroseconds(ticks.at(-1)?.observedAt ?? '');
+    expect(ticks).toEqual(simulatedTicks(7, symbols, start, last + 1));
+  });
+
+  it('goes on after a restart where each symbol was stored, without a gap or a repeat', async () => {
+    const stops = fc.array(fc.integer({ min: 0, max: 1_800_000 }), { minLength: 3, maxLength: 3 });
+    await fc.assert(
+      fc.asyncProperty(stops, async offsets => {
+        const whole = simulatedTicks(7, symbols, start, start + 1_800 * SECOND + 1);
+        const stored = whole.filter(tick => {
+          const until = start + (offsets[symbols.indexOf(tick.symbol)] ?? 0) * 1_000;
+          return epochMicroseconds(tick.observedAt) <= until;
+        });
+        const storedUntil = new Map(
+          symbols.map((symbol, index) => [
+            symbol,
+            stored.findLast(tick => tick.symbol === symbol)?.observedAt ??
+              fromEpochMicroseconds(start + (offsets[index] ?? 0) * 1_000),
+          ]),
+        );
+        const clock = virtualClock(start + 1_800 * SECOND);
+        const rest = await run({ clock, untilMs: clock.ms, storedUntil });
+        expect(keys([...stored, ...rest]).sort()).toEqual(keys(whole).sort());
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it('catches up after a laptop slept, thinned where that is long ago', async () => {
+    const clock = virtualClock(start);
+    let slept = false;
+    const ticks = await run({
+      clock,
+      untilMs: clock.ms + 5 * 3_600_000 + 10_000,
+      onGroup: () => {
+        if (slept) return;
+        slept = true;
+        clock.ms += 5 * 3_600_000;
+      },
+    });
+    const woke = start + 5 * HOUR;
+    const recent = ticks.filter(tick => epochMicroseconds(tick.observedAt) >= woke - HOUR / 2);
+    const last = epochMicroseconds(ticks.at(-1)?.observedAt ?? '');
+    expect(recent).toEqual(simulatedTicks(7, symbols, woke - HOUR / 2, last + 1));
+    expect(ticks.length).toBeGreaterThan(3 * (3_600 + 4 * 300));
+    expect(ticks.length).toBeLessThan(3 * (3_600 + 4 * 420));
+    expect(inOrder(ticks)).toBe(true);
+  });
+
+  it('repeats nothing when the clock is stepped back, and goes on when time is there again', async () => {
+    const clock = virtualClock(start);
+    let steps = 0;
+    const alive: number[] = [];
+    const ticks = await run({
+      clock,
+      untilMs: clock.ms + 120_000,
+      report: () => alive.push(clock.ms),
+      onGroup: () => {
+        steps += 1;
+        if (steps === 20) clock.ms -= 60_000;
+      },
+    });
+    const last = epochMicroseconds(ticks.at(-1)?.observedAt ?? '');
+    expect(ticks).toEqual(simulatedTicks(7, symbols, start, last + 1));
+    expect(last).toBeGreaterThan(start + 100 * SECOND);
+    const pauses = alive.slice(1).map((at, index) => at - (alive[index] ?? 0));
+    expect(Math.max(...pauses)).toBeLessThanOrEqual(1_000);
+  });
+
+  it('goes back seven days at most, and starts anew when the stored time cannot be read', async () => {
+    const clock = virtualClock(start);
+    const storedUntil = new Map([['EUR_USD.SIM', '2020-01-01T00:00:00Z']]);
+    const one = { clock, untilMs: clock.ms, symbols: ['EUR_USD.SIM'] };
+    const old = await run({ ...one, storedUntil });
+    expect(old[0]?.observedAt.slice(0, 15)).toBe('2026-02-22T12:0');
+    expect(MAX_CATCH_UP_HOURS).toBe(168);
+    const unread = virtualClock(start);
+    const odd = { ...one, clock: unread, untilMs: unread.ms, historyHours: 1 };
+    const ticks = await run({ ...odd, storedUntil: new Map([['EUR_USD.SIM', 'infinity']]) });
+    expect(ticks[0]?.observedAt.slice(0, 16)).toBe('2026-03-01T11:00');
+  });
+
+  it('reports a standing stream once, and that it is alive at least once a second', async () => {
+    const clock = virtualClock(start);
+    const events: { kind: string; at: number }[] = [];
+    await run({
+      clock,
+      untilMs: clock.ms + 60_000,
+      report: ({ kind }) => events.push({ kind, at: clock.ms }),
+    });
+    expect(events[0]?.kind).toBe('connected');
+    const rest = events.slice(1);
+    expect(new Set(rest.map(event => event.kind))).toEqual(new Set(['alive']));
+    const pauses = rest.slice(1).map((event, index) => event.at - (rest[index]?.at ?? 0));
+    expect(Math.max(...pauses)).toBeLessThanOrEqual(1_000);
+  });
+
+  it('ends when it is told to, also in the middle of a real sleep', async () => {
+    const stop = new AbortController();
+    const ticks = createSimulated({ seed: 7, historyHours: 0.01 }).ticks({
+      symbols,
+      storedUntil: new Map(),
+      signal: stop.signal,
+      report: () => {},
+    });
+    let count = 0;
+    for await (const group of ticks) {
+      count += group.length;
+      setImmediate(() => stop.abort());
+    }
+    expect(count).toBeGreaterThan(0);
+  });
+});
