@@ -61,14 +61,3 @@ begin
   values (case when is_available then 'timescaledb' else 'postgres' end);
 end
 $$;
-
-create table ops.processes (
-  process text not null,
-  host text not null,
-  process_id int not null,
-  worker_ids text[] not null default '{}',
-  started_at timestamptz not null default now(),
-  seen_at timestamptz not null default now(),
-  primary key (process, host, process_id)
-) with (fillfactor = 50);
-comment on table ops.processes is 'Heartbeat of every running process; worker_ids are the graphile-worker ids it runs jobs under.';

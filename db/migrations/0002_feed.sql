@@ -39,11 +39,13 @@ create table feed.instruments (
   price_precision smallint not null default 5
     constraint price_precision_is_from_0_to_12 check (price_precision between 0 and 12),
   is_active boolean not null default true,
-  created_at timestamptz not null default now()
+  created_at timestamptz not null default now(),
+  first_observed_at timestamptz
 );
 comment on table feed.instruments is 'What is priced. A symbol belongs to one source, so simulated and real prices never share a history.';
 comment on column feed.instruments.price_precision is 'Digits after the decimal point, for display only.';
 comment on column feed.instruments.is_active is 'Shown on the dashboard; an inactive instrument keeps its history.';
+comment on column feed.instruments.first_observed_at is 'The oldest tick (UTC) there was when ticks were dropped; absent: none was.';
 
 create table feed.timeframes (
   timeframe text primary key constraint timeframe_is_a_number_and_a_unit check (timeframe ~ '^[1-9][0-9]{0,3}[smhd]$'),
@@ -65,6 +67,26 @@ insert into feed.timeframes (timeframe, width, built_from) values
   ('1h', '1 hour', '15m'),
   ('4h', '4 hours', '1h'),
   ('1d', '1 day', '4h');
+
+-- How long what is kept, and what was given up: an operator edits it, feed.apply_storage does what it says.
+create table feed.storage (
+  level text primary key,
+  timeframe text unique references feed.timeframes on delete cascade,
+  compress_after interval constraint compress_after_is_at_least_a_day check (compress_after >= interval '1 day'),
+  retain_for interval constraint retain_for_is_at_least_two_days check (retain_for >= interval '2 days'),
+  floor_at timestamptz not null default '-infinity',
+  dropped_to timestamptz not null default '-infinity'
+    constraint only_what_is_below_the_floor_is_dropped check (dropped_to <= floor_at),
+  constraint level_is_the_ticks_or_a_timeframe check (level = coalesce(timeframe, 'ticks'))
+);
+comment on table feed.storage is 'A row for the ticks and one a timeframe: when they are compressed and how long they are kept. UPDATE compress_after and retain_for as you like; feed.apply_storage, which the publisher calls each minute, does it.';
+comment on column feed.storage.compress_after is 'TimescaleDB moves what is older into its columnstore; null: never. Late ticks are still taken in. Plain PostgreSQL has none.';
+comment on column feed.storage.retain_for is 'What is older goes, in whole days (UTC); null: kept for ever. Ticks may go while their candles stay.';
+comment on column feed.storage.floor_at is 'Older (UTC) was given up: ticks of then are refused. Never goes back.';
+comment on column feed.storage.dropped_to is 'Older (UTC) may be gone: nothing is computed from it any more.';
+
+insert into feed.storage (level, timeframe, compress_after) values ('ticks', null, '7 days');
+insert into feed.storage (level, timeframe) select t.timeframe, t.timeframe from feed.timeframes as t;
 
 create table feed.ticks (
   instrument_id int not null,

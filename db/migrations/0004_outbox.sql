@@ -3,6 +3,11 @@
 create sequence outbox.change_revision;
 comment on sequence outbox.change_revision is 'Revisions of change marks. One for all, so that a mark that was removed and made again is never taken for the old one.';
 
+create sequence outbox.change_generation;
+comment on sequence outbox.change_generation is 'The generation that new change marks belong to; each capture begins the next one.';
+
+-- A mark that every batch of a busy minute updated would never be free to be removed, and would make every writer of
+-- the minute wait for the slowest. So a capture ends a generation: what is written from then on goes into rows of its own.
 create table outbox.changes (
   instrument_id int not null,
   minute timestamptz not null,
@@ -10,12 +15,16 @@ create table outbox.changes (
   changed_to timestamptz not null,
   revision bigint not null default nextval('outbox.change_revision'),
   refreshed_revision bigint not null default 0,
-  primary key (instrument_id, minute)
+  generation bigint not null default 0,
+  marked_at timestamptz not null default clock_timestamp(),
+  primary key (instrument_id, minute, generation)
 ) with (fillfactor = 50, autovacuum_vacuum_threshold = 200, autovacuum_vacuum_scale_factor = 0);
-comment on table outbox.changes is 'Where ticks came in and candles were not captured since: a row an instrument and minute, however many ticks.';
+comment on table outbox.changes is 'Where ticks came in and candles were not captured since: a row per instrument, minute and generation, however many ticks.';
 comment on column outbox.changes.changed_to is 'Newest tick of the change, inclusive.';
 comment on column outbox.changes.revision is 'Drawn anew by every statement that adds ticks; a capture removes the row only if it is still the one it read.';
 comment on column outbox.changes.refreshed_revision is 'The revision up to which late ticks were refreshed into the candles (TimescaleDB only).';
+comment on column outbox.changes.generation is 'Value of outbox.change_generation when the ticks were written.';
+comment on column outbox.changes.marked_at is 'When the first of its ticks was stored (UTC): since then it waits to be captured.';
 
 create sequence outbox.revision;
 comment on sequence outbox.revision is 'Revisions of candles. One for all, so that a revision can only grow, also after old rows are gone.';
@@ -27,17 +36,22 @@ create table outbox.subscriptions (
   queue text not null
     constraint queue_is_an_sqs_queue_name check (queue ~ '^[A-Za-z0-9_-]{1,80}$'),
   closed_only boolean not null default false,
+  forming_every interval not null default '0'
+    constraint forming_every_is_from_zero_to_one_hour check (forming_every between interval '0' and interval '1 hour'),
   is_paused boolean not null default false,
   created_at timestamptz not null default now(),
   retry_at timestamptz not null default '-infinity',
   failure_count int not null default 0,
   last_error text,
   last_sent_at timestamptz,
-  sent_count bigint not null default 0
+  sent_count bigint not null default 0,
+  republished_at timestamptz not null default '-infinity'
 );
 comment on table outbox.subscriptions is 'Who is told about changed candles, and on which SQS queue.';
 comment on column outbox.subscriptions.closed_only is 'Only candles whose bucket is over; else forming ones too.';
+comment on column outbox.subscriptions.forming_every is 'At most one state of a candle per this time while it forms; 0: each that is captured. Closed candles never wait for it.';
 comment on column outbox.subscriptions.retry_at is 'After a failed send: not tried again before this time.';
+comment on column outbox.subscriptions.republished_at is 'When everything was queued again last (UTC): as long as something waits from before, its queue does not hold all.';
 
 create table outbox.filters (
   subscription_id int not null references outbox.subscriptions on delete cascade,
@@ -65,11 +79,13 @@ create table outbox.candles (
   is_closed boolean not null,
   revision bigint not null,
   captured_at timestamptz not null,
+  is_of_catch_up boolean not null default false,
   primary key (instrument_id, timeframe, side, bucket)
 ) with (fillfactor = 50);
 create index candles_to_close on outbox.candles (closes_at) where not is_closed;
 comment on table outbox.candles is 'The newest captured state of every subscribed candle: the delta that is, or was, sent.';
 comment on column outbox.candles.closes_at is 'End of the bucket plus the source''s grace.';
+comment on column outbox.candles.is_of_catch_up is 'Added by a catch-up, and so told to those only that catch up.';
 
 create table outbox.deliveries (
   subscription_id int not null references outbox.subscriptions on delete cascade,
@@ -80,9 +96,31 @@ create table outbox.deliveries (
   revision bigint not null,
   queued_at timestamptz not null default clock_timestamp(),
   claimed_until timestamptz not null default '-infinity',
+  due_at timestamptz not null default '-infinity',
+  is_repeated boolean not null default false,
+  changed_at timestamptz not null default clock_timestamp(),
   primary key (subscription_id, instrument_id, timeframe, side, bucket)
 ) with (fillfactor = 50, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_scale_factor = 0);
+-- By an expression, so that no plan takes it for a lookup by key: it serves the order of claims only.
+create index deliveries_by_age on outbox.deliveries ((subscription_id + 0), queued_at);
 comment on table outbox.deliveries is 'Candles a subscription still has to be sent; further changes of a waiting candle raise its revision, not the number of rows.';
+comment on column outbox.deliveries.due_at is 'Not sent before: the pace of a forming candle.';
+comment on column outbox.deliveries.is_repeated is 'Queued again by outbox.republish while it was on its way, and not claimed since: what is on its way does not count.';
+comment on column outbox.deliveries.changed_at is 'Since when the subscriber waits for it (UTC): since the first tick was stored of its instrument''s changes that were captured together, since the candle and its grace were over, or since history was queued.';
+
+create table outbox.catch_ups (
+  subscription_id int not null references outbox.subscriptions on delete cascade,
+  instrument_id int not null references feed.instruments,
+  timeframe text not null references feed.timeframes on delete cascade,
+  side text not null,
+  next_bucket timestamptz not null,
+  requested_at timestamptz not null default clock_timestamp(),
+  since_revision bigint,
+  primary key (subscription_id, instrument_id, timeframe, side)
+);
+comment on table outbox.catch_ups is 'History that a subscription asked for and that was not queued yet; a row goes when it has reached the present.';
+comment on column outbox.catch_ups.next_bucket is 'The first bucket (UTC) that was not queued yet.';
+comment on column outbox.catch_ups.since_revision is 'The subscription was told all states with higher revisions when they were captured; null: not known yet.';
 
 create table outbox.dead_letters (
   dead_letter_id bigint generated always as identity primary key,
@@ -95,6 +133,6 @@ create table outbox.dead_letters (
 comment on table outbox.dead_letters is 'Deltas that a queue refused for good, with its reason.';
 
 create type outbox.delta as (
-  instrument_id int, timeframe text, side text, bucket timestamptz, is_closed boolean, revision bigint
+  instrument_id int, timeframe text, side text, bucket timestamptz, is_closed boolean, revision bigint, changed_at timestamptz
 );
 comment on type outbox.delta is 'A candle that changed, and the revision of its new state.';

@@ -62,15 +62,21 @@ create table indicator.pending (
   bucket timestamptz not null,
   revision bigint not null,
   leased_until timestamptz not null default '-infinity',
+  accepted_at timestamptz not null default clock_timestamp(),
   primary key (instrument_id, timeframe, side, bucket)
 ) with (fillfactor = 50, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_scale_factor = 0);
+-- The newest changed candles are computed first. A key by itself, so that no plan reads all rows of a bucket for one.
+create index pending_by_bucket on indicator.pending (bucket, instrument_id, timeframe, side);
 comment on table indicator.pending is 'Changed candles whose indicators were not computed since.';
+comment on column indicator.pending.accepted_at is 'Since when (UTC) its change waits to be computed: since it was taken from the queue, or since it changed again while it was being computed.';
 
 create table indicator.backfills (
   indicator_id int primary key references indicator.definitions on delete cascade,
   next_bucket timestamptz not null,
   revision bigint not null,
-  requested_at timestamptz not null default now()
+  requested_at timestamptz not null default now(),
+  progressed_at timestamptz not null default now()
 );
 comment on table indicator.backfills is 'Indicators whose history is being computed, and from which bucket it goes on.';
 comment on column indicator.backfills.revision is '0 fills only what no candle revision asked for; a drawn revision overwrites older values.';
+comment on column indicator.backfills.progressed_at is 'When its last stretch was stored, or it became the first in line.';

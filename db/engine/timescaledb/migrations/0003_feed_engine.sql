@@ -1,4 +1,5 @@
--- Ticks as a hypertable. The candles' continuous aggregates are made by feed.create_missing_candles().
+-- Ticks as a hypertable. The candles' continuous aggregates are made by feed.create_missing_candles(); when chunks
+-- are compressed and dropped is said by feed.storage.
 select public.create_hypertable(
   'feed.ticks', public.by_range('observed_at', interval '1 day'), create_default_indexes => false
 );
@@ -7,4 +8,5 @@ alter table feed.ticks set (
   timescaledb.segmentby = 'instrument_id',
   timescaledb.orderby = 'observed_at, seq'
 );
-call public.add_columnstore_policy('feed.ticks', after => interval '7 days');
+-- A refresh reads a range of time whosever the ticks are, and the key begins with the instrument.
+create index ticks_by_time on feed.ticks (observed_at);
