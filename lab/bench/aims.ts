@@ -1,4 +1,4 @@
-import type { EngineResult } from './report.ts';
+import type { EngineResult } from './figures.ts';
 
 /** One thing that the design wants to reach, and the figure that says whether it does. */
 interface Aim {

@@ -1,5 +1,5 @@
 import type { Sql } from '../../db/runtime/database.ts';
-import type { Figure } from './report.ts';
+import type { Figure } from './figures.ts';
 
 interface Times {
   readonly calls: number;

@@ -1,6 +1,6 @@
+import type { Figure } from './figures.ts';
 import { measureOneRate } from './latency.ts';
 import { preparePipeline } from './pipeline.ts';
-import type { Figure } from './report.ts';
 import { type Database, type Server, withDatabase } from './server.ts';
 
 const baseHours = 2;

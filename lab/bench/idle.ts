@@ -1,8 +1,8 @@
 import type { Sql } from '../../db/runtime/database.ts';
 import { sleep } from '../../db/runtime/process.ts';
+import type { Figure } from './figures.ts';
 import { fillHistory, preparePipeline, settled } from './pipeline.ts';
 import { totalOf } from './queue.ts';
-import type { Figure } from './report.ts';
 import type { Database } from './server.ts';
 import { type Meter, openMeter } from './statements.ts';
 import { startSubscriber } from './subscriber.ts';

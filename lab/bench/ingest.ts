@@ -3,7 +3,7 @@ import { openDatabase } from '../../db/runtime/database.ts';
 import { createFeed, type Feed } from '../../workers/ingest/feed.ts';
 import { createWriter } from '../../workers/ingest/ingest.ts';
 import type { Tick } from '../../workers/ingest/source.ts';
-import { type Figure, median } from './report.ts';
+import { type Figure, median } from './figures.ts';
 import { benchLogger, type Database } from './server.ts';
 import { addInstruments, copyTicks, marketTicks, openClient, toCopyText } from './ticks.ts';
 

@@ -1,10 +1,10 @@
 import type { Sql } from '../../db/runtime/database.ts';
 import { sleep } from '../../db/runtime/process.ts';
+import { type Figure, percentile } from './figures.ts';
 import { functionFigures, functionTimes, timeFunctions } from './functions.ts';
 import { dueAt, type Schedule } from './load.ts';
 import { backfilled, type Pipeline, preparePipeline, settled } from './pipeline.ts';
 import { totalOf } from './queue.ts';
-import { type Figure, percentile } from './report.ts';
 import { type Sampler, startSampler } from './sampler.ts';
 import type { Database } from './server.ts';
 import { type Subscriber, startSubscriber } from './subscriber.ts';

@@ -1,7 +1,7 @@
 import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
 import { availableParallelism, cpus, release, tmpdir, totalmem, type } from 'node:os';
 import { join } from 'node:path';
-import { median } from './report.ts';
+import { median } from './figures.ts';
 
 /** What figures depend on beside the server's settings, each as text for people. */
 export async function describeMachine(): Promise<Record<string, string>> {

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
+import type { EngineResult, Failure, Figure } from './figures.ts';
 import { measureHistory } from './history.ts';
 import { measureIdle } from './idle.ts';
 import { measureIngest } from './ingest.ts';
@@ -9,14 +10,7 @@ import { measureLate } from './late.ts';
 import { measureLatency } from './latency.ts';
 import { describeMachine } from './machine.ts';
 import { measurePublish } from './publish.ts';
-import {
-  type EngineResult,
-  type Failure,
-  type Figure,
-  formatMarkdown,
-  formatText,
-  type Report,
-} from './report.ts';
+import { formatMarkdown, formatText, type Report } from './report.ts';
 import {
   type Database,
   describeServer,

@@ -1,4 +1,4 @@
-import type { Figure } from './report.ts';
+import type { Figure } from './figures.ts';
 import type { Database } from './server.ts';
 import { addInstruments, copyTicks, marketTicks, openClient, toCopyText } from './ticks.ts';
 

@@ -1,4 +1,15 @@
-import type { FaultParts } from './faults.ts';
+import type { Health } from './health.ts';
+import type { Random } from './random.ts';
+import type { World } from './world.ts';
+
+/** What an action is given. */
+export interface FaultParts {
+  readonly world: World;
+  readonly random: Random;
+  readonly health: Health;
+  /** The queues of the run's own subscriptions. */
+  readonly queues: readonly string[];
+}
 
 /** Something that is done to the running system. */
 export interface Action {

@@ -1,19 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DeleteQueueCommand, GetQueueUrlCommand } from '@aws-sdk/client-sqs';
 import type { Action } from './actions.ts';
-import { type Health, readiness } from './health.ts';
+import { readiness } from './health.ts';
 import { inTransaction, stubbornly } from './operator.ts';
 import type { FaultProxy, ProxyFault } from './proxy.ts';
 import type { Random } from './random.ts';
 import { processNames, type World } from './world.ts';
-
-export interface FaultParts {
-  readonly world: World;
-  readonly random: Random;
-  readonly health: Health;
-  /** The queues of the run's own subscriptions. */
-  readonly queues: readonly string[];
-}
 
 /** Deaths, pauses and bad networks. */
 export const faults: readonly Action[] = [

@@ -1,8 +1,8 @@
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Action } from './actions.ts';
-import { type FaultParts, faults } from './faults.ts';
+import type { Action, FaultParts } from './actions.ts';
+import { faults } from './faults.ts';
 import { operator } from './operator.ts';
 import type { Report } from './report.ts';
 

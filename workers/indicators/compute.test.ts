@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { maCross } from './catalog/ma_cross.ts';
-import { type ComputedValue, computeValues } from './compute.ts';
-import type { Definition, Work } from './indicator.ts';
+import { computeValues } from './compute.ts';
+import type { ComputedValue, Definition, Work } from './indicator.ts';
 import type { Candle, Kind } from './kind.ts';
 
 const kinds = new Map<string, Kind>([[maCross.kind, maCross]]);

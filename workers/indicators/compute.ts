@@ -1,16 +1,5 @@
-import type { Work } from './indicator.ts';
-import type { Candle, Kind, Verdict } from './kind.ts';
-
-export interface ComputedValue {
-  readonly indicatorId: number;
-  readonly bucket: string;
-  readonly value: number | null;
-  readonly lines: Readonly<Record<string, number>> | null;
-  readonly verdict: Verdict | null;
-  /** Candles of the window that existed. */
-  readonly bars: number;
-  readonly revision: string;
-}
+import type { ComputedValue, Work } from './indicator.ts';
+import type { Candle, Kind } from './kind.ts';
 
 /**
  * Every value that a stretch of work asks for. Each is computed from its own window alone, so it is

@@ -1,7 +1,6 @@
 import type { Sql } from '../../db/runtime/database.ts';
 import type { CandleDelta } from '../messages.ts';
-import type { ComputedValue } from './compute.ts';
-import type { Candle, Kind, Params } from './kind.ts';
+import type { Candle, Kind, Params, Verdict } from './kind.ts';
 
 export interface Definition {
   readonly indicator_id: number;
@@ -23,6 +22,17 @@ export interface Work {
   readonly claimedRevisions: readonly string[];
   readonly indicators: readonly Definition[];
   readonly candles: readonly Candle[];
+}
+
+export interface ComputedValue {
+  readonly indicatorId: number;
+  readonly bucket: string;
+  readonly value: number | null;
+  readonly lines: Readonly<Record<string, number>> | null;
+  readonly verdict: Verdict | null;
+  /** Candles of the window that existed. */
+  readonly bars: number;
+  readonly revision: string;
 }
 
 export interface IndicatorStore {
