@@ -18,7 +18,7 @@ begin
     from feed.storage as s left join feed.timeframes as t using (timeframe)
     order by t.width nulls first
   loop
-    target := date_bin(interval '1 day', now() - level.retain_for, '2000-01-03Z');
+    target := feed.bucket(interval '1 day', now() - level.retain_for);
     if level.level = 'ticks' then
       if target > feed.retention_floor() then
         select min(first.observed_at) into oldest
@@ -32,7 +32,7 @@ begin
           select sum(r.unrepaired) into unrepaired
           from (
             select distinct on (r.from_time) r.unrepaired from ops.reconciliations as r
-            where r.from_time >= date_bin(interval '1 day', oldest, '2000-01-03Z') and r.to_time <= target
+            where r.from_time >= feed.bucket(interval '1 day', oldest) and r.to_time <= target
             order by r.from_time, r.reconciliation_id desc
           ) as r;
           if unrepaired > 0 then

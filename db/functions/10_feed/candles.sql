@@ -31,7 +31,7 @@ begin
      order by c.bucket',
     candles.side, width, instrument.source, 'candles_' || candles.timeframe,
     instrument.instrument_id,
-    case when from_time = '-infinity' then from_time else date_bin(width, from_time, '2000-01-03Z') end,
+    feed.bucket(width, from_time),
     to_time);
 end
 $$;

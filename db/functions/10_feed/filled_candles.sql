@@ -34,8 +34,8 @@ begin
   grace := (select s.grace from feed.sources as s where s.source = instrument.source);
   first_bucket := greatest(
     feed.history_start(instrument.instrument_id, filled_candles.timeframe),
-    case when from_time > '-infinity' and from_time < 'infinity' then date_bin(width, from_time, '2000-01-03Z') else from_time end);
-  last_bucket := date_bin(width, least(to_time - interval '1 microsecond', now()), '2000-01-03Z');
+    feed.bucket(width, from_time));
+  last_bucket := feed.bucket(width, least(to_time - interval '1 microsecond', now()));
   candle_count := extract(epoch from last_bucket - first_bucket) / extract(epoch from width) + 1;
   if candle_count > 100000 then
     raise exception 'from % to % are % candles of %, more than 100,000', first_bucket, last_bucket, candle_count, filled_candles.timeframe

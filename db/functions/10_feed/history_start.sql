@@ -5,7 +5,7 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select greatest(s.floor_at, date_bin(t.width, first.observed_at, '2000-01-03Z'))
+  select greatest(s.floor_at, feed.bucket(t.width, first.observed_at))
   from feed.timeframes as t
   join feed.storage as s on s.level = t.timeframe
   cross join lateral (

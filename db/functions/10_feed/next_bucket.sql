@@ -29,7 +29,7 @@ begin
       span := span * 8;
     end loop;
   end if;
-  select date_bin(width, t.observed_at, '2000-01-03Z') into found_at
+  select feed.bucket(width, t.observed_at) into found_at
   from feed.ticks as t
   where t.instrument_id = next_bucket.instrument_id and t.observed_at >= start_at
   order by t.observed_at limit 1;

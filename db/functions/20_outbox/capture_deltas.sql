@@ -68,8 +68,8 @@ begin
         from (select greatest(wanted.width * 60, interval '1 hour') as gap) as near
         cross join lateral unnest((
           select range_agg(tstzrange(
-            date_bin(wanted.width, m.changed_from, '2000-01-03Z'),
-            date_bin(wanted.width, m.changed_to, '2000-01-03Z') + wanted.width + near.gap))
+            feed.bucket(wanted.width, m.changed_from),
+            feed.bucket(wanted.width, m.changed_to) + wanted.width + near.gap))
           from unnest(marks) as m
         )) as r(range)
         join unnest(marks) as m on m.changed_from <@ r.range
@@ -82,8 +82,8 @@ begin
         with touched as (
           -- Buckets side by side become one range, so that a bulk load is read in one go.
           select m.instrument_id, unnest(range_agg(tstzrange(
-            date_bin(%1$L::interval, m.changed_from, '2000-01-03Z'),
-            date_bin(%1$L::interval, m.changed_to, '2000-01-03Z') + %1$L::interval))) as range
+            feed.bucket(%1$L::interval, m.changed_from),
+            feed.bucket(%1$L::interval, m.changed_to) + %1$L::interval))) as range
           from unnest($1) as m
           where m.changed_from >= %4$L and m.changed_from < %5$L
           group by m.instrument_id

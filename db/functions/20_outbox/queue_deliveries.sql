@@ -18,7 +18,7 @@ begin
   select distinct s.subscription_id, d.instrument_id, d.timeframe, d.side, d.bucket, d.revision, d.changed_at,
     -- The same moments for all candles of a subscription, so that they go in few messages.
     case when d.is_closed or s.forming_every = interval '0' then '-infinity'
-      else date_bin(nullif(s.forming_every, interval '0'), statement_timestamp(), '2000-01-03Z') + s.forming_every end
+      else feed.bucket(nullif(s.forming_every, interval '0'), statement_timestamp()) + s.forming_every end
   from unnest(deltas) as d
   join outbox.filters as f
     on f.side = d.side

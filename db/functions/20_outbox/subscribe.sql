@@ -69,7 +69,7 @@ begin
   if from_time is not null then
     insert into outbox.catch_ups as old (subscription_id, instrument_id, timeframe, side, next_bucket)
     select subscription.subscription_id, i.instrument_id, t.timeframe, s.side,
-      case when from_time = '-infinity' then from_time else date_bin(t.width, from_time, '2000-01-03Z') end
+      feed.bucket(t.width, from_time)
     from feed.instruments as i
     cross join feed.timeframes as t
     cross join unnest(sides) as s(side)

@@ -29,9 +29,9 @@ begin
   if oldest is null then
     return;
   end if;
-  select date_bin(width, t.observed_at, '2000-01-03Z') into newest from feed.ticks as t
+  select feed.bucket(width, t.observed_at) into newest from feed.ticks as t
   where t.instrument_id = candle_window.instrument_id order by t.observed_at desc limit 1;
-  newest := coalesce(newest, date_bin(width, (select s.dropped_to from feed.storage as s where s.level = 'ticks'), '2000-01-03Z'));
+  newest := coalesce(newest, feed.bucket(width, (select s.dropped_to from feed.storage as s where s.level = 'ticks')));
   loop
     start_at := greatest(oldest, case when bars_before > 0 then from_bucket - span else from_bucket end);
     end_at := least(newest, case when bars_after > 0 then to_bucket + span else to_bucket end);

@@ -18,7 +18,7 @@ begin
     return null;
   end if;
   width := feed.timeframe_width(definition.timeframe);
-  select date_bin(width, t.observed_at, '2000-01-03Z') into newest
+  select feed.bucket(width, t.observed_at) into newest
   from feed.ticks as t where t.instrument_id = definition.instrument_id
   order by t.observed_at desc limit 1;
 

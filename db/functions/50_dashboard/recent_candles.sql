@@ -25,7 +25,7 @@ begin
      where c.instrument_id = %4$s and c.bucket >= %5$L and c.bucket <= %6$L and c.%1$s_count > 0
      order by c.bucket desc limit %7$s',
     recent_candles.side, width, 'candles_' || recent_candles.timeframe, recent_candles.instrument_id,
-    date_bin(width, from_time, '2000-01-03Z'), to_time, greatest(least(max_candles, 5000), 0),
+    feed.bucket(width, from_time), to_time, greatest(least(max_candles, 5000), 0),
     (select s.grace from feed.instruments as i join feed.sources as s using (source)
      where i.instrument_id = recent_candles.instrument_id),
     recent_candles.timeframe, recent_candles.side);

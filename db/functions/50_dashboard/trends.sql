@@ -24,7 +24,7 @@ begin
   where i.is_active;
 
   for day in
-    select date_bin('1 day', n.observed_at, '2000-01-03Z') as opened_at, array_agg(n.instrument_id) as instrument_ids,
+    select feed.bucket('1 day', n.observed_at) as opened_at, array_agg(n.instrument_id) as instrument_ids,
       min(n.observed_at) as from_time, max(n.observed_at) as to_time
     from unnest(newest) as n group by 1
   loop

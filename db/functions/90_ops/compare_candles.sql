@@ -25,7 +25,7 @@ begin
       execute format('create temp table finest_candles (like feed.%I)', 'candles_' || level.timeframe);
       execute format(
         'insert into pg_temp.finest_candles (instrument_id, bucket, %s)
-         select s.instrument_id, date_bin(%L, s.observed_at, ''2000-01-03Z''), %s
+         select s.instrument_id, feed.bucket(%L, s.observed_at), %s
          from (select t.*, (t.bid + t.ask) / 2 as mid from feed.ticks as t where t.observed_at >= %L and t.observed_at < %L) as s
          group by 1, 2',
         candle.columns, level.width, candle.measures, from_time, to_time);
@@ -35,7 +35,7 @@ begin
     execute format(
       $statement$
       with expected (instrument_id, bucket, %1$s) as (
-        select s.instrument_id, date_bin(%2$L, s.bucket, '2000-01-03Z'), %3$s from pg_temp.finest_candles as s group by 1, 2
+        select s.instrument_id, feed.bucket(%2$L, s.bucket), %3$s from pg_temp.finest_candles as s group by 1, 2
       ),
       found as (
         select * from feed.%4$I as c where c.bucket >= %5$L and c.bucket < %6$L

@@ -9,7 +9,7 @@ as $$
   select not (m.begun_at between at - interval '1 minute' and at) and (
     m.is_unfinished
     or m.revisions <> ops.drawn_revisions()
-    or m.begun_at < date_bin(interval '1 day', at, '2000-01-03 00:10Z')
+    or m.begun_at < feed.bucket(interval '1 day', at - interval '10 minutes') + interval '10 minutes'
     or exists (select from feed.storage as s where s.dropped_to < s.floor_at)
     or exists (
       select from ops.processes as p

@@ -16,7 +16,7 @@ begin
   end if;
   -- The revision is drawn before any candle is read, so a candle that changes later still wins.
   insert into indicator.backfills as b (indicator_id, next_bucket, revision)
-  values (recompute.indicator_id, date_bin(width, from_time, '2000-01-03Z'), nextval('outbox.revision'))
+  values (recompute.indicator_id, feed.bucket(width, from_time), nextval('outbox.revision'))
   on conflict on constraint backfills_pkey do update
     set next_bucket = least(b.next_bucket, excluded.next_bucket), revision = excluded.revision;
 end

@@ -11,10 +11,10 @@ declare
   found jsonb;
   wrong record;
 begin
-  day := date_bin(interval '1 day', greatest(from_time, (select s.dropped_to from feed.storage as s where s.level = 'ticks')), '2000-01-03Z');
+  day := feed.bucket(interval '1 day', greatest(from_time, (select s.dropped_to from feed.storage as s where s.level = 'ticks')));
   loop
     -- The next day that has ticks.
-    select date_bin(interval '1 day', min(first.observed_at), '2000-01-03Z') into day
+    select feed.bucket(interval '1 day', min(first.observed_at)) into day
     from feed.instruments as i
     cross join lateral (
       select t.observed_at from feed.ticks as t

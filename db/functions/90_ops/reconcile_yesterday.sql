@@ -2,7 +2,7 @@ create or replace procedure ops.reconcile_yesterday()
 language plpgsql
 as $$
 declare
-  today timestamptz := date_bin(interval '1 day', now(), '2000-01-03Z');
+  today timestamptz := feed.bucket(interval '1 day', now());
 begin
   -- A few minutes later, when the last ticks and candles of the day have come to rest.
   if now() < today + interval '10 minutes' or exists (

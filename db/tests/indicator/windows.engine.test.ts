@@ -166,7 +166,7 @@ describeOnEngine('indicator.candle_windows', ({ sql }) => {
         from feed.instruments as i, feed.timeframes as t, unnest(array['bid', 'ask', 'mid']) as s(side),
           unnest(array[0, 2]) as l(length), unnest(array[0, 1, 24]) as b(before), unnest(array[0, 1, 24]) as a(after),
           lateral (
-            select date_bin(t.width, min(k.observed_at) + n.minutes * interval '1 minute', '2000-01-03Z') as from_bucket
+            select feed.bucket(t.width, min(k.observed_at) + n.minutes * interval '1 minute') as from_bucket
             from feed.ticks as k, unnest(array[0, 25, 181, 599]) as n(minutes) where k.instrument_id = i.instrument_id
             group by n.minutes
           ) as f

@@ -28,7 +28,7 @@ begin
     select * into candle from feed.candle_measures(built_from);
     execute format(
       'insert into feed.%I (instrument_id, bucket, %s)
-       select s.instrument_id, date_bin(%L, s.bucket, ''2000-01-03Z''), %s from feed.%I as s group by 1, 2',
+       select s.instrument_id, feed.bucket(%L, s.bucket), %s from feed.%I as s group by 1, 2',
       'candles_' || timeframe, candle.columns, width, candle.measures, 'candles_' || built_from);
   end if;
   execute format('comment on table feed.%I is %L', 'candles_' || timeframe,

@@ -53,7 +53,7 @@ begin
     merge_body := merge_body || format(
       $statement$
   with added (instrument_id, bucket, %2$s) as materialized (
-    select s.instrument_id, date_bin(%4$L::interval, s.%5$I, '2000-01-03Z') as bucket, %3$s
+    select s.instrument_id, feed.bucket(%4$L::interval, s.%5$I) as bucket, %3$s
     from %6$s as s
     group by 1, 2
   ), merged as (
@@ -75,7 +75,7 @@ $statement$,
   insert into feed.%1$I (instrument_id, bucket, %2$s)
   select touched.instrument_id, touched.bucket, candle.*
   from (
-    select distinct t.instrument_id, date_bin(%4$L::interval, t.tick_time, '2000-01-03Z') as bucket
+    select distinct t.instrument_id, feed.bucket(%4$L::interval, t.tick_time) as bucket
     from unnest(instrument_ids, tick_times) as t(instrument_id, tick_time)
   ) as touched
   cross join lateral (select %3$s from %5$s having count(*) > 0) as candle

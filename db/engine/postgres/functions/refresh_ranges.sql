@@ -16,7 +16,7 @@ begin
     for level in select t.timeframe, t.width from feed.timeframes as t order by t.width loop
       execute format(
         'delete from feed.%1$I as c
-         where c.bucket >= date_bin(%2$L::interval, %3$L::timestamptz, ''2000-01-03Z'') and c.bucket <= %4$L
+         where c.bucket >= feed.bucket(%2$L::interval, %3$L::timestamptz) and c.bucket <= %4$L
            and not exists (
              select from feed.ticks as t
              where t.instrument_id = c.instrument_id and t.observed_at >= c.bucket and t.observed_at < c.bucket + %2$L::interval)',

@@ -25,12 +25,12 @@ begin
     left join _timescaledb_catalog.continuous_aggs_watermark as w using (mat_hypertable_id)
     order by t.width
   loop
-    end_at := pg_catalog.date_bin(level.width, now() - lag, '2000-01-03Z');
+    end_at := feed.bucket(level.width, now() - lag);
     -- Most levels have nothing to store: first what costs nothing to know.
     continue when end_at <= level.stored_until;
     oldest := feed.source_start(level.timeframe);
     continue when oldest is null;
-    start_at := pg_catalog.date_bin(level.width, greatest(level.stored_until, oldest), '2000-01-03Z');
+    start_at := feed.bucket(level.width, greatest(level.stored_until, oldest));
     if end_at > start_at then
       call public.refresh_continuous_aggregate(
         format('feed.%I', 'candles_' || level.timeframe)::regclass, start_at, end_at,

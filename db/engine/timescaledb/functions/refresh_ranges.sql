@@ -47,8 +47,8 @@ begin
       from (select greatest(interval '1 minute', 10 * level.width) as gap) as near
       cross join lateral pg_catalog.unnest((
         select pg_catalog.range_agg(pg_catalog.tstzrange(
-          pg_catalog.date_bin(level.width, greatest(pg_catalog.lower(r.range), oldest, final_until), '2000-01-03Z'),
-          pg_catalog.date_bin(level.width, pg_catalog.upper(r.range), '2000-01-03Z') + level.width + near.gap))
+          feed.bucket(level.width, greatest(pg_catalog.lower(r.range), oldest, final_until)),
+          feed.bucket(level.width, pg_catalog.upper(r.range)) + level.width + near.gap))
         from pg_catalog.unnest(ranges) as r(range)
         where pg_catalog.upper(r.range) >= greatest(oldest, final_until)
       )) as w("window")
@@ -60,8 +60,8 @@ begin
       left join _timescaledb_catalog.continuous_aggs_invalidation_threshold as i on i.hypertable_id = c.raw_hypertable_id
       where c.user_view_schema = 'feed' and c.user_view_name = 'candles_' || level.timeframe;
 
-      end_at := least(piece.end_at, pg_catalog.date_bin(level.width, greatest(watermark, threshold), '2000-01-03Z'));
-      below_at := pg_catalog.date_bin(level.width, greatest(watermark, oldest), '2000-01-03Z');
+      end_at := least(piece.end_at, feed.bucket(level.width, greatest(watermark, threshold)));
+      below_at := feed.bucket(level.width, greatest(watermark, oldest));
       if end_at > piece.start_at and piece.start_at > below_at then
         call public.refresh_continuous_aggregate(level.candles, below_at, piece.start_at, options => level.options);
         commit;
