@@ -5,6 +5,7 @@ import { readiness } from './health.ts';
 import { inTransaction, stubbornly } from './operator.ts';
 import type { FaultProxy, ProxyFault } from './proxy.ts';
 import type { Random } from './random.ts';
+import { hold } from './told.ts';
 import { processNames, type World } from './world.ts';
 
 /** Deaths, pauses and bad networks. */
@@ -28,11 +29,11 @@ export const faults: readonly Action[] = [
       run: async ({ world, random, health }) => {
         const pid = world.pid(name);
         const isLong = random.chance(0.4);
-        const since = Date.now();
         kill(pid, 'SIGSTOP');
         try {
-          await sleep(isLong ? random.int(19_000, 25_000) : random.int(1_000, 6_000));
-          if (isLong && isAlive(pid)) {
+          const ms = isLong ? random.int(19_000, 25_000) : random.int(1_000, 6_000);
+          const held = await hold(ms, () => isAlive(pid));
+          if (isLong) {
             const step = { publish: 'tick to delta', indicators: 'queue to indicator' }[
               name as string
             ];
@@ -40,7 +41,7 @@ export const faults: readonly Action[] = [
             health.expectShown(
               `${name} frozen`,
               step === undefined ? signs : { ...signs, step },
-              since,
+              held,
             );
           }
         } finally {
@@ -146,13 +147,13 @@ export const faults: readonly Action[] = [
       const [first = ''] = queues;
       const isLong = random.chance(0.5);
       const queue = isLong ? first : random.pick(queues);
-      const since = Date.now();
       const fault = random.pick(['hang', 'refuse'] as const);
       world.queues.gate.set(queue, fault);
       try {
-        await sleep(isLong ? random.int(19_000, 23_000) : random.int(1_000, 6_000));
+        const ms = isLong ? random.int(19_000, 23_000) : random.int(1_000, 6_000);
+        const held = await hold(ms, () => world.queues.gate.faultOf(queue) === fault);
         const signs = { fault: new RegExp(`subscription ${queue} |process publish is not`), queue };
-        if (isLong) health.expectShown(`queue ${fault}s`, signs, since);
+        if (isLong) health.expectShown(`queue ${fault}s`, signs, held);
       } finally {
         world.queues.gate.set(queue, undefined);
       }
@@ -164,17 +165,17 @@ export const faults: readonly Action[] = [
     group: 'queue',
     run: async ({ world, random, queues, health }) => {
       const queue = random.pick(queues);
-      const since = Date.now();
       world.queues.gate.set(queue, 'reject');
       try {
         await sleep(random.int(3_000, 17_000));
-        // A publisher that was killed meanwhile has sent nothing.
+        // A publisher that was killed meanwhile has sent nothing. What is there, nobody but us takes away.
         const [letters] = await world.query<{ count: number }>(
           'select count(*)::int as count from outbox.dead_letters',
         );
         if (letters !== undefined && letters.count > 0) {
-          await sleep(1_500);
-          health.expectShown('messages refused for good', { fault: /dead_letters/ }, since);
+          const held = await hold(4_000, () => true);
+          const signs = { fault: /dead_letters/, withinMs: 1_500 };
+          health.expectShown('messages refused for good', signs, held);
         }
       } finally {
         world.queues.gate.set(queue, undefined);
@@ -190,12 +191,11 @@ export const faults: readonly Action[] = [
     group: 'queue server',
     isOutage: true,
     run: async ({ world, random, queues: [queue = ''], health }) => {
-      const since = Date.now();
       await world.queues.stop();
       try {
-        await sleep(random.int(19_000, 23_000));
+        const held = await hold(random.int(19_000, 23_000), () => !world.queues.isRunning());
         const fault = /subscription soak-all |process publish is not/;
-        health.expectShown('queue server down', { fault, queue }, since);
+        health.expectShown('queue server down', { fault, queue }, held);
       } finally {
         await world.queues.start();
       }
@@ -208,17 +208,17 @@ export const faults: readonly Action[] = [
     isOutage: true,
     run: async ({ world, random, health }) => {
       const fault = random.pick(['refuse', 'swallow'] as const);
-      const since = Date.now();
-      world.postgresProxy.set(fault);
-      if (fault === 'refuse') world.postgresProxy.reset();
+      const { postgresProxy } = world;
+      postgresProxy.set(fault);
+      if (fault === 'refuse') postgresProxy.reset();
       try {
-        await sleep(random.int(19_000, 23_000));
+        const held = await hold(random.int(19_000, 23_000), () => postgresProxy.fault() === fault);
         const signs = { fault: /process (ingest|publish|indicators) is not/ };
-        health.expectShown(`postgres out of reach (${fault})`, signs, since);
+        health.expectShown(`postgres out of reach (${fault})`, signs, held);
       } finally {
-        world.postgresProxy.set(undefined);
+        postgresProxy.set(undefined);
         // What was swallowed is missing for ever.
-        world.postgresProxy.reset();
+        postgresProxy.reset();
       }
     },
   },
@@ -228,26 +228,27 @@ export const faults: readonly Action[] = [
     group: 'lock',
     isOutage: true,
     run: ({ world, random, health }) =>
-      inTransaction(world, async client => {
+      inTransaction(world, async (client, isOpen) => {
         await client.query(`set local lock_timeout = '5s'`);
         await client.query(`select pg_advisory_xact_lock(hashtext('outbox.capture_deltas'))`);
-        const since = Date.now();
-        await sleep(random.int(19_000, 23_000));
+        // A server that dies takes the session with it, and the lock.
+        const held = await hold(random.int(19_000, 23_000), isOpen);
         const signs = { fault: /^changes of |process publish is not/m, step: 'tick to delta' };
-        health.expectShown('captures wait', signs, since);
+        health.expectShown('captures wait', signs, held);
       }),
   },
   {
     kind: 'price source silent for long',
     weight: 0.7,
     group: 'stream',
-    run: async ({ world: { oanda }, random, health }) => {
-      const since = Date.now();
+    run: async ({ world: { oanda, pid }, random, health }) => {
+      const listener = pid('ingest');
       oanda.goSilent(true);
       try {
-        await sleep(random.int(19_000, 23_000));
+        // One that was started again has listened for a shorter time.
+        const held = await hold(random.int(19_000, 23_000), () => pid('ingest') === listener);
         const signs = { fault: /source oanda |process ingest is not/ };
-        health.expectShown('source silent', signs, since);
+        health.expectShown('source silent', signs, held);
       } finally {
         oanda.goSilent(false);
       }

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Ledger } from './ledger.ts';
 import type { Watcher } from './subscribers.ts';
+import { type Held, judgeTelling, type Observation, type Signs, shows, type View } from './told.ts';
 import { processNames, type World } from './world.ts';
 
 /** What the system said of itself, once a second, and how large it was. */
@@ -9,10 +10,10 @@ export interface Health {
   /** An action begins; the returned function says that it has ended. */
   acted(kind: string): () => void;
   /**
-   * To be called as a fault that began at `since` ends: counts whether and when each view told it within the
-   * fifteen seconds in which it has to, and from now on how long each goes on to.
+   * To be called before a fault is undone, and with the time for which it really held: counts whether and when
+   * each view told it, and from then on how long each goes on to.
    */
-  expectShown(what: string, signs: Signs, since: number): void;
+  expectShown(what: string, signs: Signs, held: Held): void;
   /**
    * Everything works: from now on `ops.status` may name nothing without a cause, nor be content while this
    * subscriber has waited for long for what was acknowledged.
@@ -32,41 +33,18 @@ export interface Health {
   stop(): Promise<void>;
 }
 
-/** How a fault shows. */
-export interface Signs {
-  /** In ops.status and in the answer of /readyz. */
-  readonly fault?: RegExp;
-  /** The step of ops.lag that falls behind. */
-  readonly step?: string;
-  /** The subscription of ops.queues that waits. */
-  readonly queue?: string;
-}
-
-export const views = ['ops.status', '/readyz', 'ops.lag', 'ops.queues'] as const;
-export type View = (typeof views)[number];
-
 export interface ShownCount {
   times: number;
   shown: number;
   missed: number;
+  /** Another fault ended it before it had to be told. */
+  brief: number;
   /** Nobody could ask. */
   unseen: number;
   /** How often each view told it, after how long, and for how long after its end. */
   readonly by: Record<View, { shownMs: number[]; clearMs: number[]; neverClear: number }>;
 }
 
-interface Observation {
-  readonly at: number;
-  readonly faults: readonly string[];
-  readonly lag: Readonly<Record<string, number | null>>;
-  readonly queues: Readonly<Record<string, number | null>>;
-  /** Absent: the page's process gave no answer. */
-  readonly readyz: string | undefined;
-}
-
-const deadlineMs = 17_000;
-/** What waits longer than this is more than on its way. */
-const lagSeconds = 5;
 /** As long as a fault may show after what was done has ended: to show, to go on, to be clean again. */
 const causeMs = 60_000;
 const clearDeadlineMs = 60_000;
@@ -109,7 +87,7 @@ export function watchHealth(world: World): Health {
   const countOf = (what: string): ShownCount => {
     const none = () => ({ shownMs: [], clearMs: [], neverClear: 0 });
     const by = { 'ops.status': none(), '/readyz': none(), 'ops.lag': none(), 'ops.queues': none() };
-    shown[what] ??= { times: 0, shown: 0, missed: 0, unseen: 0, by };
+    shown[what] ??= { times: 0, shown: 0, missed: 0, brief: 0, unseen: 0, by };
     return shown[what];
   };
 
@@ -129,7 +107,7 @@ export function watchHealth(world: World): Health {
          from pg_stat_activity as a where a.state = 'idle in transaction'
            and a.datname = current_database() and a.application_name like 'foresight%') as idle`);
     if (row === undefined) return;
-    const seen = { ...row, at: Date.now(), readyz: await readyz };
+    const seen = { ...row, askedAt: asked, at: Date.now(), readyz: await readyz };
     observations.push(seen);
     if (observations.length > 600) observations.shift();
     for (const isClear of clearing) if (isClear(seen)) clearing.delete(isClear);
@@ -201,36 +179,29 @@ export function watchHealth(world: World): Health {
     expectTruth(subscriber, acknowledgedSince) {
       waits = () => Date.now() - acknowledgedSince(subscriber.newest());
     },
-    expectShown(what, signs, since) {
+    expectShown(what, signs, held) {
       const count = countOf(what);
       count.times += 1;
-      const endedAt = Date.now();
-      const during = observations.filter(
-        ({ at }) => at >= since && at <= since + deadlineMs + 1_500,
-      );
-      for (const view of views) {
-        const first = during.find(seen => shows(view, signs, seen));
-        if (first === undefined) continue;
+      const { told, after, said } = judgeTelling(observations, signs, held);
+      count[told] += 1;
+      if (told === 'missed') {
+        const since = new Date(held.from).toISOString();
+        missed.push(`${what} at ${since}: ops.status said only "${said}"`);
+      }
+      for (const [view, ms] of after) {
         const own = count.by[view];
-        own.shownMs.push(first.at - since);
+        own.shownMs.push(ms);
         clearing.add(seen => {
-          if (seen.at > endedAt + clearDeadlineMs) {
+          if (seen.at > held.to + clearDeadlineMs) {
             own.neverClear += 1;
             return true;
           }
           if (shows(view, signs, seen) || (view === '/readyz' && seen.readyz === undefined))
             return false;
-          own.clearMs.push(seen.at - endedAt);
+          own.clearMs.push(seen.at - held.to);
           return true;
         });
       }
-      const wanted: View = signs.fault === undefined ? 'ops.queues' : 'ops.status';
-      if (during.some(seen => shows(wanted, signs, seen))) count.shown += 1;
-      else if (during.some(({ at }) => at >= since + 15_500)) {
-        count.missed += 1;
-        const said = during.at(-1)?.faults.join('; ');
-        missed.push(`${what} at ${new Date(since).toISOString()}: ops.status said only "${said}"`);
-      } else count.unseen += 1;
     },
     async recovered(since, deadline) {
       const from = Date.now();
@@ -245,19 +216,6 @@ export function watchHealth(world: World): Health {
       await running;
     },
   };
-}
-
-function shows(view: View, { fault, step, queue }: Signs, seen: Observation): boolean {
-  switch (view) {
-    case 'ops.status':
-      return fault !== undefined && seen.faults.some(each => fault.test(each));
-    case '/readyz':
-      return fault?.test(seen.readyz ?? '') ?? false;
-    case 'ops.lag':
-      return step !== undefined && (seen.lag[step] ?? 0) > lagSeconds;
-    case 'ops.queues':
-      return queue !== undefined && (seen.queues[queue] ?? 0) > lagSeconds;
-  }
 }
 
 /** What /readyz says; undefined when the page's process does not answer. */

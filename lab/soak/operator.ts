@@ -162,19 +162,27 @@ export const operator: readonly Action[] = [
   reconcile,
 ];
 
-/** Whatever is done in it is undone; it may hold locks. */
-export async function inTransaction(world: World, use: (client: pg.Client) => Promise<void>) {
+/** Whatever is done in it is undone; it may hold locks, until its session is lost. */
+export async function inTransaction(
+  world: Pick<World, 'directUrl'>,
+  use: (client: pg.Client, isOpen: () => boolean) => Promise<void>,
+) {
   const client = new pg.Client({
     connectionString: world.directUrl,
     application_name: 'soak transaction',
     connectionTimeoutMillis: 5_000,
     query_timeout: 30_000,
   });
-  client.on('error', () => undefined);
+  let isOpen = true;
+  for (const event of ['error', 'end'] as const) {
+    client.on(event, () => {
+      isOpen = false;
+    });
+  }
   await client.connect();
   try {
     await client.query('begin');
-    await use(client);
+    await use(client, () => isOpen);
     await client.query('rollback');
   } finally {
     await client.end().catch(() => undefined);

@@ -12,6 +12,7 @@ export type ProxyFault = 'refuse' | 'stall' | 'swallow' | 'delay' | 'cut';
 export interface FaultProxy {
   readonly port: number;
   set(fault: ProxyFault | undefined): void;
+  fault(): ProxyFault | undefined;
   /** Resets every connection; says how many there were. */
   reset(): number;
   /** The other side loses every connection, ours is not told; says how many there were. */
@@ -90,6 +91,7 @@ export async function openProxy(targetPort: number): Promise<FaultProxy> {
       released.resolve();
       released = Promise.withResolvers<void>();
     },
+    fault: () => fault,
     reset() {
       const count = pairs.size;
       for (const pair of [...pairs]) resetPair(pair);

@@ -1,5 +1,6 @@
-import { type ShownCount, views } from './health.ts';
+import type { ShownCount } from './health.ts';
 import type { Engine } from './server.ts';
+import { views } from './told.ts';
 
 /** Everything a run has to say. */
 export interface Report {
@@ -73,10 +74,12 @@ export function describe(report: Report): string {
 function describeHealth(health: Report['health']): string[] {
   const lines = [
     '',
-    'what lasted and was to be told     times shown missed unseen  by           times  after s: median    max  clear after s: median    max  never',
+    'what lasted and was to be told     times shown missed brief unseen  by           times  after s: median    max  clear after s: median    max  never',
   ];
-  for (const [what, { times, shown, missed, unseen, by }] of Object.entries(health).toSorted()) {
-    let head = `${what.padEnd(34)} ${String(times).padStart(5)} ${String(shown).padStart(5)} ${String(missed).padStart(6)} ${String(unseen).padStart(6)}`;
+  for (const [what, { times, shown, missed, brief, unseen, by }] of Object.entries(
+    health,
+  ).toSorted()) {
+    let head = `${what.padEnd(34)} ${String(times).padStart(5)} ${String(shown).padStart(5)} ${String(missed).padStart(6)} ${String(brief).padStart(5)} ${String(unseen).padStart(6)}`;
     const rows = views.filter(view => by[view].shownMs.length > 0);
     if (rows.length === 0) lines.push(head);
     for (const view of rows) {
@@ -84,7 +87,7 @@ function describeHealth(health: Report['health']): string[] {
       const [median, max] = medianAndMax(shownMs);
       const [clearMedian, clearMax] = medianAndMax(clearMs);
       lines.push(
-        `${head.padEnd(60)}  ${view.padEnd(11)} ${String(shownMs.length).padStart(6)} ${median.padStart(16)}${max} ${clearMedian.padStart(21)}${clearMax} ${String(neverClear).padStart(6)}`,
+        `${head.padEnd(66)}  ${view.padEnd(11)} ${String(shownMs.length).padStart(6)} ${median.padStart(16)}${max} ${clearMedian.padStart(21)}${clearMax} ${String(neverClear).padStart(6)}`,
       );
       head = '';
     }

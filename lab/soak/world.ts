@@ -26,6 +26,7 @@ export type Query = <Row>(text: string, values?: unknown[]) => Promise<Row[]>;
 export interface QueueServer {
   readonly sqs: SQSClient;
   readonly gate: QueueGate;
+  isRunning(): boolean;
   stop(): Promise<void>;
   start(options?: { losesState: boolean }): Promise<void>;
 }
@@ -211,6 +212,7 @@ async function openQueueServer(): Promise<QueueServer & { close: () => Promise<v
   return {
     sqs,
     gate,
+    isRunning: () => emulator !== undefined,
     stop,
     async start({ losesState } = { losesState: false }) {
       if (emulator !== undefined) return;

@@ -13,6 +13,7 @@ export interface QueueGate {
   readonly endpoint: string;
   /** From now on; undefined: it works again. */
   set(queueName: string, fault: GateFault | undefined): void;
+  faultOf(queueName: string): GateFault | undefined;
   close(): Promise<void>;
 }
 
@@ -66,6 +67,7 @@ export async function openQueueGate(target: string): Promise<QueueGate> {
         response.destroy();
       }
     },
+    faultOf: queueName => faults.get(queueName),
     close: () =>
       new Promise(resolve => {
         server.close(() => resolve());
