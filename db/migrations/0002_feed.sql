@@ -68,7 +68,7 @@ insert into feed.timeframes (timeframe, width, built_from) values
   ('4h', '4 hours', '1h'),
   ('1d', '1 day', '4h');
 
--- How long what is kept, and what was given up: an operator edits it, feed.apply_storage does what it says.
+-- How long what is kept, and what was given up: an operator edits it, ops.apply_storage does what it says.
 create table feed.storage (
   level text primary key,
   timeframe text unique references feed.timeframes on delete cascade,
@@ -79,7 +79,7 @@ create table feed.storage (
     constraint only_what_is_below_the_floor_is_dropped check (dropped_to <= floor_at),
   constraint level_is_the_ticks_or_a_timeframe check (level = coalesce(timeframe, 'ticks'))
 );
-comment on table feed.storage is 'A row for the ticks and one a timeframe: when they are compressed and how long they are kept. UPDATE compress_after and retain_for as you like; feed.apply_storage, which the publisher calls each minute, does it.';
+comment on table feed.storage is 'A row for the ticks and one a timeframe: when they are compressed and how long they are kept. UPDATE compress_after and retain_for as you like; a CALL of ops.apply_storage(), or the next maintenance, does it.';
 comment on column feed.storage.compress_after is 'TimescaleDB moves what is older into its columnstore; null: never. Late ticks are still taken in. Plain PostgreSQL has none.';
 comment on column feed.storage.retain_for is 'What is older goes, in whole days (UTC); null: kept for ever. Ticks may go while their candles stay.';
 comment on column feed.storage.floor_at is 'Older (UTC) was given up: ticks of then are refused. Never goes back.';

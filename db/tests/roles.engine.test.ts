@@ -51,7 +51,7 @@ const rights: readonly (readonly [statement: string, who: string])[] = [
   ["call feed.refresh_candles('2026-01-01', '2026-01-01')", ''],
   ["call feed.refresh_ranges('{}')", ''],
   ['call feed.advance_candles()', ''],
-  ['call feed.apply_storage()', ''],
+  ['call ops.apply_storage()', ''],
   ['select feed.retention_floor()', ''],
   ['select feed.refresh_horizon()', 'p'],
   ['update feed.storage set retain_for = null where false', ''],

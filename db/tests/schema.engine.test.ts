@@ -9,11 +9,11 @@ const inlined = ['feed.bucket', 'feed.tick_fault', 'feed.tick_position'];
 /** End transactions, which a pinned search_path would forbid. */
 const endingTransactions = [
   'feed.advance_candles',
-  'feed.apply_storage',
   'feed.compress_level',
   'feed.drop_level',
   'feed.refresh_candles',
   'feed.refresh_ranges',
+  'ops.apply_storage',
   'ops.reconcile',
   'ops.reconcile_yesterday',
   'outbox.refresh_late',

@@ -66,7 +66,7 @@ export const giveUpTicks: Action = {
        where level in ('ticks', '1s', '1m')`,
       [random.int(0, 2)],
     );
-    await world.query('call feed.apply_storage()');
+    await world.query('call ops.apply_storage()');
   },
 };
 

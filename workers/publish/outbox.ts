@@ -121,7 +121,7 @@ export function createOutbox(sql: Sql, owner: Sql): Outbox {
       await owner`call feed.advance_candles()`;
     },
     async applyStorage() {
-      await owner`call feed.apply_storage()`;
+      await owner`call ops.apply_storage()`;
     },
     async reconcileYesterday() {
       await owner`call ops.reconcile_yesterday()`;

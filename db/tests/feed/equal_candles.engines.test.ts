@@ -119,7 +119,7 @@ async function fill(database: TestDatabase, ticks: readonly Tick[], random: Rand
         await sql`select feed.add_timeframe('10m')`;
         await sql`select feed.add_timeframe('2h')`;
         await sql.unsafe(`update feed.storage set compress_after = '7 days'`);
-        await sql`call feed.apply_storage()`;
+        await sql`call ops.apply_storage()`;
         if (isTimescale) expect(await compressedChunks(sql)).toBeGreaterThan(2);
         break;
       case 2:

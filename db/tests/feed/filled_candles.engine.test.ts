@@ -65,6 +65,12 @@ describeOnEngine('feed.filled_candles', ({ sql }) => {
       '10:00 1 1 null',
       '10:01 1 0 gap',
     ]);
+    // However many buckets lie between.
+    expect(brief(await filled(symbol, at('12:59:58'), at('13:00:01'), '1s'))).toEqual([
+      '12:59 1 0 gap',
+      '12:59 1 0 gap',
+      '13:00 2 1 null',
+    ]);
   });
 
   it('tells no tick from a gap by when we listened', async () => {

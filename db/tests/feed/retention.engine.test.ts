@@ -44,7 +44,7 @@ async function openMarket(sql: Sql) {
   async function giveUpBefore(day: number, levels = ['ticks']): Promise<void> {
     await sql`update feed.storage set retain_for = now() - ${on(day, '06:00:00')}::text::timestamptz
       where level = any (${levels})`;
-    await sql`call feed.apply_storage()`;
+    await sql`call ops.apply_storage()`;
   }
 
   async function storedTicks() {
@@ -105,7 +105,7 @@ itOnMarket(
     await sql`call feed.refresh_candles('-infinity', 'infinity', force => true)`;
     await sql`call feed.advance_candles()`;
     await sql`call ops.reconcile('-infinity', 'infinity')`;
-    await sql`call feed.apply_storage()`;
+    await sql`call ops.apply_storage()`;
     expect(await frozen(floor)).toEqual(before);
     const [found] = await sql`
     select sum(different)::int as different, sum(compared)::int > 100 as is_compared from ops.reconciliations`;
@@ -171,7 +171,7 @@ itOnMarket('waits for ticks that are being inserted, and has them in the candles
     expect(await other.recordTicks('manual', late)).toMatchObject({ rejected: 1 });
     await ingest.sql`commit`;
   });
-  await sql`call feed.apply_storage()`;
+  await sql`call ops.apply_storage()`;
   expect(await market.floors()).toMatchObject([{ level: 'ticks', is_dropped: true }]);
   const days = await sql`select tick_count::int from feed.candles(${symbol}, '1d', 'bid')`;
   expect([...days]).toEqual([{ tick_count: 1 }]);
@@ -253,7 +253,7 @@ describeOnEngine('Candles whose ticks were given up', ({ sql }) => {
               floor = day(each.days);
               await sql`update feed.storage
                 set retain_for = now() - ${floor}::text::timestamptz - interval '6 hours' where level = 'ticks'`;
-              await sql`call feed.apply_storage()`;
+              await sql`call ops.apply_storage()`;
               frozen = await stored(`c.bucket < '${floor}'`);
               break;
             }
@@ -271,7 +271,7 @@ describeOnEngine('Candles whose ticks were given up', ({ sql }) => {
               break;
             case 'compress':
               await sql`update feed.storage set compress_after = '7 days'`;
-              await sql`call feed.apply_storage()`;
+              await sql`call ops.apply_storage()`;
           }
         }
         await capture(sql);

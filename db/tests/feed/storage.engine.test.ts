@@ -57,7 +57,7 @@ describeOnEngine('feed.storage', ({ sql, engine }) => {
     await sql`call feed.advance_candles()`;
     await capture(sql);
     await sql.unsafe(`update feed.storage set compress_after = '7 days'`);
-    await sql`call feed.apply_storage()`;
+    await sql`call ops.apply_storage()`;
     if (engine === 'timescaledb') {
       const [row] = await sql`
         select count(*) filter (where is_compressed)::int > 1 as is_compressed from timescaledb_information.chunks`;
@@ -75,7 +75,7 @@ describeOnEngine('feed.storage', ({ sql, engine }) => {
       candles.find(candle => candle.bucket === bucket)?.revision ?? 0;
     expect(revisionIn(after)).toBeGreaterThan(revisionIn(before));
     // What they uncompressed is compressed again.
-    await sql`call feed.apply_storage()`;
+    await sql`call ops.apply_storage()`;
     await expectCandlesOf(sql, symbol, [...ticks, ...late]);
     await sql.unsafe(`update feed.storage set compress_after = null where level <> 'ticks'`);
   });

@@ -1,4 +1,4 @@
-create or replace function feed.tg_storage__want_maintenance()
+create or replace function ops.tg_storage__want_maintenance()
 returns trigger
 language plpgsql
 security definer
@@ -10,9 +10,9 @@ begin
 end
 $$;
 
-comment on function feed.tg_storage__want_maintenance() is
+comment on function ops.tg_storage__want_maintenance() is
   'An edit of storage settings counts as a change, after which maintenance is due.';
 
 create or replace trigger _200_want_maintenance
   after update of compress_after, retain_for on feed.storage
-  for each statement execute function feed.tg_storage__want_maintenance();
+  for each statement execute function ops.tg_storage__want_maintenance();

@@ -2,7 +2,7 @@
 -- compared with them and, if need be, repaired; the floor is raised, from then on older ticks are refused;
 -- when nobody who began before is still at work, and the last late ones are in the candles of every
 -- timeframe, they are dropped. From then on no candle is computed from before the floor.
-create or replace procedure feed.apply_storage()
+create or replace procedure ops.apply_storage()
 language plpgsql
 as $$
 declare
@@ -84,5 +84,5 @@ begin
 end
 $$;
 
-comment on procedure feed.apply_storage() is
+comment on procedure ops.apply_storage() is
   'Do what feed.storage says: compress and drop what is old enough. Does nothing when nothing is due; the publisher calls it at most once a minute, when something changed or a day began. A statement of its own, by the owner. Errors: RECON candles differ from ticks that are due and could not be repaired; 55P03 somebody inserts ticks for long, or refreshes: try again later.';
