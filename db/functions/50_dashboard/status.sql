@@ -10,8 +10,8 @@ as $$
     'started_at', s.started_at, 'is_healthy', s.is_healthy, 'faults', to_jsonb(s.faults),
     'processes', (
       select coalesce(jsonb_agg(jsonb_build_object('process', p.process, 'last_seen_at', p.seen_at,
-        'is_alive', p.seen_at > now() - interval '14 seconds') order by p.process), '[]')
-      from (select p.process, max(p.seen_at) as seen_at from ops.processes as p group by 1) as p),
+        'is_alive', p.seen_at > now() - l.silence) order by p.process), '[]')
+      from feed.fault_limits as l, (select p.process, max(p.seen_at) as seen_at from ops.processes as p group by 1) as p),
     'lag', (select jsonb_agg(to_jsonb(l)) from ops.lag as l),
     'sources', (
       select coalesce(jsonb_agg(jsonb_build_object('source', st.source, 'is_simulated', f.is_simulated,

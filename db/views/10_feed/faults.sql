@@ -1,0 +1,38 @@
+create or replace view feed.faults as
+with watched as (
+  select s.source, s.state, s.reason, s.changed_at, s.alive_at
+  from feed.source_states as s
+  where s.source not in ('manual', 'replay')
+    and exists (select from feed.instruments as i where i.source = s.source and i.is_active)
+)
+select format('source %s is disconnected: %s', s.source, coalesce(s.reason, 'no reason given')) as fault, s.changed_at as since
+from watched as s
+where s.state = 'disconnected'
+union all
+select format('source %s has been silent since %s', s.source, to_char(s.alive_at, 'YYYY-MM-DD HH24:MI:SS "UTC"')), s.alive_at
+from watched as s, feed.fault_limits as l
+where s.state = 'connected' and s.alive_at < now() - l.silence
+union all
+select format('source %s has a clock that is ahead of the database''s: its ticks are refused', r.source), r.since
+from feed.fault_limits as l
+cross join lateral (
+  select r.source, min(r.rejected_at) as since
+  from feed.rejected_ticks as r
+  where r.rejected_at > now() - l.refusals and r.reason = 'time_in_future' and r.source not in ('manual', 'replay')
+  group by r.source
+) as r
+where not exists (
+  select from feed.instruments as i
+  cross join lateral (
+    select t.received_at from feed.ticks as t
+    where t.instrument_id = i.instrument_id
+    order by t.observed_at desc limit 1
+  ) as newest
+  where i.source = r.source and newest.received_at > now() - l.acceptance
+)
+union all
+select format('candles are stored up to %s, which lies in the future', to_char(h.horizon, 'YYYY-MM-DD HH24:MI:SS "UTC"')), null
+from feed.fault_limits as l, feed.refresh_horizon() as h(horizon)
+where h.horizon > now() + l.clock_error;
+
+comment on view feed.faults is 'What is wrong with sources and candles, in words, and since when (UTC; null: not known).';

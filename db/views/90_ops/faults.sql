@@ -1,0 +1,24 @@
+create or replace view ops.faults as
+select format('process %s is not running', p.process) as fault, p.seen_at as since
+from feed.fault_limits as l
+cross join lateral (
+  select wanted.process, max(p.seen_at) as seen_at
+  from unnest(array['ingest', 'publish', 'indicators', 'web']) as wanted(process)
+  left join ops.processes as p using (process)
+  group by wanted.process
+) as p
+where coalesce(p.seen_at <= now() - l.silence, true)
+union all
+select format('maintenance step %s has failed since %s: %s', m.step, to_char(m.failed_since, 'YYYY-MM-DD HH24:MI:SS "UTC"'), m.error),
+  m.failed_since
+from ops.maintenance_failures as m
+union all
+select format('%s candles of %s differ from their ticks and could not be repaired', r.unrepaired, to_char(r.from_time, 'YYYY-MM-DD')),
+  r.finished_at
+from (
+  select distinct on (r.from_time) r.from_time, r.unrepaired, r.finished_at
+  from ops.reconciliations as r order by r.from_time, r.reconciliation_id desc
+) as r
+where r.unrepaired > 0;
+
+comment on view ops.faults is 'What is wrong with processes, maintenance and stored candles, in words, and since when (UTC; null: never seen).';
