@@ -2,7 +2,7 @@ import { openDatabase, type Sql } from '../../db/runtime/database.ts';
 import { sleep } from '../../db/runtime/process.ts';
 import { createFeed, type Feed } from '../../workers/ingest/feed.ts';
 import type { Tick } from '../../workers/ingest/source.ts';
-import { fromEpochMicroseconds } from '../../workers/ingest/tick.ts';
+import { fromEpochMicroseconds } from '../../workers/ingest/time.ts';
 import { type Figure, median, percentile } from './figures.ts';
 import { functionTimes, lateFunctionFigures, restingMs, timeFunctions } from './functions.ts';
 import { priceOf } from './load.ts';

@@ -1,6 +1,6 @@
 import { sleep } from '../../db/runtime/process.ts';
 import type { Source, Tick } from '../../workers/ingest/source.ts';
-import { fromEpochMicroseconds } from '../../workers/ingest/tick.ts';
+import { fromEpochMicroseconds } from '../../workers/ingest/time.ts';
 
 /** Ticks that become due at a steady rate, the instruments in turn, whatever the system does. */
 export interface Schedule {

@@ -4,7 +4,7 @@ import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import type { Sql } from '../../db/runtime/database.ts';
 import type { Tick } from '../../workers/ingest/source.ts';
-import { fromEpochMicroseconds } from '../../workers/ingest/tick.ts';
+import { fromEpochMicroseconds } from '../../workers/ingest/time.ts';
 
 export interface MarketOptions {
   readonly symbols: readonly string[];

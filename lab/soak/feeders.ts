@@ -4,7 +4,7 @@ import { testLogger } from '../../tests/support/database.ts';
 import { type Counts, createFeed } from '../../workers/ingest/feed.ts';
 import type { Tick } from '../../workers/ingest/source.ts';
 import type { FakeOanda } from '../../workers/ingest/sources/oanda/fake.ts';
-import { epochMicroseconds } from '../../workers/ingest/tick.ts';
+import { epochMicroseconds } from '../../workers/ingest/time.ts';
 import type { Generator } from './generator.ts';
 import type { Ledger } from './ledger.ts';
 import type { Random } from './random.ts';

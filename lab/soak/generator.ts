@@ -1,5 +1,5 @@
 import type { Tick } from '../../workers/ingest/source.ts';
-import { epochMicroseconds, fromEpochMicroseconds } from '../../workers/ingest/tick.ts';
+import { epochMicroseconds, fromEpochMicroseconds } from '../../workers/ingest/time.ts';
 import type { Ledger, TickKind } from './ledger.ts';
 import type { Random } from './random.ts';
 

@@ -3,7 +3,7 @@ import type { Sql } from '../../db/runtime/database.ts';
 import { createFeed } from '../../workers/ingest/feed.ts';
 import type { Tick } from '../../workers/ingest/source.ts';
 import { simulatedTicks } from '../../workers/ingest/sources/simulated/source.ts';
-import { epochMicroseconds } from '../../workers/ingest/tick.ts';
+import { epochMicroseconds } from '../../workers/ingest/time.ts';
 import { expectCandlesOf } from './candles.ts';
 import { createSubscriber, expectHoldsStored, type Subscriber } from './subscriber.ts';
 import { type System, startSystem } from './system.ts';

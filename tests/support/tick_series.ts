@@ -1,5 +1,5 @@
 import type { Tick } from '../../workers/ingest/source.ts';
-import { fromEpochMicroseconds } from '../../workers/ingest/tick.ts';
+import { fromEpochMicroseconds } from '../../workers/ingest/time.ts';
 
 /** Ticks at an even pace with prices that go up and down; all long over. */
 export function ticksOf(

@@ -1,6 +1,7 @@
 import type { Logger } from '../../db/runtime/logger.ts';
 import type { Feed } from './feed.ts';
-import type { Rejection, SourceEvent } from './source.ts';
+import type { Rejection } from './rejection.ts';
+import type { SourceEvent } from './source.ts';
 
 const writeEveryMs = 2_000;
 /** Rejections that may wait for the database; a flood above it is counted, not kept. */
@@ -53,7 +54,8 @@ export function createCoverage({
     rejections = [];
     dropped = 0;
     const detail = `${lost} more rejections came while the database was away`;
-    const more = lost === 0 ? [] : [{ symbol: null, reason: 'too_many', detail, raw: '' }];
+    const more: Rejection[] =
+      lost === 0 ? [] : [{ symbol: null, reason: 'too_many', detail, raw: '' }];
     try {
       await feed.rejectTicks(source, [...batch, ...more]);
     } catch (error) {

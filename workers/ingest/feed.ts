@@ -1,5 +1,6 @@
 import type { Sql } from '../../db/runtime/database.ts';
-import type { Instrument, Rejection, Tick } from './source.ts';
+import type { Rejection } from './rejection.ts';
+import type { Instrument, Tick } from './source.ts';
 
 export interface Counts {
   readonly stored: number;

@@ -1,6 +1,7 @@
 import type { Logger } from '../../db/runtime/logger.ts';
 import { sleep } from '../../db/runtime/process.ts';
 import { type Counts, type Feed, type TickArrays, writeArrays } from './feed.ts';
+import type { Rejection } from './rejection.ts';
 import type { Tick } from './source.ts';
 
 /** A batch from this size on is stored over two connections at once. */
@@ -100,7 +101,7 @@ export function createRecorder({
   async function splitPart(part: readonly Tick[], error: unknown): Promise<Counts> {
     const [tick] = part;
     if (part.length === 1 && tick !== undefined) {
-      const rejection = {
+      const rejection: Rejection = {
         symbol: tick.symbol,
         reason: 'refused_by_database',
         detail: (error as Error).message,

@@ -1,3 +1,5 @@
+import type { Rejection } from './rejection.ts';
+
 /**
  * What a source of prices fulfils. A source knows its provider's wire and nothing of the database;
  * it reconnects by itself and ends only when it is told to, or when going on is pointless.
@@ -62,16 +64,6 @@ export type SourceEvent =
   | { readonly kind: 'disconnected'; readonly reason: string; readonly retryInMs: number }
   /** Something that is no tick: kept aside with its reason, never stored as a price. */
   | { readonly kind: 'rejected'; readonly rejection: Rejection };
-
-export interface Rejection {
-  readonly symbol: string | null;
-  /** A short code, for example `malformed`, `not_tradeable`, `price_not_positive`. */
-  readonly reason: string;
-  /** One sentence that names what is wrong. */
-  readonly detail: string;
-  /** The input as it came, cut to 1,000 characters. */
-  readonly raw: string;
-}
 
 /** A source cannot go on. The message is one clear line for the operator, without secrets. */
 export class SourceError extends Error {

@@ -55,7 +55,7 @@ begin
       ) as t
       join feed.instruments as i on i.symbol = t.symbol
       cross join lateral feed.tick_fault(
-        record_ticks.source, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest, oldest) as v
+        record_ticks.source, t.symbol, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest, oldest) as v
       where v.reason is null
       order by t.observed_at, i.instrument_id, t.seq;
       get diagnostics stored_count = row_count;
@@ -70,7 +70,7 @@ begin
       with ordinality as t(symbol, observed_at, seq, bid, ask, last, size, position)
     join feed.instruments as i on i.symbol = t.symbol
     cross join lateral feed.tick_fault(
-      record_ticks.source, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest, oldest) as v
+      record_ticks.source, t.symbol, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest, oldest) as v
     where v.reason is null
     order by t.observed_at, i.instrument_id, t.seq, t.position
     on conflict do nothing;
@@ -86,7 +86,7 @@ begin
       as t(symbol, observed_at, seq, bid, ask, last, size)
     left join feed.instruments as i on i.symbol = t.symbol
     cross join lateral feed.tick_fault(
-      record_ticks.source, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest, oldest) as v
+      record_ticks.source, t.symbol, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest, oldest) as v
     where v.reason is not null;
     get diagnostics rejected_count = row_count;
   end if;
@@ -101,7 +101,7 @@ begin
     join feed.instruments as i on i.symbol = t.symbol
     join feed.ticks as s on s.instrument_id = i.instrument_id and s.observed_at = t.observed_at and s.seq = t.seq
     cross join lateral feed.tick_fault(
-      record_ticks.source, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest, oldest) as v
+      record_ticks.source, t.symbol, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest, oldest) as v
     where v.reason is null
       and (s.bid, s.ask, s.last, s.size) is distinct from (t.bid, t.ask, t.last, t.size);
     get diagnostics conflicting_count = row_count;

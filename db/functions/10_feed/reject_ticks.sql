@@ -8,7 +8,16 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   kept int;
+  unknown_reason text;
 begin
+  select coalesce(r.reason, 'null') into unknown_reason
+  from unnest(reasons) as r(reason)
+  where not exists (select from feed.rejection_reasons as k where k.reason = r.reason)
+  limit 1;
+  if unknown_reason is not null then
+    raise exception 'there is no reason %', quote_literal(left(unknown_reason, 80))
+      using errcode = 'NORSN', hint = 'feed.rejection_reasons has them all.';
+  end if;
   insert into feed.rejected_ticks (source, symbol, reason, detail, raw)
   select reject_ticks.source, left(r.symbol, 80), r.reason, left(r.detail, 500), left(r.raw, 1000)
   from unnest(symbols, reasons, details, raws) as r(symbol, reason, detail, raw);
@@ -21,5 +30,5 @@ end
 $$;
 
 comment on function feed.reject_ticks(text, text[], text[], text[], text[]) is
-  'Keep aside what a source sent and a worker refused before it was a tick: array i holds rejection i. Returns how many were kept.';
+  'Keep aside what a source sent and a worker refused before it was a tick: array i holds rejection i, reasons are of feed.rejection_reasons. Returns how many were kept. Error NORSN: no such reason.';
 grant execute on function feed.reject_ticks(text, text[], text[], text[], text[]) to foresight_ingest;

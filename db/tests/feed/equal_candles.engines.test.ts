@@ -9,7 +9,7 @@ import {
 import { oracleDays, oracleFilled, sides } from '../../../tests/support/oracle.ts';
 import { createFeed, type Feed } from '../../../workers/ingest/feed.ts';
 import type { Tick } from '../../../workers/ingest/source.ts';
-import { fromEpochMicroseconds } from '../../../workers/ingest/tick.ts';
+import { fromEpochMicroseconds } from '../../../workers/ingest/time.ts';
 import type { Sql } from '../../runtime/database.ts';
 
 /** From Saturday to Monday over the night in which New York begins summer time. */

@@ -8,7 +8,7 @@ import type { Tick } from '../../../workers/ingest/source.ts';
 /** What each fault makes of a good tick. */
 const faults: Readonly<Record<string, (tick: Tick) => Tick>> = {
   unknown_instrument: tick => ({ ...tick, symbol: 'NOBODY' }),
-  time_out_of_range: tick => ({ ...tick, observedAt: '1969-12-31T23:59:59.999999Z' }),
+  time_before_1970: tick => ({ ...tick, observedAt: '1969-12-31T23:59:59.999999Z' }),
   time_in_future: tick => ({ ...tick, observedAt: '2099-01-01T00:00:00Z' }),
   seq_out_of_range: tick => ({ ...tick, seq: -1 }),
   no_price: tick => ({ ...tick, bid: null, ask: null, last: null }),
@@ -78,13 +78,21 @@ describeOnEngine('feed.record_ticks', ({ sql }) => {
 
   for (const [reason, makeFaulty] of [
     ...Object.entries(faults),
-    ...([0, -1, Number.NaN, Number.POSITIVE_INFINITY] as const).flatMap(price =>
+    ...(
+      [
+        [0, 'price_not_positive'],
+        [-1, 'price_not_positive'],
+        [Number.NaN, 'price_not_finite'],
+        [Number.POSITIVE_INFINITY, 'price_not_finite'],
+        [Number.NEGATIVE_INFINITY, 'price_not_finite'],
+      ] as const
+    ).flatMap(([price, reason]) =>
       (['bid', 'ask', 'last'] as const).map(
-        side => ['price_not_positive', (tick: Tick): Tick => ({ ...tick, [side]: price })] as const,
+        side => [reason, (tick: Tick): Tick => ({ ...tick, [side]: price })] as const,
       ),
     ),
-    ...([Number.NaN, Number.POSITIVE_INFINITY] as const).map(
-      size => ['size_negative', (tick: Tick): Tick => ({ ...tick, size })] as const,
+    ...([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY] as const).map(
+      size => ['size_not_finite', (tick: Tick): Tick => ({ ...tick, size })] as const,
     ),
     ...(['bid', 'ask', 'last'] as const).map(
       side => ['price_too_large', (tick: Tick): Tick => ({ ...tick, [side]: 1e15 })] as const,
@@ -92,7 +100,7 @@ describeOnEngine('feed.record_ticks', ({ sql }) => {
     ['size_too_large', (tick: Tick): Tick => ({ ...tick, size: 1e18 })] as const,
     ['seq_out_of_range', (tick: Tick): Tick => ({ ...tick, seq: 8_796_093_022_208 })] as const,
     ['time_in_future', (tick: Tick): Tick => ({ ...tick, observedAt: 'infinity' })] as const,
-    ['time_out_of_range', (tick: Tick): Tick => ({ ...tick, observedAt: '-infinity' })] as const,
+    ['time_before_1970', (tick: Tick): Tick => ({ ...tick, observedAt: '-infinity' })] as const,
   ]) {
     const change = JSON.stringify(makeFaulty(tickOf('S', 'now', { bid: 1 })), (_, value) =>
       typeof value === 'number' && !Number.isFinite(value) ? String(value) : value,

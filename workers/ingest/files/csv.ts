@@ -1,7 +1,10 @@
 import { CsvError, parse } from 'csv-parse/sync';
 import { createLineSplitter, type Line } from '../lines.ts';
-import type { Rejection, Tick } from '../source.ts';
-import { checkTick, type Fault, quote, reject, toNumber } from '../tick.ts';
+import type { Rejection } from '../rejection.ts';
+import { type Fault, reject } from '../rejection.ts';
+import type { Tick } from '../source.ts';
+import { quote, toNumber } from '../text.ts';
+import { checkTick } from '../tick.ts';
 import { HeaderError, type Row, type RowReader, recognise, TICK_FILE_LAYOUTS } from './layouts.ts';
 import { GzipError, readText, TickFileError } from './text.ts';
 

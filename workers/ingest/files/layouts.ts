@@ -1,4 +1,6 @@
-import { type Fault, quote, toMicroseconds } from '../tick.ts';
+import type { Fault } from '../rejection.ts';
+import { quote } from '../text.ts';
+import { toMicroseconds } from '../time.ts';
 
 /** One line's fields by meaning, still text; empty where the line has none. */
 export interface Row {

@@ -6,7 +6,8 @@ import type { Logger } from '../../../db/runtime/logger.ts';
 import { sleep } from '../../../db/runtime/process.ts';
 import type { Counts, Feed } from '../feed.ts';
 import { createRecorder } from '../record.ts';
-import type { Rejection, Tick } from '../source.ts';
+import type { Rejection } from '../rejection.ts';
+import type { Tick } from '../source.ts';
 import { readTicks } from './csv.ts';
 
 export interface ReplayOptions {

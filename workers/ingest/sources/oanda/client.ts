@@ -1,5 +1,5 @@
 import { SourceError } from '../../source.ts';
-import { cut } from '../../tick.ts';
+import { cut } from '../../text.ts';
 
 export interface OandaOptions {
   readonly token: string;

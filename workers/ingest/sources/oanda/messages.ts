@@ -1,7 +1,11 @@
 import { z } from 'zod';
 import type { Line } from '../../lines.ts';
-import type { Instrument, Rejection, Tick } from '../../source.ts';
-import { checkTick, type Fault, quote, reject, toMicroseconds, toNumber } from '../../tick.ts';
+import type { Rejection } from '../../rejection.ts';
+import { type Fault, reject } from '../../rejection.ts';
+import type { Instrument, Tick } from '../../source.ts';
+import { quote, toNumber } from '../../text.ts';
+import { checkTick } from '../../tick.ts';
+import { toMicroseconds } from '../../time.ts';
 
 /** What one line of OANDA's price stream means to us. */
 export type Message =

@@ -7,7 +7,7 @@ import {
   type Tick,
   type TickRequest,
 } from '../../source.ts';
-import { quote } from '../../tick.ts';
+import { quote } from '../../text.ts';
 import { type Client, createClient, Hiccup, type OandaOptions, within } from './client.ts';
 import { type Message, readInstruments, readMessage } from './messages.ts';
 

@@ -1,5 +1,6 @@
 import { type Instrument, SourceError, type Tick } from '../../source.ts';
-import { fromEpochMicroseconds, quote } from '../../tick.ts';
+import { quote } from '../../text.ts';
+import { fromEpochMicroseconds } from '../../time.ts';
 
 /** Time is divided into slots of this length, in microseconds; a slot has one tick of a symbol or none. */
 export const SLOT_MICROSECONDS = 500_000;

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SourceError, type SourceEvent, type Tick } from '../../source.ts';
-import { checkTick, epochMicroseconds, fromEpochMicroseconds } from '../../tick.ts';
+import { checkTick } from '../../tick.ts';
+import { epochMicroseconds, fromEpochMicroseconds } from '../../time.ts';
 import {
   createSimulated,
   DENSE_MICROSECONDS,

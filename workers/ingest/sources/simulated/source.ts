@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Source, Tick, TickRequest } from '../../source.ts';
-import { epochMicroseconds, fromEpochMicroseconds, toMicroseconds } from '../../tick.ts';
+import { epochMicroseconds, fromEpochMicroseconds, toMicroseconds } from '../../time.ts';
 import {
   createQuoters,
   DENSE_MICROSECONDS,
