@@ -2,6 +2,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { runMigrations } from 'graphile-worker';
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
+import { command } from './runtime/arguments.ts';
 import { ConfigError, loadConfig, requireDatabaseUrl } from './runtime/config.ts';
 import { connectionFault } from './runtime/database.ts';
 import { createLogger, type Logger } from './runtime/logger.ts';
@@ -59,6 +60,10 @@ async function forgetFunctions(client: pg.Client): Promise<void> {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  command(
+    'db:migrate',
+    'Brings the database at DATABASE_URL up to date; safe to run again.',
+  ).parse();
   try {
     const config = loadConfig();
     const logger = createLogger('migrate', config.logLevel);

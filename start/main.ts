@@ -1,8 +1,9 @@
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Option } from 'commander';
 import { migrate } from '../db/migrate.ts';
+import { command, readNumber } from '../db/runtime/arguments.ts';
 import { type Config, ConfigError, loadConfig } from '../db/runtime/config.ts';
 import { openDatabase } from '../db/runtime/database.ts';
 import { hideCredentials, type Logger } from '../db/runtime/logger.ts';
@@ -23,7 +24,7 @@ interface Arguments {
   readonly source: string;
   readonly symbols?: string;
   readonly port?: string;
-  readonly history?: string;
+  readonly history?: number;
 }
 
 interface Session {
@@ -48,8 +49,10 @@ interface Services {
 }
 
 function readArguments(): Arguments {
-  return new Command('npm start --')
-    .description('Foresight, everything in one terminal: database, queue, workers and page')
+  return command(
+    'start',
+    'Foresight, everything in one terminal: database, queue, workers and page.',
+  )
     .addOption(
       new Option('--source <name>', 'where prices come from')
         .choices(sourceNames)
@@ -57,14 +60,13 @@ function readArguments(): Arguments {
     )
     .option('--symbols <list>', 'comma-separated, for example EUR_USD,USD_JPY')
     .option('--port <number>', 'of the page; the same as PORT')
-    .option('--history <hours>', 'of made-up or fetched prices to begin with', hours)
+    .option(
+      '--history <hours>',
+      'of made-up or fetched prices to begin with',
+      readNumber({ min: 0, max: 99_999 }),
+    )
     .parse()
     .opts<Arguments>();
-}
-
-function hours(text: string): string {
-  if (/^\d{1,5}(\.\d+)?$/.test(text)) return text;
-  throw new InvalidArgumentError('It must be a number of hours.');
 }
 
 async function startServices(session: Session): Promise<Services> {
@@ -97,8 +99,8 @@ function describeProcesses(session: Session, services: Services): ProcessSpec[] 
     FORESIGHT_DATA_DIR: dataDir,
     ...emulatorEnv(services.emulator),
   };
-  const option = (name: string, value: string | undefined) =>
-    value === undefined ? [] : [`--${name}`, value];
+  const option = (name: string, value: string | number | undefined) =>
+    value === undefined ? [] : [`--${name}`, String(value)];
   const ingestArgs = [
     ...option('source', args.source),
     ...option('symbols', args.symbols),

@@ -1,5 +1,6 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { InvalidArgumentError } from 'commander';
 import { migrate } from '../db/migrate.ts';
+import { command } from '../db/runtime/arguments.ts';
 import { openDatabase } from '../db/runtime/database.ts';
 import { type Context, runProcess } from '../db/runtime/process.ts';
 import { createFeed } from '../workers/ingest/feed.ts';
@@ -9,10 +10,10 @@ import { SourceError } from '../workers/ingest/source.ts';
 import { EmbeddedError, startEmbedded } from './embedded/embedded.ts';
 import { lockFolder } from './embedded/lock.ts';
 
-const program = new Command('replay')
-  .description(
-    'Store the ticks of a CSV file (gzip or not); run again it goes on where it stopped.',
-  )
+const program = command(
+  'replay',
+  'Store the ticks of a CSV file (gzip or not); run again it goes on where it stopped.',
+)
   .argument('<file>', 'the file')
   .requiredOption('--symbol <symbol>', 'whose ticks they are, for example EUR_USD')
   .option('--source <name>', 'source that the symbol belongs to', 'replay')

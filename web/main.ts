@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { type ServerType, serve } from '@hono/node-server';
+import { command } from '../db/runtime/arguments.ts';
 import { ConfigError, requireDatabaseUrl } from '../db/runtime/config.ts';
 import { openDatabase } from '../db/runtime/database.ts';
 import { type Context, runProcess, sleep, startHeartbeat } from '../db/runtime/process.ts';
@@ -9,6 +10,8 @@ import { createEvents } from './live/events.ts';
 import { createListener } from './live/listener.ts';
 
 const loopback = ['127.0.0.1', '::1', 'localhost'];
+
+command('start:web', 'Serve the page on HOST and PORT.').parse();
 
 await runProcess('web', async context => {
   const { config, logger, onStop } = context;

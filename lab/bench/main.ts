@@ -1,7 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Command, Option } from 'commander';
+import { Option } from 'commander';
+import { command } from '../../db/runtime/arguments.ts';
 import type { EngineResult, Failure, Figure } from './figures.ts';
 import { measureHistory } from './history.ts';
 import { measureIdle } from './idle.ts';
@@ -40,8 +41,10 @@ const parts: Record<string, Part> = {
   history: measureHistory,
 };
 
-const options = new Command('npm run bench --')
-  .description('Measures Foresight on this machine, on throw-away servers; asserts nothing.')
+const options = command(
+  'bench',
+  'Measures Foresight on this machine, on throw-away servers; asserts nothing.',
+)
   .addOption(
     new Option('--engine <name>', 'which engine')
       .choices(['both', 'timescaledb', 'postgres'])

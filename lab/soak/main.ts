@@ -1,31 +1,31 @@
 import { writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
+import { Option } from 'commander';
+import { command, readNumber } from '../../db/runtime/arguments.ts';
 import { describe } from './report.ts';
 import { soak } from './run.ts';
 import type { Engine } from './server.ts';
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: 'string', default: '30' },
-    seed: { type: 'string', default: '1' },
-    engine: { type: 'string', default: 'both' },
-    report: { type: 'string' },
-  },
-});
-const minutes = Number(values.minutes);
-const seed = Number(values.seed);
-if (
-  !(minutes > 0) ||
-  !Number.isSafeInteger(seed) ||
-  !/^(both|timescaledb|postgres)$/.test(values.engine)
-) {
-  console.error(
-    'usage: npm run soak -- [--minutes 30] [--seed 1] [--engine both|timescaledb|postgres] [--report FILE]',
-  );
-  process.exit(2);
-}
+const options = command(
+  'soak',
+  'Breaks the running system as a seed says, and compares all it holds with what was sent.',
+)
+  .option('--minutes <number>', 'how long', readNumber({ min: 0.1, max: 10_000 }), 30)
+  .option(
+    '--seed <number>',
+    'the same one draws the same faults',
+    readNumber({ min: 0, max: 4_294_967_295, isWhole: true }),
+    1,
+  )
+  .addOption(
+    new Option('--engine <name>', 'which engine')
+      .choices(['both', 'timescaledb', 'postgres'])
+      .default('both'),
+  )
+  .option('--report <file>', 'where the report is written as JSON')
+  .parse()
+  .opts<{ minutes: number; seed: number; engine: 'both' | Engine; report?: string }>();
 const engines: Engine[] =
-  values.engine === 'both' ? ['timescaledb', 'postgres'] : [values.engine as Engine];
+  options.engine === 'both' ? ['timescaledb', 'postgres'] : [options.engine];
 
 const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -40,8 +40,8 @@ for (const engine of engines) {
   if (interrupted.signal.aborted) break;
   const report = await soak({
     engine,
-    seed,
-    minutes,
+    seed: options.seed,
+    minutes: options.minutes,
     signal: interrupted.signal,
     say: line => console.error(`${new Date().toISOString().slice(11, 19)} ${line}`),
   });
@@ -52,8 +52,8 @@ for (const engine of engines) {
   reports.push(report);
   console.log(`${describe(report)}\n`);
 }
-if (values.report !== undefined) {
-  writeFileSync(values.report, `${JSON.stringify(reports, null, 2)}\n`);
+if (options.report !== undefined) {
+  writeFileSync(options.report, `${JSON.stringify(reports, null, 2)}\n`);
 }
 // What a run leaves open ends with it.
 process.exit(

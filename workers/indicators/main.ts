@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { command } from '../../db/runtime/arguments.ts';
 import { requireDatabaseUrl } from '../../db/runtime/config.ts';
 import { openDatabase, openPgPool, waitForDatabase } from '../../db/runtime/database.ts';
 import { runProcess } from '../../db/runtime/process.ts';
@@ -14,6 +15,8 @@ import { computeValuesTask } from './tasks/compute_values.ts';
 const statementTimeout = 20_000;
 /** The queue of the subscription `indicators`, which indicator.add() extends. */
 const queueName = 'foresight-indicators';
+
+command('start:indicators', 'Compute the values of indicators.').parse();
 
 await runProcess('indicators', async context => {
   const { config, logger, onStop, signal } = context;

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
-import { Command, Option } from 'commander';
+import { Option } from 'commander';
+import { command, readNumber } from '../../db/runtime/arguments.ts';
 import { requireDatabaseUrl } from '../../db/runtime/config.ts';
 import { openDatabase, waitForDatabase } from '../../db/runtime/database.ts';
 import { type Context, runProcess, startHeartbeat } from '../../db/runtime/process.ts';
@@ -9,15 +10,19 @@ import { ingest } from './ingest.ts';
 import { SourceError } from './source.ts';
 import { createSource, sourceNames } from './sources.ts';
 
-const program = new Command('start:ingest')
-  .description('Take live prices from a source into the database.')
+const program = command('start:ingest', 'Take live prices from a source into the database.')
   .addOption(
     new Option('--source <name>', 'where prices come from')
       .choices(sourceNames)
       .default('simulated'),
   )
   .option('--symbols <list>', 'symbols with commas between; without it the default watchlist')
-  .option('--history <hours>', 'hours of history that the simulated market fills in', Number, 24)
+  .option(
+    '--history <hours>',
+    'hours of history that the simulated market fills in',
+    readNumber({ min: 0, max: 99_999 }),
+    24,
+  )
   .parse();
 const options = program.opts<{ source: string; symbols?: string; history: number }>();
 

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { command } from '../../db/runtime/arguments.ts';
 import { requireDatabaseUrl } from '../../db/runtime/config.ts';
 import { openDatabase, openPgPool, waitForDatabase } from '../../db/runtime/database.ts';
 import { runProcess } from '../../db/runtime/process.ts';
@@ -9,6 +10,8 @@ import { lookForQueues } from './deliver.ts';
 import { createOutbox } from './outbox.ts';
 import { maintain } from './tasks/maintain.ts';
 import { publishDeltas } from './tasks/publish_deltas.ts';
+
+command('start:publish', 'Capture changed candles and send them to the queues.').parse();
 
 await runProcess('publish', async context => {
   const { config, logger, onStop, signal } = context;

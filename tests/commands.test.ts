@@ -1,0 +1,91 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+
+const root = join(import.meta.dirname, '..');
+const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  scripts: Record<string, string>;
+};
+/** Those that run a program of ours. */
+const programs = Object.entries(scripts)
+  .filter(([, line]) => line.startsWith('node '))
+  .map(([script, line]) => ({ script, program: line.split(' ')[1] ?? '' }));
+
+interface Answer {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Nobody's settings are there, and nothing may be left in it. */
+const folder = mkdtempSync(join(tmpdir(), 'foresight-commands-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function run(program: string, ...args: string[]): Promise<Answer> {
+  return new Promise(resolve => {
+    execFile(
+      process.execPath,
+      [join(root, program), ...args],
+      { cwd: folder, env: { PATH: process.env.PATH } },
+      (error, stdout, stderr) => resolve({ code: Number(error?.code ?? 0), stdout, stderr }),
+    );
+  });
+}
+
+function expectRefusal({ code, stdout, stderr }: Answer, named: string): void {
+  expect(stderr).toContain(named);
+  expect(stderr).toMatch(/^foresight[ :][^\n]+\n$/);
+  expect(stdout).toBe('');
+  expect(code).toBe(78);
+}
+
+/** What a script cannot do without. */
+const needed = (script: string): string[] =>
+  script === 'replay' ? ['ticks.csv', '--symbol', 'EUR_USD'] : [];
+
+describe.each(programs)('npm run $script', ({ script, program }) => {
+  it('tells its options', async () => {
+    const { code, stdout, stderr } = await run(program, '--help');
+    expect(stderr).toBe('');
+    expect(stdout).toMatch(/^Usage: npm (run )?\S+ -- /);
+    expect(stdout).toContain(` ${script} -- `);
+    expect(code).toBe(0);
+  });
+
+  it('refuses an option that it does not know', async () => {
+    const answer = await run(program, ...needed(script), '--no-such-option');
+    expectRefusal(answer, "'--no-such-option'");
+  });
+
+  it('refuses an argument too many', async () => {
+    expectRefusal(await run(program, ...needed(script), 'stray'), 'too many arguments');
+  });
+});
+
+describe('An option with a wrong value', () => {
+  const wrong = [
+    ['start', '--history', '-1', 'from 0 to 99999'],
+    ['start', '--port', '70000', 'PORT'],
+    ['start', '--source', 'nowhere', 'simulated'],
+    ['start:ingest', '--history', 'long', 'from 0 to 99999'],
+    ['start:ingest', '--history', '', 'from 0 to 99999'],
+    ['start:ingest', '--source', 'nowhere', 'simulated'],
+    ['replay', '--speed', '0', 'greater than 0'],
+    ['bench', '--engine', 'oracle', 'timescaledb'],
+    ['bench', '--only', 'nothing', 'latency'],
+    ['soak', '--minutes', '0', 'from 0.1 to 10000'],
+    ['soak', '--seed', '1.5', 'whole number from 0'],
+    ['soak', '--engine', 'oracle', 'timescaledb'],
+  ] as const;
+
+  it.each(wrong)('npm run %s -- %s %s is refused', async (script, option, value, reason) => {
+    const program = programs.find(each => each.script === script)?.program ?? '';
+    expectRefusal(await run(program, ...needed(script), option, value), reason);
+  });
+
+  it('leaves nothing behind', () => {
+    expect(readdirSync(folder)).toEqual([]);
+  });
+});
