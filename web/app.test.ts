@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createApp } from './app.ts';
 import type { Chart } from './dashboard.ts';
 import { createEvents, type Events } from './live/events.ts';
-import { createFixture, type Fixture, hostile } from './tests/fixture.ts';
+import { createFixture, type Fixture, hostile, nobodyVotes } from './tests/fixture.ts';
 
 let fixture: Fixture;
 let events: Events;
@@ -66,15 +66,24 @@ test('the market page sorts by change and ignores an order it does not know', as
   expect(order((await get('/?sort=%27;--')).text)).toEqual(['BTC_USD', 'EUR_USD', 'USD_JPY']);
 });
 
-test('old data says so in words and does not vote', async () => {
+test('old data says so in words', async () => {
   fixture.rows = fixture.rows.map(row => ({
     ...row,
-    observed_at: row.observed_at && '2026-01-02T00:00:00+00:00',
-    indicators: row.indicators.map(each => ({ ...each, bucket: '2026-01-02T00:00:00+00:00' })),
+    state: row.observed_at === null ? 'absent' : 'dead',
+    indicators: row.indicators.map(each => ({ ...each, state: 'stale' })),
+    summary: { ...nobodyVotes, left_out: row.indicators.length },
   }));
   const words = readable((await get('/')).text);
-  expect(words).toContain('dead feed');
-  expect(words).toContain('2 left out');
+  expect(words).toContain('2 s dead feed');
+  expect(words).toContain('▲ bullish +1 0.0001200 stale');
+  expect(words).toContain('— 2 left out');
+});
+
+test('the summary says its verdict, how strong it is, and who voted what', async () => {
+  const words = readable((await get('/')).text);
+  expect(words).toContain('▲ strong bullish ▲1 ■1 ▼0 ');
+  expect(words).toContain('▼ bearish ▲0 ■0 ▼1 ');
+  expect(words).toContain('— 1 left out');
 });
 
 test('a market without instruments shows the command that adds one', async () => {

@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import type { Verdict } from './dashboard.ts';
+import type { Freshness, Verdict } from './dashboard.ts';
 import * as format from './format.ts';
 import type { Html } from './layout.ts';
 
@@ -20,7 +20,7 @@ export function verdictMark(row: { verdict: Verdict; bars: number; bars_required
 }
 
 /** The age of a time; page.js lets it grow between two renderings. */
-export function age(time: string | null, state: format.Freshness, now: number): Html {
+export function age(time: string | null, state: Freshness, now: number): Html {
   if (time === null) return html`<span class="age absent">no data</span>`;
   const at = format.iso(time);
   return html`<span class="age ${state}"><time datetime="${at}" title="${format.utc(time)}" data-age>${format.duration(

@@ -1,8 +1,11 @@
 import type { Sql } from '../db/runtime/database.ts';
-import { createTrends, type Trend, type Trends } from './trends.ts';
+import { createTrends } from './trends.ts';
 
 /** +1 bullish, 0 neutral, -1 bearish; null while the indicator warms up. */
 export type Verdict = 1 | 0 | -1 | null;
+
+/** How old the newest of something is: stale after 2 intervals without news, dead after 10. */
+export type Freshness = 'live' | 'stale' | 'dead' | 'absent';
 
 export const sides = ['bid', 'ask', 'mid', 'last'] as const;
 
@@ -22,6 +25,20 @@ export interface IndicatorRow {
   readonly bars_required: number;
   readonly computed_at: string | null;
   readonly width_seconds: number;
+  readonly state: Freshness;
+}
+
+/** One verdict of all indicators of an instrument; null when none may vote. */
+export interface Summary {
+  /** Mean of the votes from -1 to +1. */
+  readonly mean: number | null;
+  readonly verdict: Verdict;
+  readonly is_strong: boolean | null;
+  readonly bullish: number;
+  readonly neutral: number;
+  readonly bearish: number;
+  /** How many have no vote: they warm up or are old. */
+  readonly left_out: number;
 }
 
 /** One row of the market page. */
@@ -39,33 +56,24 @@ export interface WatchlistRow {
   readonly price: number | null;
   readonly observed_at: string | null;
   readonly received_at: string | null;
+  readonly state: Freshness;
   readonly day_open: number | null;
   readonly change: number | null;
   readonly change_percent: number | null;
   readonly sparkline: readonly (number | null)[] | null;
   readonly indicators: readonly IndicatorRow[];
+  readonly summary: Summary;
 }
 
 /** An indicator with the rule that gives its verdict. */
-export interface Indicator {
-  readonly indicator_id: number;
+export interface Indicator extends IndicatorRow {
   readonly symbol: string;
   readonly description: string | null;
   readonly source: string;
   readonly is_simulated: boolean;
   readonly price_precision: number;
-  readonly kind: string;
-  readonly label: string;
-  readonly timeframe: string;
-  readonly width_seconds: number;
-  readonly side: string;
   readonly params: Readonly<Record<string, unknown>> | null;
   readonly rule: string | null;
-  readonly bars_required: number;
-  readonly latest: Pick<
-    IndicatorRow,
-    'bucket' | 'value' | 'lines' | 'verdict' | 'is_closed' | 'bars' | 'computed_at'
-  > | null;
 }
 
 /** Candles of an indicator with the lines and verdicts computed from them, oldest first. */
@@ -97,6 +105,7 @@ export interface Instrument {
   /** All that candles exist in, the finest first. */
   readonly timeframes: readonly { readonly timeframe: string; readonly width_seconds: number }[];
   readonly indicators: readonly IndicatorRow[];
+  readonly summary: Summary;
 }
 
 export interface Candle {
@@ -179,23 +188,6 @@ export interface Dashboard {
   status(): Promise<Status>;
 }
 
-type Quote = Omit<WatchlistRow, 'day_open' | 'change' | 'change_percent' | 'sparkline'>;
-
-/** A day that began after the trends were read has no opening yet: no change is better than a wrong one. */
-function toRow(quote: Quote, trends: Trends): WatchlistRow {
-  const trend = trends.get(quote.instrument_id);
-  const isSameDay = trend?.opened_at.slice(0, 10) === quote.observed_at?.slice(0, 10);
-  const dayOpen = isSameDay ? (trend?.day_open ?? null) : null;
-  const change = quote.price === null || dayOpen === null ? null : quote.price - dayOpen;
-  return {
-    ...quote,
-    day_open: dayOpen,
-    change,
-    change_percent: change === null || dayOpen === null ? null : (100 * change) / dayOpen,
-    sparkline: trend?.closes ?? [],
-  };
-}
-
 /**
  * Equal questions asked while one is being answered share the next answer, so that a crowd costs
  * one query. Never the running one: it may have begun before the change they ask about.
@@ -231,21 +223,16 @@ export function createDashboard(sql: Sql): Dashboard {
 
   // jsonb instead of columns: one format for times and numbers in the whole web process.
   const trends = createTrends(() =>
-    one<Trend[]>(
-      sql`select coalesce(jsonb_agg(to_jsonb(t)), '[]') as answer from dashboard.trends() as t`,
+    one<string>(
+      sql`select coalesce(jsonb_agg(to_jsonb(t)), '[]')::text as answer from dashboard.trends() as t`,
     ),
   );
-  const quotes = () =>
-    one<Quote[]>(
-      sql`select coalesce(jsonb_agg(to_jsonb(q) order by q.symbol), '[]') as answer
-          from dashboard.quotes() as q`,
-    );
 
   return {
     watchlist: () =>
       share('watchlist', async () => {
-        const [known, newest] = await Promise.all([trends(), quotes()]);
-        return newest.map(quote => toRow(quote, known));
+        const known = await trends();
+        return one(sql`select dashboard.watchlist(${known}::text::jsonb) as answer`);
       }),
     indicator: indicatorId =>
       share(`indicator ${indicatorId}`, () =>

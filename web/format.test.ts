@@ -48,11 +48,3 @@ test('times of PostgreSQL and of JSON are the same time in UTC with microseconds
 test('durations use the largest unit that fits', () => {
   expect([2.9, 60, 7_200, 172_800].map(format.duration)).toEqual(['2 s', '1 min', '2 h', '2 d']);
 });
-
-test('data is stale after two intervals and dead after ten', () => {
-  const now = Date.parse('2026-01-02T00:10:00Z');
-  const state = (secondsAgo: number) =>
-    format.freshness(new Date(now - secondsAgo * 1_000).toISOString(), 60, now);
-  expect([120, 121, 600, 601].map(state)).toEqual(['live', 'stale', 'stale', 'dead']);
-  expect(format.freshness(null, 60, now)).toBe('absent');
-});

@@ -103,20 +103,6 @@ export function secondsSince(time: string | null | undefined, now: number): numb
   return Number.isNaN(at) ? null : Math.max(0, (now - at) / 1_000);
 }
 
-export type Freshness = 'live' | 'stale' | 'dead' | 'absent';
-
-/** Stale after 2 intervals without news, dead after 10. */
-export function freshness(
-  time: string | null | undefined,
-  intervalSeconds: number,
-  now: number,
-): Freshness {
-  const age = secondsSince(time, now);
-  if (age === null) return 'absent';
-  if (age > 10 * intervalSeconds) return 'dead';
-  return age > 2 * intervalSeconds ? 'stale' : 'live';
-}
-
 /** The three signs of a verdict that do not need colour: arrow, word and number. */
 export function verdictSigns(verdict: Exclude<Verdict, null>) {
   if (verdict > 0) return { tone: 'up', arrow: '▲', word: 'bullish', sign: '+1' };

@@ -1,45 +1,21 @@
 import { html } from 'hono/html';
-import type { IndicatorRow } from './dashboard.ts';
+import type { Summary } from './dashboard.ts';
 import * as format from './format.ts';
 import type { Html } from './layout.ts';
 
-export interface Summary {
-  /** Mean of the votes from -1 to +1; null when nobody may vote. */
-  readonly mean: number | null;
-  readonly tone: string;
-  readonly arrow: string;
-  readonly word: string;
-  /** Votes by verdict, and how many have none as they warm up or are old. */
-  readonly counts: string;
-}
-
-/** One verdict of all indicators: the mean of their votes, in five bands cut at 0.1 and 0.5. */
-export function summarize(indicators: readonly IndicatorRow[], now: number): Summary {
-  const votes = indicators
-    .filter(({ bucket, width_seconds }) => format.freshness(bucket, width_seconds, now) === 'live')
-    .flatMap(({ verdict }) => (verdict === null ? [] : [verdict]));
-  const left = indicators.length - votes.length;
-  const leftOut = left === 0 ? [] : [`${left} left out`];
-  if (votes.length === 0) {
-    return {
-      mean: null,
-      tone: 'warming',
-      arrow: '',
-      word: format.none,
-      counts: leftOut.join(''),
-    };
+/** The verdict of all indicators of an instrument, and who voted what. */
+export function summaryMark(summary: Summary): Html {
+  const leftOut = summary.left_out === 0 ? [] : [`${summary.left_out} left out`];
+  const detail = (counts: string) =>
+    html`<span class="detail" title="left out: warming up or old">${counts}</span>`;
+  if (summary.verdict === null) {
+    return html`<span class="verdict warming">${format.none}</span>${detail(leftOut.join(''))}`;
   }
-  const mean = votes.reduce<number>((sum, vote) => sum + vote, 0) / votes.length;
-  const number = (verdict: number) => votes.filter(vote => vote === verdict).length;
-  const votesText = `▲${number(1)} ■${number(0)} ▼${number(-1)}`;
-  const { tone, arrow, word } = format.verdictSigns(mean >= 0.1 ? 1 : mean <= -0.1 ? -1 : 0);
-  return {
-    mean,
-    tone,
-    arrow,
-    word: Math.abs(mean) >= 0.5 ? `strong ${word}` : word,
-    counts: [votesText, ...leftOut].join(', '),
-  };
+  const { tone, arrow, word } = format.verdictSigns(summary.verdict);
+  const votes = `▲${summary.bullish} ■${summary.neutral} ▼${summary.bearish}`;
+  return html`<span class="verdict ${tone}"><span class="arrow" aria-hidden="true">${arrow}</span> ${
+    summary.is_strong ? 'strong ' : ''
+  }${word}</span>${detail([votes, ...leftOut].join(', '))}`;
 }
 
 /** A line of closes as SVG; its text alternative says what the line shows. */

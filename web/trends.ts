@@ -1,32 +1,21 @@
-/** What of a row changes slowly: where the day began, and the sparkline. */
-export interface Trend {
-  readonly instrument_id: number;
-  readonly day_open: number | null;
-  /** Beginning of the UTC day that `day_open` belongs to. */
-  readonly opened_at: string;
-  readonly closes: readonly (number | null)[];
-}
-
-export type Trends = ReadonlyMap<number, Trend>;
-
 /**
- * Keeps the trends for a few seconds: reading them costs more than everything else on the page. The
- * first caller waits for them, later ones get what is there while it is read again.
+ * Keeps what the database says of trends for a few seconds: reading them costs more than everything else
+ * on the page. The first caller waits for them, later ones get what is there while it is read again.
  */
 export function createTrends(
-  read: () => Promise<readonly Trend[]>,
+  read: () => Promise<string>,
   { keepMs = 5_000, now = Date.now }: { keepMs?: number; now?: () => number } = {},
-): () => Promise<Trends> {
-  let known: Trends | undefined;
+): () => Promise<string> {
+  let known: string | undefined;
   let readAt = Number.NEGATIVE_INFINITY;
-  let reading: Promise<Trends> | undefined;
+  let reading: Promise<string> | undefined;
 
-  const refresh = (): Promise<Trends> => {
+  const refresh = (): Promise<string> => {
     reading ??= read()
       .then(trends => {
-        known = new Map(trends.map(trend => [trend.instrument_id, trend]));
+        known = trends;
         readAt = now();
-        return known;
+        return trends;
       })
       .finally(() => {
         reading = undefined;

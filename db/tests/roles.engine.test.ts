@@ -90,7 +90,7 @@ const rights: readonly (readonly [statement: string, who: string])[] = [
   ["select indicator.add('RIGHTS', '1m', 'x')", ''],
   ['select indicator.remove(0)', ''],
   ["select indicator.candle_window(1, '1m', 'bid', now(), now(), 0, 0)", ''],
-  ['select dashboard.quotes()', 'w'],
+  ['select dashboard.watchlist()', 'w'],
   ['select dashboard.trends()', 'w'],
   ["select dashboard.instrument('RIGHTS')", 'w'],
   ['select dashboard.indicator(0)', 'w'],

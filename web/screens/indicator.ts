@@ -34,20 +34,6 @@ function titleOf(symbol: string, indicator: IndicatorRow): string {
   return `${arrow} ${word} · ${name}`;
 }
 
-/** The row that the watchlist would show, for an instrument that is not on it. */
-function rowOf(indicator: Indicator): IndicatorRow {
-  const absent = {
-    bucket: null,
-    value: null,
-    lines: null,
-    verdict: null,
-    is_closed: null,
-    bars: 0,
-    computed_at: null,
-  };
-  return { ...indicator, ...(indicator.latest ?? absent) };
-}
-
 function fact(name: string, content: unknown): Html {
   return html`<div><dt>${name}</dt><dd data-flash>${content}</dd></div>`;
 }
@@ -58,7 +44,7 @@ function panel(
   quote: { price: number | null; precision: number } | null,
   now: number,
 ): Html {
-  const state = format.freshness(row.bucket, row.width_seconds, now);
+  const { state } = row;
   const lines = Object.entries(row.lines ?? {});
   return html`<section id="now" class="now" aria-label="Current verdict" data-title="${titleOf(symbol, row)} · Foresight">
     <p class="large" data-verdict="${row.verdict ?? ''}" data-name="${nameOf(symbol, row)}">${verdictMark(row)}</p>
@@ -101,13 +87,10 @@ export function indicatorTopic(query: (name: string) => string | undefined): Top
             ? gone()
             : panel(found.row.symbol, found.indicator, quoteOf(found.row), now),
         );
-      const state =
-        found && format.freshness(found.indicator.bucket, found.indicator.width_seconds, now);
       const signature = JSON.stringify([
         found?.indicator,
         found?.row.price,
         found?.row.observed_at,
-        state,
       ]);
       return {
         id: 'now',
@@ -197,7 +180,7 @@ async function show(context: Context, dashboard: Dashboard, id: number) {
   ]);
   if (indicator === null || chart === null) return context.notFound();
   const found = find(rows, id);
-  const row = found?.indicator ?? rowOf(indicator);
+  const row = found?.indicator ?? indicator;
   return context.html(
     page({
       context,

@@ -25,9 +25,7 @@ function quote(row: WatchlistRow | undefined, now: number): Html {
   if (row === undefined) {
     return html`<section id="quote" class="now"><p>This instrument is not active: its prices are not updated.</p></section>`;
   }
-  const { price_precision: precision } = row;
-  const widths = row.indicators.map(indicator => indicator.width_seconds);
-  const state = format.freshness(row.observed_at, Math.max(5, Math.min(60, ...widths)), now);
+  const { price_precision: precision, state } = row;
   return html`<section id="quote" class="now" aria-label="Current price" data-title="${format.price(row.price, precision)} ${row.symbol} · Foresight">
     <p class="large figure" data-flash>${format.price(row.price, precision)}</p>
     <dl class="facts">

@@ -5,7 +5,7 @@ import type { Dashboard, IndicatorRow, WatchlistRow } from '../dashboard.ts';
 import * as format from '../format.ts';
 import { type Html, page } from '../layout.ts';
 import type { Part, Topic } from '../live/events.ts';
-import { sparkline, summarize } from '../summary.ts';
+import { sparkline, summaryMark } from '../summary.ts';
 
 const sorts = ['symbol', 'change', 'verdict'] as const;
 
@@ -52,12 +52,11 @@ function columnsOf(rows: readonly WatchlistRow[], view: View): Column[] {
   );
 }
 
-function sorted(rows: readonly WatchlistRow[], view: View, now: number): WatchlistRow[] {
+function sorted(rows: readonly WatchlistRow[], view: View): WatchlistRow[] {
   const bySymbol = [...rows].sort((a, b) => a.symbol.localeCompare(b.symbol, 'en'));
   if (view.sort === 'symbol') return bySymbol;
   const weight = (row: WatchlistRow) =>
-    (view.sort === 'change' ? row.change_percent : summarize(row.indicators, now).mean) ??
-    Number.NEGATIVE_INFINITY;
+    (view.sort === 'change' ? row.change_percent : row.summary.mean) ?? Number.NEGATIVE_INFINITY;
   const weights = new Map(bySymbol.map(row => [row, weight(row)]));
   return bySymbol.sort((a, b) => {
     const [x, y] = [weights.get(a) ?? 0, weights.get(b) ?? 0];
@@ -65,14 +64,8 @@ function sorted(rows: readonly WatchlistRow[], view: View, now: number): Watchli
   });
 }
 
-/** How often news is expected: the finest timeframe that someone watches, a minute without any. */
-function expectedInterval(row: WatchlistRow): number {
-  const widths = row.indicators.map(indicator => indicator.width_seconds);
-  return widths.length === 0 ? 60 : Math.max(5, Math.min(...widths));
-}
-
-function verdictCell(indicator: IndicatorRow, now: number): Html {
-  const state = format.freshness(indicator.bucket, indicator.width_seconds, now);
+function verdictCell(indicator: IndicatorRow): Html {
+  const { state } = indicator;
   const isOld = state === 'stale' || state === 'dead';
   return html`<a class="cell ${isOld ? 'old' : ''}" href="/indicators/${indicator.indicator_id}" data-verdict="${indicator.verdict ?? ''}">${verdictMark(
     indicator,
@@ -81,23 +74,17 @@ function verdictCell(indicator: IndicatorRow, now: number): Html {
   }</span></a>`;
 }
 
-function indicatorCell(row: WatchlistRow, column: Column, now: number): Html {
+function indicatorCell(row: WatchlistRow, column: Column): Html {
   const found = row.indicators.filter(indicator => columnKey(indicator) === column.key);
   return html`<td data-label="${column.label} · ${column.timeframe}" data-flash>${
     found.length === 0
       ? html`<span class="none" title="not computed for this instrument">${format.none}</span>`
-      : found.map(indicator => verdictCell(indicator, now))
+      : found.map(verdictCell)
   }</td>`;
 }
 
-function summaryCell(row: WatchlistRow, now: number): Html {
-  const { tone, arrow, word, counts } = summarize(row.indicators, now);
-  return html`<td class="summary" data-label="Summary" data-flash><span class="verdict ${tone}"><span class="arrow" aria-hidden="true">${arrow}</span> ${word}</span><span class="detail" title="left out: warming up or old">${counts}</span></td>`;
-}
-
 function quoteCells(row: WatchlistRow, now: number): Html {
-  const { price_precision: precision } = row;
-  const state = format.freshness(row.observed_at, expectedInterval(row), now);
+  const { price_precision: precision, state } = row;
   const tone = (row.change ?? 0) > 0 ? 'up' : (row.change ?? 0) < 0 ? 'down' : 'flat';
   return html`<td class="num price ${state}" data-label="Price" data-flash><span class="figure">${format.price(row.price, precision)}</span><span class="detail">${age(row.observed_at, state, now)}</span></td>
     <td class="num quote ${state}" data-label="Bid / ask" data-flash><span>${format.price(row.bid, precision)}</span><span>${format.price(row.ask, precision)}</span></td>
@@ -109,8 +96,8 @@ function tableRow(row: WatchlistRow, columns: readonly Column[], now: number): H
     <th scope="row"><a href="/instruments/${row.symbol}">${row.symbol}</a> ${simulatedBadge(row.is_simulated)}<span class="detail" title="${row.description ?? ''}">${row.description ?? row.source}</span></th>
     ${quoteCells(row, now)}
     <td class="trend" data-label="Trend">${sparkline(row.sparkline ?? [], row.price_precision)}</td>
-    ${summaryCell(row, now)}
-    ${columns.map(column => indicatorCell(row, column, now))}
+    <td class="summary" data-label="Summary" data-flash>${summaryMark(row.summary)}</td>
+    ${columns.map(column => indicatorCell(row, column))}
   </tr>`;
 }
 
@@ -170,22 +157,16 @@ function watchlist(rows: readonly WatchlistRow[], view: View, now: number): Html
     <div class="grid" tabindex="0" role="region" aria-label="Watchlist, scrolls sideways">
       <table class="market">
         ${tableHead(columns, view)}
-        <tbody>${sorted(rows, view, now).map(row => tableRow(row, columns, now))}</tbody>
+        <tbody>${sorted(rows, view).map(row => tableRow(row, columns, now))}</tbody>
       </table>
     </div>
   </section>`;
 }
 
 function rowPart(row: WatchlistRow, columns: readonly Column[], now: number): Part {
-  const states = [
-    format.freshness(row.observed_at, expectedInterval(row), now),
-    ...row.indicators.map(({ bucket, width_seconds }) =>
-      format.freshness(bucket, width_seconds, now),
-    ),
-  ];
   return {
     // Ages are left out: they grow in the browser, and would make every row change every second.
-    signature: JSON.stringify([row, states]),
+    signature: JSON.stringify(row),
     html: () => String(tableRow(row, columns, now)),
   };
 }
@@ -198,7 +179,7 @@ export function marketTopic(query: Query): Topic {
     source: 'watchlist',
     render(rows, now) {
       const columns = columnsOf(rows, view);
-      const order = sorted(rows, view, now);
+      const order = sorted(rows, view);
       return {
         id: 'watchlist',
         shape: JSON.stringify([order.map(row => row.instrument_id), columns]),

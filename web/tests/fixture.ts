@@ -59,9 +59,20 @@ export function indicatorRow(
     bars_required: 31,
     computed_at: iso(Date.now()),
     width_seconds: width,
+    state: 'live',
     ...fields,
   };
 }
+
+export const nobodyVotes = {
+  mean: null,
+  verdict: null,
+  is_strong: null,
+  bullish: 0,
+  neutral: 0,
+  bearish: 0,
+  left_out: 0,
+} as const;
 
 export function watchlistRow(fields: Partial<WatchlistRow> & { symbol: string }): WatchlistRow {
   const price = fields.price ?? 1.08455;
@@ -78,11 +89,13 @@ export function watchlistRow(fields: Partial<WatchlistRow> & { symbol: string })
     price,
     observed_at: iso(Date.now() - 2_000),
     received_at: iso(Date.now() - 1_990),
+    state: 'live',
     day_open: price - 0.0012,
     change: 0.0012,
     change_percent: 0.1108,
     sparkline: Array.from({ length: 30 }, (_, index) => price + 0.002 * Math.sin(index / 4)),
     indicators: [],
+    summary: nobodyVotes,
     ...fields,
   };
 }
@@ -96,6 +109,7 @@ function startRows(): WatchlistRow[] {
         indicatorRow({ indicator_id: 1 }),
         indicatorRow({ indicator_id: 2, ...rsi, verdict: 0, value: 54.21, lines: null }),
       ],
+      summary: { ...nobodyVotes, mean: 0.5, verdict: 1, is_strong: true, bullish: 1, neutral: 1 },
     }),
     watchlistRow({
       symbol: 'BTC_USD',
@@ -111,6 +125,7 @@ function startRows(): WatchlistRow[] {
       change_percent: -1.249,
       sparkline: Array.from({ length: 30 }, (_, index) => 65_000 - 30 * index),
       indicators: [indicatorRow({ indicator_id: 3, verdict: -1, value: -41.2 })],
+      summary: { ...nobodyVotes, mean: -0.2, verdict: -1, is_strong: false, bearish: 1 },
     }),
     watchlistRow({
       symbol: 'USD_JPY',
@@ -122,6 +137,7 @@ function startRows(): WatchlistRow[] {
       mid: null,
       observed_at: null,
       received_at: null,
+      state: 'absent',
       day_open: null,
       change: null,
       change_percent: null,
@@ -130,6 +146,7 @@ function startRows(): WatchlistRow[] {
       indicators: [
         indicatorRow({ indicator_id: 4, verdict: null, value: null, lines: null, bars: 12 }),
       ],
+      summary: { ...nobodyVotes, left_out: 1 },
     }),
   ];
 }
@@ -275,7 +292,6 @@ export function createFixture(): Fixture {
             ...indicator,
             params: { fast: 10, slow: 30 },
             rule: 'Bullish while the fast average is above the slow one, bearish while below.',
-            latest: indicator,
           };
         }),
       chart: (id, from, count) =>

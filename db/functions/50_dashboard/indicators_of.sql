@@ -1,20 +1,32 @@
-create or replace function dashboard.indicators_of(instrument_id int)
-returns jsonb
+-- Of many instruments at once: each call of a function is planned anew, which costs more than what it reads.
+create or replace function dashboard.indicators_of(instrument_ids int[], at timestamptz default now())
+returns table (instrument_id int, indicators jsonb, summary jsonb)
 language sql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(jsonb_agg(jsonb_build_object(
-    'indicator_id', l.indicator_id, 'kind', l.kind, 'label', l.label, 'timeframe', l.timeframe, 'side', l.side,
-    'verdict', l.verdict, 'value', l.value, 'lines', l.lines, 'bucket', l.bucket, 'is_closed', l.is_closed,
-    'bars', l.bars, 'bars_required', l.bars_required, 'computed_at', l.computed_at,
-    'width_seconds', extract(epoch from t.width)::int
-  ) order by t.width, l.label, l.side, l.indicator_id), '[]')
-  from indicator.definitions as d
-  join indicator.latest as l using (indicator_id)
-  join feed.timeframes as t on t.timeframe = l.timeframe
-  where d.instrument_id = indicators_of.instrument_id
+  select v.instrument_id, v.indicators, dashboard.summary(v.bullish, v.neutral, v.bearish, v.total - v.bullish - v.neutral - v.bearish)
+  from (
+    select d.instrument_id,
+      jsonb_agg(jsonb_build_object(
+        'indicator_id', l.indicator_id, 'kind', l.kind, 'label', l.label, 'timeframe', l.timeframe, 'side', l.side,
+        'verdict', l.verdict, 'value', l.value, 'lines', l.lines, 'bucket', l.bucket, 'is_closed', l.is_closed,
+        'bars', l.bars, 'bars_required', l.bars_required, 'computed_at', l.computed_at,
+        'width_seconds', extract(epoch from t.width)::int, 'state', f.state
+      ) order by t.width, l.label, l.side, l.indicator_id) as indicators,
+      count(*) as total,
+      count(*) filter (where f.state = 'live' and l.verdict > 0) as bullish,
+      count(*) filter (where f.state = 'live' and l.verdict = 0) as neutral,
+      count(*) filter (where f.state = 'live' and l.verdict < 0) as bearish
+    from indicator.definitions as d
+    join indicator.latest as l using (indicator_id)
+    join feed.timeframes as t on t.timeframe = l.timeframe
+    cross join lateral (select dashboard.freshness(l.bucket, t.width, at) as state) as f
+    where d.instrument_id = any (instrument_ids)
+    group by d.instrument_id
+  ) as v
 $$;
 
-comment on function dashboard.indicators_of(int) is 'The newest value of every indicator of an instrument, as a JSON array.';
+comment on function dashboard.indicators_of(int[], timestamptz) is
+  'Per instrument that has indicators: the newest value of each as a JSON array, the finest timeframe first, and their summary. state says how old a value is at a time (UTC); only live ones that do not warm up vote.';

@@ -1,4 +1,4 @@
-create or replace function dashboard.instrument(symbol text)
+create or replace function dashboard.instrument(symbol text, at timestamptz default now())
 returns jsonb
 language sql
 stable
@@ -11,11 +11,13 @@ as $$
     'timeframes', (
       select jsonb_agg(jsonb_build_object('timeframe', t.timeframe, 'width_seconds', extract(epoch from t.width)::int) order by t.width)
       from feed.timeframes as t),
-    'indicators', dashboard.indicators_of(i.instrument_id))
+    'indicators', coalesce(n.indicators, '[]'), 'summary', coalesce(n.summary, dashboard.summary(0, 0, 0, 0)))
   from feed.instruments as i
   join feed.sources as s using (source)
+  left join lateral dashboard.indicators_of(array[i.instrument_id], at) as n on true
   where i.symbol = instrument.symbol
 $$;
 
-comment on function dashboard.instrument(text) is 'One instrument with its indicators and the timeframes there are, as JSON; null when there is none.';
-grant execute on function dashboard.instrument(text) to foresight_web;
+comment on function dashboard.instrument(text, timestamptz) is
+  'One instrument with its indicators, how old they are at a time (UTC), their summary, and the timeframes there are, as JSON; null when there is none.';
+grant execute on function dashboard.instrument(text, timestamptz) to foresight_web;

@@ -1,0 +1,48 @@
+-- Trends cost more than everything else here, so who reads often keeps them for a while and hands them in. A day that
+-- began after they were read has no opening yet: no change is better than a wrong one.
+create or replace function dashboard.watchlist(trends jsonb default null, at timestamptz default now())
+returns jsonb
+language sql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+  with trend as (
+    select t.*
+    from jsonb_to_recordset(coalesce(trends, (select coalesce(jsonb_agg(to_jsonb(t)), '[]') from dashboard.trends() as t)))
+      as t(instrument_id int, day_open double precision, opened_at timestamptz, closes jsonb)
+  )
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'instrument_id', i.instrument_id, 'symbol', i.symbol, 'source', i.source, 'is_simulated', s.is_simulated,
+    'description', i.description, 'price_precision', i.price_precision,
+    'bid', t.bid, 'ask', t.ask, 'last', t.last, 'mid', (t.bid + t.ask) / 2, 'price', p.price,
+    'observed_at', t.observed_at, 'received_at', t.received_at, 'state', dashboard.freshness(t.observed_at, e.every, at),
+    'day_open', d.day_open, 'change', p.price - d.day_open, 'change_percent', 100 * (p.price - d.day_open) / d.day_open,
+    'sparkline', coalesce(r.closes, '[]'), 'indicators', coalesce(n.indicators, '[]'),
+    'summary', coalesce(n.summary, dashboard.summary(0, 0, 0, 0))
+  ) order by i.symbol), '[]')
+  from feed.instruments as i
+  join feed.sources as s using (source)
+  left join lateral (
+    select t.* from feed.ticks as t
+    where t.instrument_id = i.instrument_id
+    order by t.observed_at desc, t.seq desc limit 1
+  ) as t on true
+  cross join lateral (select coalesce(t.last, (t.bid + t.ask) / 2, t.bid, t.ask) as price) as p
+  left join trend as r on r.instrument_id = i.instrument_id
+  cross join lateral (
+    select case when r.opened_at = feed.bucket('1 day', t.observed_at) then r.day_open end as day_open
+  ) as d
+  left join dashboard.indicators_of(array(select i.instrument_id from feed.instruments as i where i.is_active), at) as n
+    on n.instrument_id = i.instrument_id
+  -- News are expected as often as in the finest timeframe that somebody watches, each minute when nobody does.
+  cross join lateral (
+    select make_interval(secs => greatest(5, coalesce((n.indicators -> 0 ->> 'width_seconds')::int, 60))) as every
+  ) as e
+  where i.is_active
+$$;
+
+comment on function dashboard.watchlist(jsonb, timestamptz) is
+  'Every active instrument with its newest tick, its change since the UTC day of that tick began, its indicators and their summary, as a JSON array by symbol; state says how old the tick is at a time (UTC). price: last of a trade, else mid, else the one side there is. trends: what dashboard.trends() gave a moment ago, as a JSON array; null: read now.';
+grant execute on function dashboard.watchlist(jsonb, timestamptz) to foresight_web;
