@@ -1,0 +1,1188 @@
+-- Every object of ours, in the words of the catalogue: what the migrations, the functions and the views amount to.
+-- Written by npm run db:schema, compared by a test, never run. A line that ends with [postgres] or [timescaledb] is of
+-- that engine alone. Of a function: the first sentence of its comment, its arguments and its result.
+
+-- Prices in, candles out: instruments, ticks, candles, coverage.
+create schema feed;
+grant usage on schema feed to foresight_indicators, foresight_ingest, foresight_publish;
+
+-- [postgres]
+-- For each timeframe: 1s, 1m, 5m, 15m, 1h, 4h, 1d.
+-- Candles of <width> (kept by feed.roll_up): a row an instrument and UTC bucket that has ticks; bucket is the left edge.
+create table feed.candles_<timeframe> (
+  instrument_id int not null,
+  bucket timestamptz not null,
+  tick_count bigint not null,
+  volume double precision,
+  bid_open double precision,
+  bid_high double precision,
+  bid_low double precision,
+  bid_close double precision,
+  bid_sum double precision,
+  bid_count bigint not null,
+  ask_open double precision,
+  ask_high double precision,
+  ask_low double precision,
+  ask_close double precision,
+  ask_sum double precision,
+  ask_count bigint not null,
+  mid_open double precision,
+  mid_high double precision,
+  mid_low double precision,
+  mid_close double precision,
+  mid_sum double precision,
+  mid_count bigint not null,
+  last_open double precision,
+  last_high double precision,
+  last_low double precision,
+  last_close double precision,
+  last_sum double precision,
+  last_count bigint not null,
+  constraint candles_<timeframe>_pkey primary key (instrument_id, bucket)
+) with (fillfactor=70);
+
+-- [timescaledb]
+-- For each timeframe: 1s, 1m, 5m, 15m, 1h, 4h, 1d.
+-- Candles of <width> (continuous aggregate): a row an instrument and UTC bucket that has ticks; bucket is the left edge.
+create view feed.candles_<timeframe> (
+  instrument_id int,
+  bucket timestamptz,
+  tick_count bigint,
+  volume double precision,
+  bid_open double precision,
+  bid_high double precision,
+  bid_low double precision,
+  bid_close double precision,
+  bid_sum double precision,
+  bid_count bigint,
+  ask_open double precision,
+  ask_high double precision,
+  ask_low double precision,
+  ask_close double precision,
+  ask_sum double precision,
+  ask_count bigint,
+  mid_open double precision,
+  mid_high double precision,
+  mid_low double precision,
+  mid_close double precision,
+  mid_sum double precision,
+  mid_count bigint,
+  last_open double precision,
+  last_high double precision,
+  last_low double precision,
+  last_close double precision,
+  last_sum double precision,
+  last_count bigint
+);
+-- continuous aggregate, real-time
+
+-- When we listened to a source. No tick in a covered time means no price; a time that is not covered is a gap.
+create table feed.coverage (
+  source text not null,
+  covered_from timestamptz not null,
+  covered_to timestamptz not null,
+  constraint coverage_pkey primary key (source, covered_from),
+  constraint coverage_source_fkey foreign key (source) references feed.sources(source),
+  constraint coverage_is_not_empty check (covered_to >= covered_from)
+) with (fillfactor=70);
+
+-- One row: how long what may last before a faults view of any schema tells it. Change it here and nowhere else.
+create view feed.fault_limits (
+  -- A process or a source that gave no sign of life for longer is down.
+  silence interval,
+  -- What waits longer to be captured, closed, sent or computed is stuck.
+  wait interval,
+  -- Ticks of the future that were refused within this time count.
+  refusals interval,
+  -- Unless a tick of the same source was stored within this time.
+  acceptance interval,
+  -- Candles stored further ahead than this lie in the future.
+  clock_error interval
+);
+
+-- What is wrong with sources and candles, in words, and since when (UTC; null: not known).
+create view feed.faults (
+  fault text,
+  since timestamptz
+);
+
+-- What is priced. A symbol belongs to one source, so simulated and real prices never share a history.
+create table feed.instruments (
+  instrument_id int not null generated always as identity,
+  symbol text not null,
+  source text not null,
+  description text not null default '',
+  -- Digits after the decimal point, for display only.
+  price_precision smallint not null default 5,
+  -- Shown on the dashboard; an inactive instrument keeps its history.
+  is_active boolean not null default true,
+  created_at timestamptz not null default now(),
+  -- The oldest tick (UTC) there was when ticks were dropped; absent: none was.
+  first_observed_at timestamptz,
+  constraint instruments_pkey primary key (instrument_id),
+  constraint instruments_symbol_key unique (symbol),
+  constraint instruments_source_fkey foreign key (source) references feed.sources(source),
+  constraint description_is_printable check (description !~ '[[:cntrl:]]' and length(description) <= 200),
+  constraint price_precision_is_from_0_to_12 check (price_precision >= 0 and price_precision <= 12),
+  constraint symbol_is_allowed check (symbol ~ '^[A-Z0-9][A-Z0-9._:-]{0,31}$')
+);
+create trigger _500_add_defaults after insert on feed.instruments for each row
+  execute function indicator.tg_instruments__add_defaults();
+
+-- What came in and was not stored, with the reason: bad input, or another price under a stored key (conflict).
+create table feed.rejected_ticks (
+  rejected_tick_id bigint not null generated always as identity,
+  source text not null,
+  symbol text,
+  reason text not null,
+  detail text not null,
+  raw text not null,
+  rejected_at timestamptz not null default clock_timestamp(),
+  constraint rejected_ticks_pkey primary key (rejected_tick_id)
+);
+create index rejected_ticks_rejected_at_idx on feed.rejected_ticks (rejected_at);
+
+-- Every reason in feed.rejected_ticks. workers/ingest/rejection.ts has the same list.
+create view feed.rejection_reasons (
+  reason text,
+  description text
+);
+grant select on feed.rejection_reasons to foresight_ingest;
+
+-- Files that were replayed, and up to which line: an interrupted replay goes on there.
+create table feed.replays (
+  -- SHA-256 of the file's size and its first 64 KB.
+  fingerprint text not null,
+  symbol text not null,
+  file_name text not null,
+  line bigint not null,
+  is_finished boolean not null default false,
+  updated_at timestamptz not null default now(),
+  constraint replays_pkey primary key (fingerprint, symbol)
+) with (fillfactor=50);
+
+-- Is the source connected, when was it last alive, and what became of every tick it sent: the four counts add up to what was received.
+create table feed.source_states (
+  source text not null,
+  state text not null default 'disconnected',
+  reason text,
+  changed_at timestamptz not null default now(),
+  alive_at timestamptz,
+  stored_count bigint not null default 0,
+  duplicate_count bigint not null default 0,
+  conflicting_count bigint not null default 0,
+  rejected_count bigint not null default 0,
+  constraint source_states_pkey primary key (source),
+  constraint source_states_source_fkey foreign key (source) references feed.sources(source),
+  constraint source_states_state_check check (state = any (array['connected', 'disconnected', 'stopped']))
+) with (fillfactor=50);
+
+-- Who sends prices. Simulated prices carry that label to the screen.
+create table feed.sources (
+  source text not null,
+  is_simulated boolean not null default false,
+  -- How long after its end a candle stays forming, for ticks that are on their way.
+  grace interval not null default '00:00:01'::interval,
+  description text not null default '',
+  constraint sources_pkey primary key (source),
+  constraint grace_is_from_zero_to_one_hour check (grace >= '00:00:00'::interval and grace <= '01:00:00'::interval),
+  constraint source_is_a_short_code check (source ~ '^[a-z][a-z0-9_]{0,31}$')
+);
+
+-- A row for the ticks and one a timeframe: when they are compressed and how long they are kept. UPDATE compress_after and retain_for as you like; a CALL of ops.apply_storage(), or the next maintenance, does it.
+create table feed.storage (
+  level text not null,
+  timeframe text,
+  -- TimescaleDB moves what is older into its columnstore; null: never. Late ticks are still taken in. Plain PostgreSQL has none.
+  compress_after interval,
+  -- What is older goes, in whole days (UTC); null: kept for ever. Ticks may go while their candles stay.
+  retain_for interval,
+  -- Older (UTC) was given up: ticks of then are refused. Never goes back.
+  floor_at timestamptz not null default '-infinity'::timestamptz,
+  -- Older (UTC) may be gone: nothing is computed from it any more.
+  dropped_to timestamptz not null default '-infinity'::timestamptz,
+  constraint storage_pkey primary key (level),
+  constraint storage_timeframe_key unique (timeframe),
+  constraint storage_timeframe_fkey foreign key (timeframe) references feed.timeframes(timeframe) on delete cascade,
+  constraint compress_after_is_at_least_a_day check (compress_after >= '1 day'::interval),
+  constraint level_is_the_ticks_or_a_timeframe check (level = coalesce(timeframe, 'ticks')),
+  constraint only_what_is_below_the_floor_is_dropped check (dropped_to <= floor_at),
+  constraint retain_for_is_at_least_two_days check (retain_for >= '2 days'::interval)
+);
+create trigger _100_check after update on feed.storage referencing old table as old_rows new table as new_rows
+  for each statement execute function feed.tg_storage__check();
+create trigger _200_want_maintenance after update of compress_after, retain_for on feed.storage for each statement
+  execute function ops.tg_storage__want_maintenance();
+
+-- Observed prices, stored once and never changed. mid is (bid + ask) / 2; last and size are a trade's.
+create table feed.ticks (
+  instrument_id int not null,
+  -- The source's clock, UTC, microseconds: buckets follow it.
+  observed_at timestamptz not null,
+  -- The source's trade id or sequence, else 0: orders ticks of equal time.
+  seq bigint not null default 0,
+  bid double precision,
+  ask double precision,
+  last double precision,
+  size double precision,
+  -- Our clock when the tick was stored.
+  received_at timestamptz not null default clock_timestamp(),
+  constraint ticks_pkey primary key (instrument_id, observed_at, seq),
+  constraint ask_is_positive check (ask > 0::double precision and ask < 'Infinity'::double precision),
+  constraint bid_is_positive check (bid > 0::double precision and bid < 'Infinity'::double precision),
+  constraint last_is_positive check (last > 0::double precision and last < 'Infinity'::double precision),
+  constraint observed_at_is_from_1970_to_2100 check (observed_at >= '1970-01-01 00:00:00+00'::timestamptz
+    and observed_at < '2100-01-01 00:00:00+00'::timestamptz),
+  constraint seq_is_from_0_to_8796093022207 check (seq >= 0 and seq <= '8796093022207'::bigint),
+  constraint size_is_not_negative check (size >= 0::double precision and size < 'Infinity'::double precision),
+  constraint tick_has_a_price check (coalesce(bid, ask, last) is not null)
+);
+create index ticks_by_time on feed.ticks (observed_at); -- [timescaledb]
+create trigger _050_refuse_change before update or truncate on feed.ticks for each statement
+  execute function feed.tg_ticks__refuse_change();
+create trigger _060_refuse_delete after delete on feed.ticks referencing old table as gone_ticks for each statement -- [postgres]
+create trigger _060_refuse_delete before delete on feed.ticks for each statement -- [timescaledb]
+  execute function feed.tg_ticks__refuse_delete();
+create trigger _100_mark_changes after insert on feed.ticks referencing new table as new_ticks for each statement
+  execute function feed.tg_ticks__mark_changes();
+create trigger _500_roll_up after insert on feed.ticks referencing new table as new_ticks for each statement -- [postgres]
+  execute function feed.tg_ticks__roll_up(); -- [postgres]
+-- hypertable by observed_at, chunks of 1 day, columnstore by instrument_id, ordered by observed_at,seq -- [timescaledb]
+
+-- Widths of candles. Buckets are UTC, half-open, and labelled by their left edge.
+create table feed.timeframes (
+  timeframe text not null,
+  width interval not null,
+  -- The finer timeframe whose candles this one is rolled up from; absent: the ticks.
+  built_from text,
+  constraint timeframes_pkey primary key (timeframe),
+  constraint timeframes_width_key unique (width),
+  constraint timeframes_built_from_fkey foreign key (built_from) references feed.timeframes(timeframe),
+  constraint timeframe_is_a_number_and_a_unit check (timeframe ~ '^[1-9][0-9]{0,3}[smhd]$'),
+  constraint width_divides_a_day check (width >= '00:00:01'::interval
+    and (86400::bigint % extract(epoch from width)::bigint) = 0)
+);
+create trigger _100_add_storage after insert on feed.timeframes for each row
+  execute function feed.tg_timeframes__add_storage();
+create trigger _110_forget_work before delete on feed.timeframes for each row
+  execute function indicator.tg_timeframes__forget();
+create trigger _120_forget_deltas before delete on feed.timeframes for each row
+  execute function outbox.tg_timeframes__forget();
+
+-- Add an instrument and return its id; one that is there already is made active again. symbol: capital letters, digits and . _ : -, at most 32. price_precision: digits shown.
+create function feed.add_instrument(symbol text, source text default 'manual', description text default '',
+  price_precision int default 5) returns int security definer;
+grant execute on function feed.add_instrument to foresight_ingest;
+
+-- Keep candles of another width from now on, and for all history: a number and s, m, h or d that divides a day, such as 30s or 2h.
+create function feed.add_timeframe(timeframe text) returns text security definer;
+
+-- Store the candles that ended before now minus lag. -- [postgres]
+-- Store the candles that ended before now minus lag, in every timeframe. -- [timescaledb]
+create procedure feed.advance_candles(lag interval default '00:00:01'::interval);
+
+-- The left edge (UTC) of the bucket of this width that holds a time: midnight UTC is one for every width that divides a day.
+create function feed.bucket(width interval, at timestamptz) returns timestamptz;
+
+-- The columns of a candle beside instrument and bucket, and the aggregates that give them, of a relation s: the candles of the timeframe built_from, or the ticks (with mid) when it is null.
+create function feed.candle_measures(built_from text, out columns text, out measures text) returns record;
+
+-- Candles of a symbol, oldest first, from the bucket that holds from_time up to buckets that begin before to_time (UTC). side: bid, ask, mid or last. tick_count counts the ticks that have this side; volume is the sum of trade sizes; is_closed: the bucket is over and the source's grace too.
+create function feed.candles(symbol text, timeframe text, side text default 'mid',
+  from_time timestamptz default '-infinity'::timestamptz, to_time timestamptz default 'infinity'::timestamptz)
+  returns table(bucket timestamptz, open double precision, high double precision, low double precision,
+  close double precision, average double precision, sum double precision, volume double precision, tick_count bigint,
+  is_closed boolean) security definer;
+grant execute on function feed.candles to foresight_indicators, foresight_ingest, foresight_publish;
+
+-- The side itself.
+create function feed.checked_side(side text) returns text;
+
+-- Compress the ticks or the candles of a timeframe that are older than a time. -- [postgres]
+-- Compress the ticks (level ticks) or the candles of a timeframe in chunks that end before a time (UTC). -- [timescaledb]
+create procedure feed.compress_level(level text, before_time timestamptz);
+
+-- Make the candles of one timeframe.
+create function feed.create_candles(timeframe text, width interval, built_from text) returns void;
+
+-- Make the candles of every timeframe in feed.timeframes that has none; returns how many were made.
+create function feed.create_missing_candles() returns int;
+
+-- Prepare what keeps the candles, after the timeframes changed.
+create function feed.define_roll_up() returns void;
+
+-- Drop the candles of one timeframe.
+create function feed.drop_candles(timeframe text) returns void;
+
+-- Drop the ticks (level ticks) or the candles of a timeframe that are older than a time (UTC).
+create procedure feed.drop_level(level text, before_time timestamptz);
+
+-- Name and version of the engine that keeps ticks and candles.
+create function feed.engine_version() returns text;
+
+-- We listened to a source from covered_from (which names the connection) until covered_to, UTC.
+create function feed.extend_coverage(source text, covered_from timestamptz, covered_to timestamptz)
+  returns void security definer;
+grant execute on function feed.extend_coverage to foresight_ingest;
+
+-- feed.candles with a row for every bucket (UTC) from the one that holds from_time, or the first there is, up to those that begin before to_time. filled is null for a candle of ticks.
+create function feed.filled_candles(symbol text, timeframe text, side text, from_time timestamptz,
+  to_time timestamptz default 'infinity'::timestamptz) returns table(bucket timestamptz, open double precision,
+  high double precision, low double precision, close double precision, average double precision, sum double precision,
+  volume double precision, tick_count bigint, is_closed boolean, filled text) security definer;
+grant execute on function feed.filled_candles to foresight_indicators, foresight_ingest, foresight_publish;
+
+-- Candles of a symbol by days that end at 17:00 in New York, oldest first: the days that meet [from_time, to_time) (UTC). trading_date is the date in New York on which the day ends, so that Sunday evening belongs to Monday; begins_at and ends_at are UTC, and hours is 24, or 23 and 25 when New York changes its clocks.
+create function feed.fx_days(symbol text, side text default 'mid',
+  from_time timestamptz default '-infinity'::timestamptz, to_time timestamptz default 'infinity'::timestamptz)
+  returns table(trading_date date, begins_at timestamptz, ends_at timestamptz, hours int, open double precision,
+  high double precision, low double precision, close double precision, average double precision, sum double precision,
+  volume double precision, tick_count bigint, is_closed boolean) security definer;
+grant execute on function feed.fx_days to foresight_indicators, foresight_ingest, foresight_publish;
+
+-- The first bucket (UTC) of an instrument that there is or may be: that of its first tick ever, or what was kept of the timeframe.
+create function feed.history_start(instrument_id int, timeframe text) returns timestamptz security definer;
+
+-- The id of an instrument by its symbol.
+create function feed.instrument_id(symbol text) returns int;
+grant execute on function feed.instrument_id to foresight_indicators, foresight_ingest, foresight_publish;
+
+-- Do all ticks of a batch (array i holds tick i; observed_at in UTC) come after every stored tick of their instruments?
+create function feed.is_after_stored(symbols text[], observed_ats timestamptz[]) returns boolean;
+
+-- Whether the candles of every timeframe are stored up to a time (UTC). -- [postgres]
+-- Whether the candles of every timeframe are stored up to a time (UTC), so that what they are made from is not needed to read them. -- [timescaledb]
+create function feed.is_stored_until(until_time timestamptz) returns boolean;
+
+-- The first bucket (UTC) of an instrument from from_bucket on that has a candle; null when there is none.
+create function feed.next_bucket(instrument_id int, timeframe text, from_bucket timestamptz)
+  returns timestamptz security definer;
+
+-- A replay has stored a file's lines up to this one.
+create function feed.record_replay(fingerprint text, symbol text, file_name text, line bigint, is_finished boolean)
+  returns void security definer;
+grant execute on function feed.record_replay to foresight_ingest;
+
+-- A source connected, disconnected, or was stopped in order, and why.
+create function feed.record_source_state(source text, state text, reason text default null)
+  returns void security definer;
+grant execute on function feed.record_source_state to foresight_ingest;
+
+-- Store a batch of ticks, each once: array i holds tick i; absent prices are null.
+create function feed.record_ticks(source text, symbols text[], observed_ats timestamptz[], seqs bigint[],
+  bids double precision[], asks double precision[], lasts double precision[], sizes double precision[],
+  future_tolerance interval default '00:00:05'::interval) returns table(stored_count int, duplicate_count int,
+  conflicting_count int, rejected_count int) security definer;
+grant execute on function feed.record_ticks to foresight_ingest;
+
+-- Make the candles whose buckets meet [from_time, to_time] (UTC) equal to the ticks, in every timeframe. force also recomputes what TimescaleDB believes to be up to date; plain PostgreSQL always recomputes.
+create procedure feed.refresh_candles(from_time timestamptz, to_time timestamptz, force boolean default false);
+
+-- Ticks observed before this time (UTC) are in the candles only after feed.refresh_candles.
+create function feed.refresh_horizon() returns timestamptz;
+grant execute on function feed.refresh_horizon to foresight_publish, foresight_web;
+
+-- [timescaledb]
+-- How TimescaleDB refreshes candles of this width: in batches of a day, the oldest first.
+create function feed.refresh_options(width interval) returns jsonb;
+
+-- Make the candles whose buckets meet some ranges of time (UTC) equal to the ticks, in every timeframe. -- [postgres]
+-- Make the candles whose buckets meet some ranges of time (UTC) equal to the ticks, in every timeframe. force also recomputes what TimescaleDB believes to be up to date. -- [timescaledb]
+create procedure feed.refresh_ranges(ranges tstzmultirange, force boolean default false);
+
+-- Keep aside what a source sent and a worker refused before it was a tick: array i holds rejection i, reasons are of feed.rejection_reasons.
+create function feed.reject_ticks(source text, symbols text[], reasons text[], details text[], raws text[])
+  returns int security definer;
+grant execute on function feed.reject_ticks to foresight_ingest;
+
+-- Drop the candles of a timeframe that nobody needs any more.
+create function feed.remove_timeframe(timeframe text) returns void security definer;
+
+-- The last line that an interrupted replay of this file has stored; 0 when there is none, or it came to its end.
+create function feed.replayed_until(fingerprint text, symbol text) returns bigint security definer;
+grant execute on function feed.replayed_until to foresight_ingest;
+
+-- Ticks observed before this time (UTC) are refused: they were given up, and their candles are final.
+create function feed.retention_floor() returns timestamptz security definer;
+
+-- [postgres]
+-- Recompute every candle that holds one of these ticks (instrument and observed_at, UTC), in every timeframe, from the ticks up.
+create function feed.roll_up(instrument_ids int[], tick_times timestamptz[]) returns void;
+-- Bring ticks that this transaction has just stored, each given once, into every candle that holds them: merged where they are the newest of their instrument, else recomputed.
+create function feed.roll_up(ticks feed.ticks[]) returns void;
+
+-- Show or hide all instruments of a source on the dashboard; returns how many changed.
+create function feed.set_active(source text, is_active boolean) returns int security definer;
+grant execute on function feed.set_active to foresight_ingest;
+
+-- [timescaledb]
+-- From when on (UTC) there is what the candles of a timeframe are made from, ticks or finer candles; null when there is none.
+create function feed.source_start(timeframe text) returns timestamptz;
+
+-- The newest stored observed_at (UTC) of each symbol that has ticks.
+create function feed.stored_until(symbols text[]) returns table(symbol text,
+  observed_at timestamptz) security definer;
+grant execute on function feed.stored_until to foresight_ingest;
+
+-- Refuse storage settings that cannot work.
+create function feed.tg_storage__check() returns trigger security definer;
+
+-- Mark the minutes that a statement added ticks to.
+create function feed.tg_ticks__mark_changes() returns trigger security definer;
+
+-- Refuse UPDATE and TRUNCATE of ticks.
+create function feed.tg_ticks__refuse_change() returns trigger;
+
+-- Refuse DELETE of ticks, save those that feed.storage has given up. -- [postgres]
+-- Refuse DELETE of ticks. -- [timescaledb]
+create function feed.tg_ticks__refuse_delete() returns trigger;
+
+-- [postgres]
+-- Keep the candles equal to the ticks: runs once a statement that inserts ticks.
+create function feed.tg_ticks__roll_up() returns trigger security definer;
+
+-- Keep the candles of a new timeframe for ever, until an operator says otherwise.
+create function feed.tg_timeframes__add_storage() returns trigger security definer;
+
+-- Why a tick cannot be stored: a reason of feed.rejection_reasons and a sentence; both are null for a good one. instrument_source: whose the symbol is, null when it is in no instrument. latest and oldest: the newest and the oldest observed_at allowed (UTC).
+create function feed.tick_fault(source text, symbol text, instrument_source text, observed_at timestamptz, seq bigint,
+  bid double precision, ask double precision, last double precision, size double precision, latest timestamptz,
+  oldest timestamptz) returns table(reason text, detail text);
+
+-- Order of a tick among those of the same second: by observed_at (UTC, from 1970 on), then by seq (0 to 2^43 - 1).
+create function feed.tick_position(observed_at timestamptz, seq bigint) returns bigint;
+
+-- The width of a timeframe such as 1m.
+create function feed.timeframe_width(timeframe text) returns interval;
+grant execute on function feed.timeframe_width to foresight_indicators, foresight_ingest, foresight_publish;
+
+-- What changed and who still has to be told: changes, candle deltas, subscriptions, deliveries.
+create schema outbox;
+grant usage on schema outbox to foresight_ingest, foresight_publish;
+
+-- A candle that changed, and the revision of its new state.
+create type outbox.delta as (instrument_id int, timeframe text, side text, bucket timestamptz, is_closed boolean,
+  revision bigint, changed_at timestamptz);
+
+-- The generation that new change marks belong to; each capture begins the next one.
+create sequence outbox.change_generation as bigint;
+
+-- Revisions of change marks. One for all, so that a mark that was removed and made again is never taken for the old one.
+create sequence outbox.change_revision as bigint;
+
+-- Revisions of candles. One for all, so that a revision can only grow, also after old rows are gone.
+create sequence outbox.revision as bigint;
+
+-- The newest captured state of every subscribed candle: the delta that is, or was, sent.
+create table outbox.candles (
+  instrument_id int not null,
+  timeframe text not null,
+  side text not null,
+  bucket timestamptz not null,
+  open double precision not null,
+  high double precision not null,
+  low double precision not null,
+  close double precision not null,
+  sum double precision not null,
+  volume double precision,
+  tick_count bigint not null,
+  -- End of the bucket plus the source's grace.
+  closes_at timestamptz not null,
+  is_closed boolean not null,
+  revision bigint not null,
+  captured_at timestamptz not null,
+  -- Added by a catch-up, and so told to those only that catch up.
+  is_of_catch_up boolean not null default false,
+  constraint candles_pkey primary key (instrument_id, timeframe, side, bucket)
+) with (fillfactor=50);
+create index candles_to_close on outbox.candles (closes_at) where (not is_closed);
+
+-- History that a subscription asked for and that was not queued yet; a row goes when it has reached the present.
+create table outbox.catch_ups (
+  subscription_id int not null,
+  instrument_id int not null,
+  timeframe text not null,
+  side text not null,
+  -- The first bucket (UTC) that was not queued yet.
+  next_bucket timestamptz not null,
+  requested_at timestamptz not null default clock_timestamp(),
+  -- The subscription was told all states with higher revisions when they were captured; null: not known yet.
+  since_revision bigint,
+  constraint catch_ups_pkey primary key (subscription_id, instrument_id, timeframe, side),
+  constraint catch_ups_instrument_id_fkey foreign key (instrument_id) references feed.instruments(instrument_id),
+  constraint catch_ups_subscription_id_fkey foreign key (subscription_id) references outbox.subscriptions(subscription_id) on delete cascade,
+  constraint catch_ups_timeframe_fkey foreign key (timeframe) references feed.timeframes(timeframe) on delete cascade
+);
+
+-- Where ticks came in and candles were not captured since: a row per instrument, minute and generation, however many ticks.
+create table outbox.changes (
+  instrument_id int not null,
+  minute timestamptz not null,
+  changed_from timestamptz not null,
+  -- Newest tick of the change, inclusive.
+  changed_to timestamptz not null,
+  -- Drawn anew by every statement that adds ticks; a capture removes the row only if it is still the one it read.
+  revision bigint not null default nextval('outbox.change_revision'::regclass),
+  -- The revision up to which late ticks were refreshed into the candles (TimescaleDB only).
+  refreshed_revision bigint not null default 0,
+  -- Value of outbox.change_generation when the ticks were written.
+  generation bigint not null default 0,
+  -- When the first of its ticks was stored (UTC): since then it waits to be captured.
+  marked_at timestamptz not null default clock_timestamp(),
+  constraint changes_pkey primary key (instrument_id, minute, generation)
+) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=200, fillfactor=50);
+
+-- Deltas that a queue refused for good, with its reason.
+create table outbox.dead_letters (
+  dead_letter_id bigint not null generated always as identity,
+  subscription text not null,
+  queue text not null,
+  reason text not null,
+  candle jsonb not null,
+  failed_at timestamptz not null default clock_timestamp(),
+  constraint dead_letters_pkey primary key (dead_letter_id)
+);
+
+-- Candles a subscription still has to be sent; further changes of a waiting candle raise its revision, not the number of rows.
+create table outbox.deliveries (
+  subscription_id int not null,
+  instrument_id int not null,
+  timeframe text not null,
+  side text not null,
+  bucket timestamptz not null,
+  revision bigint not null,
+  queued_at timestamptz not null default clock_timestamp(),
+  claimed_until timestamptz not null default '-infinity'::timestamptz,
+  -- Not sent before: the pace of a forming candle.
+  due_at timestamptz not null default '-infinity'::timestamptz,
+  -- Queued again by outbox.republish while it was on its way, and not claimed since: what is on its way does not count.
+  is_repeated boolean not null default false,
+  -- Since when the subscriber waits for it (UTC): since the first tick was stored of its instrument's changes that were captured together, since the candle and its grace were over, or since history was queued.
+  changed_at timestamptz not null default clock_timestamp(),
+  constraint deliveries_pkey primary key (subscription_id, instrument_id, timeframe, side, bucket),
+  constraint deliveries_subscription_id_fkey foreign key (subscription_id) references outbox.subscriptions(subscription_id) on delete cascade
+) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500, fillfactor=50);
+create index deliveries_by_age on outbox.deliveries (((subscription_id + 0)), queued_at);
+
+-- What is wrong between a changed candle and its subscribers' queues, in words, and since when (UTC; null: not known).
+create view outbox.faults (
+  fault text,
+  since timestamptz
+);
+
+-- What a subscription wants; an absent instrument or timeframe means all of them.
+create table outbox.filters (
+  subscription_id int not null,
+  instrument_id int,
+  timeframe text,
+  side text not null,
+  constraint filters_instrument_id_fkey foreign key (instrument_id) references feed.instruments(instrument_id),
+  constraint filters_subscription_id_fkey foreign key (subscription_id) references outbox.subscriptions(subscription_id) on delete cascade,
+  constraint filters_timeframe_fkey foreign key (timeframe) references feed.timeframes(timeframe),
+  constraint side_is_known check (side = any (array['bid', 'ask', 'mid', 'last']))
+);
+create unique index filters_key on outbox.filters (subscription_id, coalesce(instrument_id, 0), coalesce(timeframe,
+  ''), side);
+
+-- Who is told about changed candles, and on which SQS queue.
+create table outbox.subscriptions (
+  subscription_id int not null generated always as identity,
+  name text not null,
+  queue text not null,
+  -- Only candles whose bucket is over; else forming ones too.
+  closed_only boolean not null default false,
+  -- At most one state of a candle per this time while it forms; 0: each that is captured. Closed candles never wait for it.
+  forming_every interval not null default '00:00:00'::interval,
+  is_paused boolean not null default false,
+  created_at timestamptz not null default now(),
+  -- After a failed send: not tried again before this time.
+  retry_at timestamptz not null default '-infinity'::timestamptz,
+  failure_count int not null default 0,
+  last_error text,
+  last_sent_at timestamptz,
+  sent_count bigint not null default 0,
+  -- When everything was queued again last (UTC): as long as something waits from before, its queue does not hold all.
+  republished_at timestamptz not null default '-infinity'::timestamptz,
+  constraint subscriptions_pkey primary key (subscription_id),
+  constraint subscriptions_name_key unique (name),
+  constraint forming_every_is_from_zero_to_one_hour check (forming_every >= '00:00:00'::interval
+    and forming_every <= '01:00:00'::interval),
+  constraint name_is_a_short_code check (name ~ '^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$'),
+  constraint queue_is_an_sqs_queue_name check (queue ~ '^[A-Za-z0-9_-]{1,80}$')
+);
+
+-- These candle revisions were refused for good (array i is delivery i): move them to outbox.dead_letters with the reason.
+create function outbox.bury(subscription_ids int[], instrument_ids int[], timeframes text[], sides text[],
+  buckets timestamptz[], revisions bigint[], reason text) returns int security definer;
+grant execute on function outbox.bury to foresight_publish;
+
+-- Turn up to max_changes changed minutes into candle deltas and queue them for their subscriptions.
+create function outbox.capture_deltas(max_changes int default 500, out change_count int, out delta_count int)
+  returns record security definer;
+grant execute on function outbox.capture_deltas to foresight_publish;
+
+-- Take up to max_deliveries waiting candles of each subscription for 20 seconds, oldest first, with their newest state. except_queues: queues that somebody sends to right now.
+create function outbox.claim_deliveries(max_deliveries int default 1000, except_queues text[] default '{}'::text[])
+  returns table(subscription_id int, subscription text, queue text, instrument_id int, symbol text, timeframe text,
+  side text, bucket timestamptz, open double precision, high double precision, low double precision,
+  close double precision, average double precision, sum double precision, volume double precision, tick_count bigint,
+  is_closed boolean, revision bigint) security definer;
+grant execute on function outbox.claim_deliveries to foresight_publish;
+
+-- Close the captured candles whose bucket and grace are over and queue them with a new revision; returns how many.
+create function outbox.close_candles(max_candles int default 2000) returns int security definer;
+grant execute on function outbox.close_candles to foresight_publish;
+
+-- Queue the next stretches of history for subscriptions that asked for it, about max_candles candles; returns how many stretches were read, 0 when nothing is left or the queues have enough for now.
+create function outbox.continue_catch_ups(max_candles int default 1000) returns int security definer;
+grant execute on function outbox.continue_catch_ups to foresight_publish;
+
+-- What these marks stand for is captured: remove those that did not change meanwhile.
+create function outbox.finish_changes(marks outbox.changes[]) returns int;
+
+-- Lock these deliveries (array i is delivery i) until the end of the transaction, before several of them are changed.
+create function outbox.lock_deliveries(subscription_ids int[], instrument_ids int[], timeframes text[], sides text[],
+  buckets timestamptz[], revisions bigint[]) returns table(place tid, has_changed boolean, is_repeated boolean);
+
+-- A subscription's queue could not be reached or refused: its deliveries wait, for 0.25 seconds doubling to 15, and others go on.
+create function outbox.mark_failed(subscription_id int, error text) returns timestamptz security definer;
+grant execute on function outbox.mark_failed to foresight_publish;
+
+-- The late ticks that these marks stand for are in the candles now: they may be captured, except where more came meanwhile.
+create function outbox.mark_refreshed(marks outbox.changes[]) returns int;
+
+-- These candle revisions were accepted by their queues (array i is delivery i): remove the deliveries, except where the candle changed since.
+create function outbox.mark_sent(subscription_ids int[], instrument_ids int[], timeframes text[], sides text[],
+  buckets timestamptz[], revisions bigint[]) returns int security definer;
+grant execute on function outbox.mark_sent to foresight_publish;
+
+-- Whether a subscription takes more of its history now: it is sent to, and fewer than 2,000 candles wait for it.
+create function outbox.may_catch_up(subscription outbox.subscriptions) returns boolean;
+
+-- When there is next something to do (UTC): now if marks wait or something has to be closed, sent or queued, else when the next candle closes, the next paced candle is due, a lease or the wait after a failed send ends.
+create function outbox.next_work_at() returns timestamptz security definer;
+grant execute on function outbox.next_work_at to foresight_publish;
+
+-- Ask the publisher for a pass now.
+create function outbox.nudge() returns void security definer;
+grant execute on function outbox.nudge to foresight_ingest, foresight_publish;
+
+-- Send nothing to a subscription for now; what changes waits, each candle once, with its newest state.
+create function outbox.pause(name text) returns boolean security definer;
+
+-- Forget captured states of closed candles older than keep that nobody waits for; returns how many.
+create function outbox.purge(keep interval default '7 days'::interval) returns int security definer;
+grant execute on function outbox.purge to foresight_publish;
+
+-- Queue deltas for every subscription that wants them, or for only one of these; a delivery that still waits only gets the higher revision.
+create function outbox.queue_deliveries(deltas outbox.delta[], only_subscription int default null) returns int;
+
+-- The queues of all subscriptions that are not paused.
+create function outbox.queues() returns text[] security definer;
+grant execute on function outbox.queues to foresight_publish;
+
+-- Bring late ticks into the candles (TimescaleDB; nothing to do on plain PostgreSQL).
+create procedure outbox.refresh_late(inout late_count int default 0);
+
+-- Queue again every captured candle of a subscription that ends after from_time (UTC), with the revision it has; returns how many.
+create function outbox.republish(name text, from_time timestamptz default '-infinity'::timestamptz)
+  returns int security definer;
+grant execute on function outbox.republish to foresight_publish;
+
+-- The deliveries at these places in the table wait from now on, unclaimed.
+create function outbox.requeue_deliveries(places tid[]) returns void;
+
+-- Send a paused subscription what waits for it, and go on.
+create function outbox.resume(name text) returns boolean security definer;
+
+-- Send candles that change from now on to an SQS queue, which is made when it is missing; returns the subscription's id. symbol or timeframe null: all of them. closed_only: not the forming ones. forming_every: at most one state of a candle per this time while it forms. from_time (UTC): also the stored candles that end after it, oldest first.
+create function outbox.subscribe(name text, queue text, symbol text default null, timeframe text default null,
+  side text default 'mid', closed_only boolean default false, forming_every interval default '00:00:00'::interval,
+  from_time timestamptz default null) returns int security definer;
+-- As outbox.subscribe for one symbol, for each of several symbols, timeframes and sides (null symbols or timeframes: all).
+create function outbox.subscribe(name text, queue text, symbols text[], timeframes text[] default null,
+  sides text[] default '{mid}'::text[], closed_only boolean default false,
+  forming_every interval default '00:00:00'::interval, from_time timestamptz default null)
+  returns int security definer;
+
+-- Before a timeframe is removed: forget what was captured of its candles.
+create function outbox.tg_timeframes__forget() returns trigger security definer;
+
+-- End a subscription and forget what it was not sent; its queue stays.
+create function outbox.unsubscribe(name text) returns boolean security definer;
+
+-- Indicators on candles: kinds, definitions, values.
+create schema indicator;
+grant usage on schema indicator to foresight_indicators;
+
+-- Indicators whose history is being computed, and from which bucket it goes on.
+create table indicator.backfills (
+  indicator_id int not null,
+  next_bucket timestamptz not null,
+  -- 0 fills only what no candle revision asked for; a drawn revision overwrites older values.
+  revision bigint not null,
+  requested_at timestamptz not null default now(),
+  -- When its last stretch was stored, or it became the first in line.
+  progressed_at timestamptz not null default now(),
+  constraint backfills_pkey primary key (indicator_id),
+  constraint backfills_indicator_id_fkey foreign key (indicator_id) references indicator.definitions(indicator_id) on delete cascade
+);
+
+-- Indicators whose newest candle was sent and is not in their newest value, and since when (UTC): for a moment all that change, for longer those that nobody computes. Those whose history is being computed are left out.
+create view indicator.behind (
+  indicator_id int,
+  symbol text,
+  timeframe text,
+  side text,
+  label text,
+  bucket timestamptz,
+  behind_since timestamptz
+);
+
+-- Indicators that every new instrument gets. Edit it to change the set.
+create table indicator.defaults (
+  kind text not null,
+  timeframe text not null,
+  side text not null default 'mid',
+  params jsonb not null,
+  constraint defaults_pkey primary key (kind, timeframe, side, params),
+  constraint defaults_kind_fkey foreign key (kind) references indicator.kinds(kind),
+  constraint defaults_timeframe_fkey foreign key (timeframe) references feed.timeframes(timeframe),
+  constraint defaults_side_check check (side = any (array['bid', 'ask', 'mid', 'last']))
+);
+
+-- An indicator on one series of candles. Other parameters are another indicator.
+create table indicator.definitions (
+  indicator_id int not null generated always as identity,
+  instrument_id int not null,
+  timeframe text not null,
+  side text not null,
+  kind text not null,
+  params jsonb not null,
+  label text not null,
+  -- Candles a value is computed from: the window ends with the value's bucket.
+  bars_required int not null,
+  created_at timestamptz not null default now(),
+  constraint definitions_pkey primary key (indicator_id),
+  constraint definitions_instrument_id_timeframe_side_kind_params_key unique (instrument_id, timeframe, side, kind,
+    params),
+  constraint definitions_instrument_id_fkey foreign key (instrument_id) references feed.instruments(instrument_id),
+  constraint definitions_kind_fkey foreign key (kind) references indicator.kinds(kind),
+  constraint definitions_timeframe_fkey foreign key (timeframe) references feed.timeframes(timeframe),
+  constraint definitions_bars_required_check check (bars_required >= 1 and bars_required <= 5000),
+  constraint definitions_side_check check (side = any (array['bid', 'ask', 'mid', 'last']))
+);
+
+-- What is wrong between a queue and the values, in words, and since when (UTC).
+create view indicator.faults (
+  fault text,
+  since timestamptz
+);
+
+-- Indicators that a service can compute. Services register theirs when they start.
+create table indicator.kinds (
+  kind text not null,
+  description text not null,
+  -- In words: when the verdict is bullish, bearish, neutral.
+  rule text not null,
+  label text not null,
+  -- Per parameter its type, bounds and default; see indicator.register_kind.
+  parameters jsonb not null,
+  -- Length of the window in candles: the sum of each parameter times its number here, and of "plus".
+  bars jsonb not null,
+  registered_at timestamptz not null default now(),
+  constraint kinds_pkey primary key (kind),
+  constraint kind_is_a_short_code check (kind ~ '^[a-z][a-z0-9_]{0,39}$')
+);
+
+-- The newest value of every indicator; verdict +1 bullish, 0 neutral, -1 bearish, null while warming up.
+create view indicator.latest (
+  indicator_id int,
+  symbol text,
+  timeframe text,
+  side text,
+  kind text,
+  label text,
+  params jsonb,
+  bucket timestamptz,
+  value double precision,
+  lines jsonb,
+  verdict smallint,
+  reading text,
+  bars int,
+  bars_required int,
+  is_closed boolean,
+  revision bigint,
+  computed_at timestamptz,
+  is_active boolean
+);
+
+-- Changed candles whose indicators were not computed since.
+create table indicator.pending (
+  instrument_id int not null,
+  timeframe text not null,
+  side text not null,
+  bucket timestamptz not null,
+  revision bigint not null,
+  leased_until timestamptz not null default '-infinity'::timestamptz,
+  -- Since when (UTC) its change waits to be computed: since it was taken from the queue, or since it changed again while it was being computed.
+  accepted_at timestamptz not null default clock_timestamp(),
+  constraint pending_pkey primary key (instrument_id, timeframe, side, bucket)
+) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500, fillfactor=50);
+create index pending_by_bucket on indicator.pending (bucket, instrument_id, timeframe, side);
+
+-- One value a candle: a pure function of the window of candles that ends with it.
+create table indicator.values (
+  indicator_id int not null,
+  bucket timestamptz not null,
+  value double precision,
+  lines jsonb,
+  -- +1 bullish, 0 neutral, -1 bearish; absent while warming up.
+  verdict smallint,
+  -- Candles of the window that existed; fewer than required means warming up.
+  bars int not null,
+  -- The candle revision that asked for this value; a lower one never overwrites it.
+  revision bigint not null,
+  computed_at timestamptz not null default clock_timestamp(),
+  constraint values_pkey primary key (indicator_id, bucket),
+  constraint values_indicator_id_fkey foreign key (indicator_id) references indicator.definitions(indicator_id) on delete cascade,
+  constraint value_is_finite check (value > '-Infinity'::double precision and value < 'Infinity'::double precision),
+  constraint verdict_is_bullish_neutral_or_bearish check (verdict = any (array['-1'::int, 0, 1]))
+) with (fillfactor=70);
+
+-- Take candle deltas of a message (array i is candle i): their indicators have to be computed.
+create function indicator.accept_candles(symbols text[], timeframes text[], sides text[], buckets timestamptz[],
+  revisions bigint[]) returns int security definer;
+grant execute on function indicator.accept_candles to foresight_indicators;
+
+-- Compute an indicator on the candles of a symbol, timeframe and side from now on, and on all stored ones; returns its id (the existing one's if it is there).
+create function indicator.add(symbol text, timeframe text, kind text, params jsonb default '{}'::jsonb,
+  side text default 'mid') returns int security definer;
+
+-- Give an instrument the indicators of indicator.defaults; returns how many it has of them.
+create function indicator.add_defaults(symbol text) returns int security definer;
+
+-- Stored candles of a series as arrays, oldest first: the buckets from from_bucket to to_bucket (UTC, both inclusive), with up to bars_before existing candles before and bars_after after them.
+create function indicator.candle_window(instrument_id int, timeframe text, side text, from_bucket timestamptz,
+  to_bucket timestamptz, bars_before int, bars_after int, out buckets timestamptz[], out opens double precision[],
+  out highs double precision[], out lows double precision[], out closes double precision[],
+  out sums double precision[], out volumes double precision[], out tick_counts bigint[])
+  returns record security definer;
+
+-- indicator.candle_window for several stretches at once (array i is stretch i); position counts them from 1, in no order.
+create function indicator.candle_windows(instrument_ids int[], timeframes text[], sides text[],
+  from_buckets timestamptz[], to_buckets timestamptz[], bars_before int[], bars_after int[])
+  returns table("position" int, buckets timestamptz[], opens double precision[], highs double precision[],
+  lows double precision[], closes double precision[], sums double precision[], volumes double precision[],
+  tick_counts bigint[]) security definer;
+grant execute on function indicator.candle_windows to foresight_indicators;
+
+-- The complete parameters of an indicator kind, defaults filled in.
+create function indicator.checked_params(kind text, params jsonb) returns jsonb;
+
+-- The next stretch of history that an indicator has to be computed for, as indicator.claim_pending gives it; no row when nothing is left.
+create function indicator.claim_backfill(max_candles int default 1000) returns table(instrument_id int,
+  timeframe text, side text, from_bucket timestamptz, to_bucket timestamptz, revision bigint, indicators jsonb,
+  buckets timestamptz[], opens double precision[], highs double precision[], lows double precision[],
+  closes double precision[], sums double precision[], volumes double precision[],
+  tick_counts bigint[]) security definer;
+grant execute on function indicator.claim_backfill to foresight_indicators;
+
+-- Lease changed candles for 10 seconds, newest first, grouped by series: the indicators to compute, and bars, the longest window of candles among them (null when nobody wants the series any more).
+create function indicator.claim_pending(max_candles int default 500) returns table(instrument_id int, timeframe text,
+  side text, from_bucket timestamptz, to_bucket timestamptz, revision bigint, claimed_buckets timestamptz[],
+  claimed_revisions bigint[], indicators jsonb, bars int) security definer;
+grant execute on function indicator.claim_pending to foresight_indicators;
+
+-- What follows from a kind and complete parameters: the label, and the length of the window in candles.
+create function indicator.derived(kind text, params jsonb, out label text, out bars_required int) returns record;
+
+-- The values of an indicator from from_bucket to to_bucket (UTC) are stored: its backfill goes on after them, unless it was asked for again meanwhile.
+create function indicator.finish_backfill(indicator_id int, from_bucket timestamptz, to_bucket timestamptz)
+  returns void security definer;
+grant execute on function indicator.finish_backfill to foresight_indicators;
+
+-- The values that these candle revisions (array i is candle i) asked for are stored.
+create function indicator.finish_pending(instrument_ids int[], timeframes text[], sides text[], buckets timestamptz[],
+  revisions bigint[]) returns int security definer;
+grant execute on function indicator.finish_pending to foresight_indicators;
+
+-- When there are next values to compute (UTC): now if some wait, else when the first lease of a claim ends.
+create function indicator.next_work_at() returns timestamptz security definer;
+grant execute on function indicator.next_work_at to foresight_indicators;
+
+-- Ask for computation now.
+create function indicator.nudge() returns void security definer;
+grant execute on function indicator.nudge to foresight_indicators;
+
+-- Store indicator values (array i is value i): bucket in UTC, lines a JSON object of named numbers or null, verdict +1, 0, -1 or null while warming up, bars the candles of the window, revision the candle revision that asked.
+create function indicator.record_values(indicator_ids int[], buckets timestamptz[], "values" double precision[],
+  lines text[], verdicts smallint[], bars int[], revisions bigint[]) returns int security definer;
+grant execute on function indicator.record_values to foresight_indicators;
+
+-- A service says what it can compute. parameters: [{"name", "type": "integer" or "number", "min", "max", "default", "less_than": other parameter}]. bars: window length in candles as a sum, for example {"slow": 1, "plus": 1}. label: text with {parameter} in it. defaults: [{"timeframe", "side", "params"}] that every instrument gets; they are taken only the first time, afterwards indicator.defaults is the operator's.
+create function indicator.register_kind(kind text, description text, rule text, label text, parameters jsonb,
+  bars jsonb, defaults jsonb default '[]'::jsonb) returns void security definer;
+grant execute on function indicator.register_kind to foresight_indicators;
+
+-- Remove an indicator and its values.
+create function indicator.remove(indicator_id int) returns boolean security definer;
+
+-- A new instrument gets the default indicators.
+create function indicator.tg_instruments__add_defaults() returns trigger security definer;
+
+-- Before a timeframe is removed: forget the work that its candles made.
+create function indicator.tg_timeframes__forget() returns trigger security definer;
+
+-- Read functions of the web page, one a screen part.
+create schema dashboard;
+grant usage on schema dashboard to foresight_web;
+
+-- The candles of the last max_candles buckets of a symbol as a JSON array, newest first.
+create function dashboard.candles(symbol text, timeframe text, side text default 'mid', max_candles int default 100)
+  returns jsonb security definer;
+grant execute on function dashboard.candles to foresight_web;
+
+-- Candles, lines and verdicts of an indicator for its chart, oldest first, times in epoch seconds (UTC): the last max_candles buckets, or those from from_time on.
+create function dashboard.chart(indicator_id int, from_time timestamptz default null, max_candles int default 300)
+  returns jsonb security definer;
+grant execute on function dashboard.chart to foresight_web;
+
+-- One indicator with its rule and newest value, as JSON; null when there is none.
+create function dashboard.indicator(indicator_id int) returns jsonb security definer;
+grant execute on function dashboard.indicator to foresight_web;
+
+-- The newest value of every indicator of an instrument, as a JSON array.
+create function dashboard.indicators_of(instrument_id int) returns jsonb security definer;
+
+-- One instrument with its indicators and the timeframes there are, as JSON; null when there is none.
+create function dashboard.instrument(symbol text) returns jsonb security definer;
+grant execute on function dashboard.instrument to foresight_web;
+
+-- Every active instrument with its newest tick and indicators: cheap, read for every push. price: last of a trade, else mid, else the one side there is.
+create function dashboard.quotes() returns table(instrument_id int, symbol text, source text, is_simulated boolean,
+  description text, price_precision int, bid double precision, ask double precision, last double precision,
+  mid double precision, price double precision, observed_at timestamptz, received_at timestamptz,
+  indicators jsonb) security definer;
+grant execute on function dashboard.quotes to foresight_web;
+
+-- Candles of a series as JSON, newest first: at most max_candles of those with buckets from from_time to to_time (UTC).
+create function dashboard.recent_candles(instrument_id int, timeframe text, side text, from_time timestamptz,
+  to_time timestamptz, max_candles int) returns setof jsonb security definer;
+
+-- Everything of the status page as JSON.
+create function dashboard.status() returns jsonb security definer;
+grant execute on function dashboard.status to foresight_web;
+
+-- The state of everything in one line, for the terminal.
+create function dashboard.status_line() returns text security definer;
+grant execute on function dashboard.status_line to foresight_web;
+
+-- The ticks of a symbol observed in [from_time, to_time) (UTC) as a JSON array, oldest first, at most max_ticks.
+create function dashboard.ticks(symbol text, from_time timestamptz, to_time timestamptz, max_ticks int default 1000)
+  returns jsonb security definer;
+grant execute on function dashboard.ticks to foresight_web;
+
+-- Per active instrument with ticks: the price at its first candle of the UTC day of its newest tick (the day begins at opened_at), and the closes of the last 30 candles of 15 minutes, oldest first.
+create function dashboard.trends() returns table(instrument_id int, day_open double precision, opened_at timestamptz,
+  closes double precision[]) security definer;
+grant execute on function dashboard.trends to foresight_web;
+
+-- The operator's console: status, lag, queues, gaps, repair.
+create schema ops;
+grant usage on schema ops to foresight_indicators, foresight_ingest, foresight_publish, foresight_web;
+
+-- Candles that a queue refused for good, and why. ops.redrive sends them again, ops.discard_dead_letters forgets them.
+create view ops.dead_letters (
+  dead_letter_id bigint,
+  failed_at timestamptz,
+  subscription text,
+  queue text,
+  reason text,
+  symbol text,
+  timeframe text,
+  side text,
+  bucket timestamptz,
+  revision bigint
+);
+grant select on ops.dead_letters to foresight_publish, foresight_web;
+
+-- What is wrong with processes, maintenance and stored candles, in words, and since when (UTC; null: never seen).
+create view ops.faults (
+  fault text,
+  since timestamptz
+);
+
+-- Times (UTC) in which we did not listen to a source: ticks of then are missing unless its provider sent them later.
+create view ops.gaps (
+  source text,
+  gap_from timestamptz,
+  gap_to timestamptz,
+  length interval
+);
+grant select on ops.gaps to foresight_publish, foresight_web;
+
+-- One row: which engine keeps ticks and candles, chosen at the first migration.
+create table ops.installation (
+  is_single boolean not null default true,
+  engine text not null,
+  installed_at timestamptz not null default now(),
+  constraint installation_pkey primary key (is_single),
+  constraint installation_engine_check check (engine = any (array['timescaledb', 'postgres'])),
+  constraint installation_is_single_check check (is_single)
+);
+
+-- What waits at each step of the data's way, and for how long. From queue to indicator: the candles that were taken from the queue, and how long the oldest of them, or of what is still in the queue and was sent, has waited.
+create view ops.lag (
+  step text,
+  pending bigint,
+  seconds double precision
+);
+grant select on ops.lag to foresight_publish, foresight_web;
+
+-- One row: when maintenance was last begun, by whichever publisher, and up to where it has come.
+create table ops.maintenance (
+  is_single boolean not null default true,
+  begun_at timestamptz not null default '-infinity'::timestamptz,
+  -- ops.drawn_revisions() when the last run that reached its end was begun.
+  revisions bigint not null default 0,
+  -- A run was begun and not ended, or something had changed since the run before: one more is due.
+  is_unfinished boolean not null default true,
+  constraint maintenance_pkey primary key (is_single),
+  constraint maintenance_is_single_check check (is_single)
+);
+
+-- Steps of maintenance that failed when they were last tried; a row goes when its step works again.
+create table ops.maintenance_failures (
+  step text not null,
+  error text not null,
+  failed_since timestamptz not null default clock_timestamp(),
+  failed_at timestamptz not null default clock_timestamp(),
+  constraint maintenance_failures_pkey primary key (step)
+);
+
+-- Heartbeat of every running process; worker_ids are the graphile-worker ids it runs jobs under.
+create table ops.processes (
+  process text not null,
+  host text not null,
+  process_id int not null,
+  worker_ids text[] not null default '{}'::text[],
+  started_at timestamptz not null default now(),
+  seen_at timestamptz not null default now(),
+  constraint processes_pkey primary key (process, host, process_id)
+) with (fillfactor=50);
+
+-- Every subscription: candles that could be sent now and since when the oldest change of them waits, from the tick on, from where on history is still to be queued, what was sent, and the last error. Times are UTC.
+create view ops.queues (
+  subscription text,
+  queue text,
+  closed_only boolean,
+  forming_every interval,
+  is_paused boolean,
+  pending bigint,
+  oldest_pending_at timestamptz,
+  catching_up_from timestamptz,
+  sent_count bigint,
+  last_sent_at timestamptz,
+  failure_count int,
+  last_error text,
+  retry_at timestamptz,
+  dead_letters bigint
+);
+grant select on ops.queues to foresight_publish, foresight_web;
+
+-- What ops.reconcile found: a row a day of candles that it compared with the ticks.
+create table ops.reconciliations (
+  reconciliation_id bigint not null generated always as identity,
+  from_time timestamptz not null,
+  to_time timestamptz not null,
+  finished_at timestamptz not null default clock_timestamp(),
+  -- Candles of all timeframes, each with its four sides.
+  compared bigint not null,
+  -- Candles that were not what the ticks say; samples names the first of them.
+  different bigint not null,
+  -- How many of them still were not after the repair.
+  unrepaired bigint not null,
+  samples jsonb not null,
+  constraint reconciliations_pkey primary key (reconciliation_id)
+);
+create index reconciliations_by_time on ops.reconciliations (from_time);
+
+-- The engine, and whether everything works; faults says in words what does not. Each schema tells its own, in a view faults.
+create view ops.status (
+  engine text,
+  engine_version text,
+  postgres_version text,
+  installed_at timestamptz,
+  started_at timestamptz,
+  is_healthy boolean,
+  faults text[]
+);
+grant select on ops.status to foresight_publish, foresight_web;
+
+-- What the view faults of each schema tells: the fault in words, and since when (UTC; null: not known).
+create function ops.all_faults() returns table(fault text, since timestamptz) security definer;
+grant execute on function ops.all_faults to foresight_publish, foresight_web;
+
+-- Do what feed.storage says: compress and drop what is old enough.
+create procedure ops.apply_storage();
+
+-- A process says that it is alive, every few seconds; worker_ids are its graphile-worker ids.
+create function ops.beat(process text, host text default '', process_id int default 0,
+  worker_ids text[] default '{}'::text[]) returns void security definer;
+grant execute on function ops.beat to foresight_indicators, foresight_ingest, foresight_publish, foresight_web;
+
+-- Begin a run; returns what ops.end_maintenance wants of it, or null when one was begun less than a minute ago, by whomever.
+create function ops.begin_maintenance() returns bigint security definer;
+grant execute on function ops.begin_maintenance to foresight_publish;
+
+-- Compare the stored candles of [from_time, to_time) (UTC, whole days) with the ticks: a row a timeframe with how many candles there are, and instruments and buckets (element i of both) of those that are missing, too many, or other than the ticks say: all four sides exactly, sums and volumes to 1e-9.
+create function ops.compare_candles(from_time timestamptz, to_time timestamptz) returns table(timeframe text,
+  compared bigint, instrument_ids int[], buckets timestamptz[]) security definer;
+
+-- Remove dead letters that failed before a time (UTC) for good, of one subscription or (null) of all; returns how many.
+create function ops.discard_dead_letters(subscription text default null,
+  before_time timestamptz default 'infinity'::timestamptz) returns int security definer;
+
+-- How many revisions of marks and candles were drawn: another number says that ticks came, candles were captured or closed, or feed.storage was edited.
+create function ops.drawn_revisions() returns bigint;
+
+-- All steps of a run have worked; revisions is what ops.begin_maintenance returned.
+create function ops.end_maintenance(revisions bigint) returns void security definer;
+grant execute on function ops.end_maintenance to foresight_publish;
+
+-- Whether there is something to maintain (at a time, UTC), at most once a minute: ticks, candles or feed.storage changed, a new day (UTC) began, a process died, or the last run did not reach its end.
+create function ops.is_maintenance_due(at timestamptz default now()) returns boolean security definer;
+grant execute on function ops.is_maintenance_due to foresight_publish;
+
+-- A step of maintenance worked (error null) or failed: ops.status tells of those that fail.
+create function ops.note_maintenance(step text, error text default null) returns void security definer;
+grant execute on function ops.note_maintenance to foresight_publish;
+
+-- Free the jobs of workers that have been silent; returns how many workers were dead.
+create function ops.reap_workers(silence interval default '00:00:15'::interval) returns int security definer;
+grant execute on function ops.reap_workers to foresight_indicators, foresight_publish;
+
+-- Compute the values of an indicator again from the stored candles, from the bucket that holds from_time (UTC) on.
+create function ops.recompute(indicator_id int, from_time timestamptz default '-infinity'::timestamptz)
+  returns void security definer;
+
+-- Compare the candles of the days that meet [from_time, to_time) (UTC) with their ticks, in every timeframe; with repair, compute those that differ again and publish them.
+create procedure ops.reconcile(from_time timestamptz, to_time timestamptz, repair boolean default true);
+
+-- ops.reconcile for the last whole day (UTC), once, from ten minutes after it on.
+create procedure ops.reconcile_yesterday();
+
+-- Queue the candles of dead letters again, with their newest state, and remove the letters; of one subscription or (null) of all.
+create function ops.redrive(subscription text default null) returns int security definer;
+
+-- Send a subscription again every captured candle that ends after from_time (UTC); returns how many were queued.
+create function ops.republish(name text, from_time timestamptz default '-infinity'::timestamptz)
+  returns int security definer;
+
+-- A process stops in an orderly way: no heartbeat is expected of it any more.
+create function ops.say_goodbye(process text, host text, process_id int) returns void security definer;
+grant execute on function ops.say_goodbye to foresight_indicators, foresight_ingest, foresight_publish, foresight_web;
+
+-- An edit of storage settings counts as a change, after which maintenance is due.
+create function ops.tg_storage__want_maintenance() returns trigger security definer;
