@@ -104,10 +104,15 @@ function candleTable(candles: readonly Candle[], view: View, precision: number):
 }
 
 async function show(context: Context, dashboard: Dashboard, symbol: string) {
-  const timeframe = context.req.query('timeframe') ?? '1m';
   const instrument = await dashboard.instrument(symbol);
-  const width = instrument?.timeframes.find(each => each.timeframe === timeframe)?.width_seconds;
-  if (instrument === null || width === undefined) return context.notFound();
+  if (instrument === null) return context.notFound();
+  const wanted = context.req.query('timeframe');
+  // A minute, or what there is next below it.
+  const shown = instrument.timeframes.findLast(({ timeframe: name, width_seconds }) =>
+    wanted === undefined ? width_seconds <= 60 : name === wanted,
+  );
+  if (shown === undefined) return context.notFound();
+  const { timeframe, width_seconds: width } = shown;
   const rows = await dashboard.watchlist();
   const row = rows.find(candidate => candidate.symbol === symbol);
   const isTraded = row !== undefined && row.last !== null && row.mid === null;

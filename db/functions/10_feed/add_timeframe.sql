@@ -29,10 +29,7 @@ begin
   elsif same is not null then
     raise exception '% is as long as %, which is there already', quote_literal(timeframe), same using errcode = 'BADTF';
   end if;
-  select t.timeframe into finer
-  from feed.timeframes as t
-  where seconds % extract(epoch from t.width)::int = 0 and t.width < make_interval(secs => seconds)
-  order by t.width desc limit 1;
+  finer := feed.timeframe_dividing(make_interval(secs => seconds));
   insert into feed.timeframes (timeframe, width, built_from)
   values (add_timeframe.timeframe, make_interval(secs => seconds), finer);
   perform feed.create_missing_candles();

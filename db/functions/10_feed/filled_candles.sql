@@ -26,8 +26,6 @@ declare
   first_bucket timestamptz;
   last_bucket timestamptz;
   close_before double precision;
-  piece_end timestamptz;
-  span interval := width * 1000;
   covered tstzmultirange;
   candle_count bigint;
 begin
@@ -36,25 +34,17 @@ begin
   where i.instrument_id = feed.instrument_id(filled_candles.symbol);
   grace := (select s.grace from feed.sources as s where s.source = instrument.source);
   oldest := feed.history_start(instrument.instrument_id, filled_candles.timeframe);
-  first_bucket := greatest(
-    oldest,
-    feed.bucket(width, from_time));
+  first_bucket := greatest(oldest, feed.bucket(width, from_time));
   last_bucket := feed.bucket(width, least(to_time - interval '1 microsecond', now()));
+  if oldest is null or first_bucket > last_bucket then
+    return;
+  end if;
   candle_count := extract(epoch from last_bucket - first_bucket) / extract(epoch from width) + 1;
   if candle_count > 100000 then
     raise exception 'from % to % are % candles of %, more than 100,000', first_bucket, last_bucket, candle_count, filled_candles.timeframe
       using errcode = 'RANGE', hint = 'Ask for a shorter time, or a longer timeframe.';
   end if;
-  -- The last close before, looked for in ever longer pieces.
-  piece_end := first_bucket;
-  while close_before is null and piece_end > oldest loop
-    select c.close into close_before
-    from feed.candles(
-      filled_candles.symbol, filled_candles.timeframe, filled_candles.side, greatest(piece_end - span, oldest), piece_end) as c
-    order by c.bucket desc limit 1;
-    piece_end := piece_end - span;
-    span := span * 8;
-  end loop;
+  close_before := feed.close_before(instrument.instrument_id, filled_candles.timeframe, filled_candles.side, first_bucket);
   select range_agg(tstzrange(c.covered_from, c.covered_to, '[]')) into covered
   from feed.coverage as c
   where c.source = instrument.source and c.covered_to >= first_bucket and c.covered_from <= last_bucket + width;

@@ -1,5 +1,5 @@
 -- Days of the currency market, which end at 17:00 in New York. That is always a whole hour UTC, 21:00 in
--- summer and 22:00 in winter, so they are put together from the UTC candles of one hour; a continuous
+-- summer and 22:00 in winter, so they are put together from UTC candles that end at whole hours; a continuous
 -- aggregate in a named time zone would lose rows. The zone's rules are the server's own (tzdata).
 create or replace function feed.fx_days(
   symbol text,
@@ -18,11 +18,11 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  with hourly as (
+  with parts as (
     -- 17:00 is midnight of a clock that is seven hours ahead of New York's.
     select c.*, (c.bucket at time zone 'America/New_York' + interval '7 hours')::date as trading_date
     from feed.candles(
-      symbol, '1h', side,
+      symbol, feed.timeframe_dividing('1 hour'), side,
       -- No day is longer than 25 hours: the whole of the first and the last one is in this range.
       from_time - interval '25 hours', to_time + interval '25 hours') as c
   )
@@ -34,7 +34,7 @@ as $$
       (array_agg(h.open order by h.bucket))[1] as open, max(h.high) as high, min(h.low) as low,
       (array_agg(h.close order by h.bucket desc))[1] as close, sum(h.sum) as sum, sum(h.volume) as volume,
       sum(h.tick_count)::bigint as tick_count, bool_and(h.is_closed) as last_is_closed
-    from hourly as h
+    from parts as h
     group by h.trading_date
   ) as d
   cross join lateral (
@@ -46,5 +46,5 @@ as $$
 $$;
 
 comment on function feed.fx_days(text, text, timestamptz, timestamptz) is
-  'Candles of a symbol by days that end at 17:00 in New York, oldest first: the days that meet [from_time, to_time) (UTC). trading_date is the date in New York on which the day ends, so that Sunday evening belongs to Monday; begins_at and ends_at are UTC, and hours is 24, or 23 and 25 when New York changes its clocks. A day without a tick has no row. Made from the candles of 1h. Errors: NOINS, NOSID, NOTFR the timeframe 1h was removed.';
+  'Candles of a symbol by days that end at 17:00 in New York, oldest first: the days that meet [from_time, to_time) (UTC). trading_date is the date in New York on which the day ends, so that Sunday evening belongs to Monday; begins_at and ends_at are UTC, and hours is 24, or 23 and 25 when New York changes its clocks. A day without a tick has no row. Made from the candles of 1h, or of the coarsest timeframe there is that divides an hour. Errors: NOINS, NOSID.';
 grant execute on function feed.fx_days(text, text, timestamptz, timestamptz) to foresight_ingest, foresight_publish, foresight_indicators;

@@ -28,4 +28,4 @@ end
 $$;
 
 comment on function feed.remove_timeframe(text) is
-  'Drop the candles of a timeframe that nobody needs any more. Errors: NOTFR, TFUSE a coarser timeframe, a subscription or an indicator needs it, or it is the one made from the ticks.';
+  'Drop the candles of a timeframe that nobody needs any more; what is shown of that width is put together from finer ones. Errors: NOTFR, TFUSE a coarser timeframe, a subscription or an indicator needs it, or it is the one made from the ticks.';

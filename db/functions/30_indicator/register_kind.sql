@@ -38,6 +38,7 @@ begin
     insert into indicator.defaults (kind, timeframe, side, params)
     select register_kind.kind, d.timeframe, coalesce(d.side, 'mid'), d.params
     from jsonb_to_recordset(register_kind.defaults) as d(timeframe text, side text, params jsonb)
+    join feed.timeframes as t using (timeframe)
     on conflict do nothing;
     for instrument in select i.symbol from feed.instruments as i where i.is_active order by i.symbol loop
       perform indicator.add_defaults(instrument.symbol);

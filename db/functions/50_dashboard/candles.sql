@@ -1,19 +1,20 @@
 create or replace function dashboard.candles(symbol text, timeframe text, side text default 'mid', max_candles int default 100)
 returns jsonb
 language sql
-stable
+volatile
 security definer
 set search_path = pg_catalog, pg_temp
-set jit = off
 as $$
   select coalesce(jsonb_agg(c.value), '[]')
-  from feed.instruments as i
-  cross join lateral (
+  -- First, so that an unknown timeframe or side is told of an instrument without ticks, too.
+  from (select feed.timeframe_width(candles.timeframe) as width, feed.checked_side(candles.side) as side offset 0) as asked
+  cross join feed.instruments as i
+  left join lateral (
     select t.observed_at from feed.ticks as t
     where t.instrument_id = i.instrument_id order by t.observed_at desc limit 1
-  ) as newest
-  cross join lateral dashboard.recent_candles(i.instrument_id, candles.timeframe, candles.side,
-    newest.observed_at - feed.timeframe_width(candles.timeframe) * candles.max_candles, newest.observed_at, candles.max_candles) as c(value)
+  ) as newest on true
+  cross join lateral dashboard.recent_candles(i.instrument_id, candles.timeframe, asked.side,
+    newest.observed_at - asked.width * candles.max_candles, newest.observed_at, candles.max_candles) as c(value)
   where i.symbol = candles.symbol
 $$;
 

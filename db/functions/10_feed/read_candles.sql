@@ -1,0 +1,44 @@
+-- The only read of candles by a name that is put together. A continuous aggregate must be read with constants
+-- as bounds of time, with values of a join it would aggregate all history: so this writes a statement of its
+-- own. It begins when it is called, and sees all that is committed by then.
+create or replace function feed.read_candles(
+  timeframe text, instrument_ids int[], sides text[], from_time timestamptz, to_time timestamptz,
+  max_candles int default null, newest_first boolean default false
+)
+returns table (
+  instrument_id int, side text, bucket timestamptz, open double precision, high double precision, low double precision,
+  close double precision, sum double precision, volume double precision, tick_count bigint
+)
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  side_rows text;
+begin
+  perform feed.timeframe_width(read_candles.timeframe);
+  -- A row for each side that is asked for: of a side that is not read, nothing is aggregated.
+  select string_agg(distinct replace(
+      $row$('SIDE', c.SIDE_open, c.SIDE_high, c.SIDE_low, c.SIDE_close, c.SIDE_sum, c.SIDE_count)$row$,
+      'SIDE', feed.checked_side(s.side)), ', ')
+  into side_rows from unnest(sides) as s(side);
+  if side_rows is null then
+    return;
+  end if;
+  return query execute format(
+    $statement$
+    select c.instrument_id, s.side, c.bucket, s.open, s.high, s.low, s.close, s.sum, c.volume, s.tick_count
+    from feed.%1$I as c
+    cross join lateral (values %2$s) as s(side, open, high, low, close, sum, tick_count)
+    where c.instrument_id = any (%3$L::int[]) and c.bucket >= %4$L and c.bucket < %5$L and s.tick_count > 0
+    %6$s
+    $statement$,
+    'candles_' || read_candles.timeframe, side_rows, instrument_ids, from_time, to_time,
+    case when max_candles is not null
+      then format('order by c.bucket %s limit %s', case when newest_first then 'desc' else 'asc' end, greatest(max_candles, 0)) end);
+end
+$$;
+
+comment on function feed.read_candles(text, int[], text[], timestamptz, timestamptz, int, boolean) is
+  'Stored candles of instruments and sides whose buckets begin in [from_time, to_time) (UTC), each where it has ticks of its side; in no order, or with max_candles the oldest or newest of them, in that order. tick_count counts the ticks of the side; volume is the sum of trade sizes. Errors: NOTFR, NOSID.';
