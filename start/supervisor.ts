@@ -1,8 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, fstatSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import type { Logger } from '../db/runtime/logger.ts';
+import { type Child, startChild } from './child.ts';
 
 /** EX_CONFIG: what a process exits with when starting it again cannot help, such as a refused token. */
 export const EXIT_CONFIG = 78;
@@ -112,41 +111,40 @@ function keep(
   const path = join(options.logDir, `${spec.name}.log`);
   const log = openLog(path, error => logger.warn({ path, err: error }, 'cannot write the log'));
   let delay = backOff.first;
-  let child: ChildProcess | undefined;
+  let child: Child | undefined;
   let timer: NodeJS.Timeout | undefined;
   let isStopping = false;
   let hasBeenReady = false;
-  let gone = Promise.resolve();
 
   const start = () => {
     const began = Date.now();
-    const exit = Promise.withResolvers<void>();
-    gone = exit.promise;
-    const run = runOnce(spec, {
-      onReady: () => {
-        hasBeenReady = true;
-        ready.resolve();
-      },
-      onLine: line => {
+    let lastLine = '';
+    const started = startChild(
+      { script: spec.script, args: spec.args ?? [], env: { ...process.env, ...spec.env } },
+      line => {
+        lastLine = line;
         log.write(line);
         const text = textToShow(line);
         if (text !== undefined) options.show(spec.name, text);
       },
-      onEnd: (code, signal, lastLine) => {
-        child = undefined;
-        exit.resolve();
-        if (isStopping) return;
-        if (code === EXIT_CONFIG) return onRefused(lastLine);
-        if (Date.now() - began >= backOff.resetAfter) delay = backOff.first;
-        logger.warn(
-          { code, signal, retryInMs: delay },
-          `${spec.name} ended (${signal ?? code}), starting it again in ${delay / 1_000} s`,
-        );
-        timer = setTimeout(start, delay);
-        delay = Math.min(delay * 2, backOff.longest);
-      },
+    );
+    child = started;
+    void started.ready.then(() => {
+      hasBeenReady = true;
+      ready.resolve();
     });
-    child = run;
+    void started.gone.then(({ code, signal }) => {
+      child = undefined;
+      if (isStopping) return;
+      if (code === EXIT_CONFIG) return onRefused(messageIn(lastLine));
+      if (Date.now() - began >= backOff.resetAfter) delay = backOff.first;
+      logger.warn(
+        { code, signal, retryInMs: delay },
+        `${spec.name} ended (${signal ?? code}), starting it again in ${delay / 1_000} s`,
+      );
+      timer = setTimeout(start, delay);
+      delay = Math.min(delay * 2, backOff.longest);
+    });
   };
   start();
 
@@ -163,7 +161,7 @@ function keep(
     stop: async () => {
       isStopping = true;
       clearTimeout(timer);
-      await end(child, gone, options.stopDeadlineMs ?? 8_000, () =>
+      await end(child, options.stopDeadlineMs ?? 8_000, () =>
         logger.warn(`${spec.name} did not stop in time and was killed`),
       );
       log.close();
@@ -171,64 +169,15 @@ function keep(
   };
 }
 
-async function end(
-  child: ChildProcess | undefined,
-  gone: Promise<void>,
-  deadline: number,
-  onLate: () => void,
-): Promise<void> {
+async function end(child: Child | undefined, deadline: number, onLate: () => void): Promise<void> {
   if (child === undefined) return;
   child.kill('SIGTERM');
   const timer = setTimeout(() => {
     onLate();
     child.kill('SIGKILL');
   }, deadline);
-  await gone;
+  await child.gone;
   clearTimeout(timer);
-}
-
-interface RunEvents {
-  readonly onReady: () => void;
-  readonly onLine: (line: string) => void;
-  readonly onEnd: (code: number | null, signal: string | null, lastLine: string) => void;
-}
-
-function runOnce(spec: ProcessSpec, events: RunEvents): ChildProcess {
-  // A group of its own: Ctrl-C in the terminal reaches us alone, and we stop the others in order.
-  const child = spawn(process.execPath, [spec.script, ...(spec.args ?? [])], {
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    env: { ...process.env, ...spec.env },
-    detached: process.platform !== 'win32',
-  });
-  let lastLine = '';
-  const onLine = (line: string) => {
-    if (line.trim() === '') return;
-    lastLine = line;
-    events.onLine(line);
-  };
-  for (const stream of [child.stdout, child.stderr]) {
-    if (stream) createInterface({ input: stream }).on('line', onLine);
-  }
-  child.on('message', message => {
-    if (typeof message === 'object' && 'ready' in message && message.ready === true) {
-      events.onReady();
-    }
-  });
-  let isOver = false;
-  const onEnd = (code: number | null, signal: string | null) => {
-    if (isOver) return;
-    isOver = true;
-    events.onEnd(code, signal, messageIn(lastLine));
-  };
-  child.on('error', error => {
-    if (child.pid !== undefined) return;
-    onLine(error.message);
-    onEnd(null, null);
-  });
-  // A grandchild may hold the pipes open for ever, so not longer than a moment after the exit.
-  child.on('exit', (code, signal) => setTimeout(onEnd, 1_000, code, signal));
-  child.on('close', onEnd);
-  return child;
 }
 
 /** What the terminal shows of a line: warnings and worse, and what is no log line, such as a crash. */

@@ -12,8 +12,7 @@ describeOnEngine('what an operator sees', database => {
     wrong.pathname = '/no_such_database';
     const worker = spawnWorker(name, workerEnvironment(wrong.href, nowhere));
     onTestFinished(() => worker.kill9());
-    await waitFor('it ends', () => worker.child.exitCode ?? undefined);
-    expect(worker.child.exitCode).toBe(78);
+    expect((await worker.gone).code).toBe(78);
     expect(worker.log().trim().split('\n')).toEqual([
       expect.stringMatching(/^foresight \w+: DATABASE_URL: .*no_such_database/),
     ]);

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DeleteQueueCommand, GetQueueUrlCommand } from '@aws-sdk/client-sqs';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { type FaultProxy, openProxy, type ProxyFault } from '../lab/soak/proxy.ts';
 import { freePort } from '../start/embedded/cluster.ts';
 import { createFeed } from '../workers/ingest/feed.ts';
 import { type FakeOanda, startFakeOanda } from '../workers/ingest/sources/oanda/fake.ts';
 import { addInstrument, describeOnEngine } from './support/database.ts';
+import { type FaultProxy, openProxy, type ProxyFault } from './support/proxy.ts';
 import type { GateFault } from './support/queue_gate.ts';
 import { withSessions } from './support/session.ts';
 import { type System, startSystem, type WorkerName, type WorkerProcess } from './support/system.ts';
@@ -41,7 +41,7 @@ describeOnEngine('ops.status, ops.lag and ops.queues', database => {
   let webPort: number;
 
   async function start(name: WorkerName): Promise<void> {
-    const proxy = proxies.get(name) ?? (await openProxy(Number(new URL(database.url).port)));
+    const proxy = proxies.get(name) ?? (await openProxy(database.url));
     proxies.set(name, proxy);
     const url = new URL(database.url);
     url.port = String(proxy.port);

@@ -1,7 +1,8 @@
+import type { Server } from '../harness/server.ts';
+import { type Database, withDatabase } from './database.ts';
 import type { Figure } from './figures.ts';
 import { measureOneRate } from './latency.ts';
 import { preparePipeline } from './pipeline.ts';
-import { type Database, type Server, withDatabase } from './server.ts';
 
 const baseHours = 2;
 const names = ['median', '99th percentile'].flatMap(what => [

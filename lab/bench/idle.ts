@@ -1,10 +1,10 @@
 import type { Sql } from '../../db/runtime/database.ts';
 import { sleep } from '../../db/runtime/process.ts';
+import { totalOf } from '../harness/queue.ts';
+import { type Meter, openMeter } from '../harness/statements.ts';
+import type { Database } from './database.ts';
 import type { Figure } from './figures.ts';
 import { fillHistory, preparePipeline, settled } from './pipeline.ts';
-import { totalOf } from './queue.ts';
-import type { Database } from './server.ts';
-import { type Meter, openMeter } from './statements.ts';
 import { startSubscriber } from './subscriber.ts';
 import { type ProcessName, type System, systemUsage, withSystem } from './system.ts';
 import { cpuBetween, serverCpu } from './usage.ts';

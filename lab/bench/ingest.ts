@@ -3,8 +3,9 @@ import { openDatabase } from '../../db/runtime/database.ts';
 import { createFeed, type Feed } from '../../workers/ingest/feed.ts';
 import { createWriter } from '../../workers/ingest/ingest.ts';
 import type { Tick } from '../../workers/ingest/source.ts';
+import { labLogger } from '../harness/server.ts';
+import type { Database } from './database.ts';
 import { type Figure, median } from './figures.ts';
-import { benchLogger, type Database } from './server.ts';
 import { addInstruments, copyTicks, marketTicks, openClient, toCopyText } from './ticks.ts';
 
 const instrumentCount = 20;
@@ -37,7 +38,7 @@ export async function measureIngest(database: Database, isQuick: boolean): Promi
     url,
     process: 'bench ingest',
     role: 'foresight_ingest',
-    logger: benchLogger,
+    logger: labLogger,
     maxConnections: 1,
   });
   const feed = createFeed(one);
@@ -45,13 +46,13 @@ export async function measureIngest(database: Database, isQuick: boolean): Promi
     url,
     process: 'bench ingest',
     role: 'foresight_ingest',
-    logger: benchLogger,
+    logger: labLogger,
   });
   const other = openDatabase({
     url,
     process: 'bench ingest',
     role: 'foresight_ingest',
-    logger: benchLogger,
+    logger: labLogger,
     maxConnections: 1,
   });
   const copyInto = (table: string) => (ticks: readonly Tick[]) => {
@@ -116,7 +117,7 @@ function asTheWorker(feed: Feed): Method['prepare'] {
     const writer = createWriter({
       feed,
       source: 'manual',
-      logger: benchLogger,
+      logger: labLogger,
       signal: new AbortController().signal,
       onStored: counts => {
         stored += counts.stored;

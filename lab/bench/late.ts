@@ -3,11 +3,12 @@ import { sleep } from '../../db/runtime/process.ts';
 import { createFeed, type Feed } from '../../workers/ingest/feed.ts';
 import type { Tick } from '../../workers/ingest/source.ts';
 import { fromEpochMicroseconds } from '../../workers/ingest/time.ts';
+import { labLogger } from '../harness/server.ts';
+import type { Database } from './database.ts';
 import { type Figure, median, percentile } from './figures.ts';
 import { functionTimes, lateFunctionFigures, restingMs, timeFunctions } from './functions.ts';
 import { priceOf } from './load.ts';
 import { copyHistory, instrumentCount, published, storeHistory } from './pipeline.ts';
-import { benchLogger, type Database } from './server.ts';
 import { type Subscriber, startSubscriber } from './subscriber.ts';
 import { withSystem } from './system.ts';
 import { addInstruments } from './ticks.ts';
@@ -36,7 +37,7 @@ export async function measureLate(database: Database, isQuick: boolean): Promise
     url,
     process: 'bench ingest',
     role: 'foresight_ingest',
-    logger: benchLogger,
+    logger: labLogger,
     maxConnections: 1,
   });
   try {

@@ -1,12 +1,12 @@
 import type { Sql } from '../../db/runtime/database.ts';
 import { sleep } from '../../db/runtime/process.ts';
+import { totalOf } from '../harness/queue.ts';
+import type { Database } from './database.ts';
 import { type Figure, percentile } from './figures.ts';
 import { functionFigures, functionTimes, timeFunctions } from './functions.ts';
 import { dueAt, type Schedule } from './load.ts';
 import { backfilled, type Pipeline, preparePipeline, settled } from './pipeline.ts';
-import { totalOf } from './queue.ts';
 import { type Sampler, startSampler } from './sampler.ts';
-import type { Database } from './server.ts';
 import { type Subscriber, startSubscriber } from './subscriber.ts';
 import { type System, systemUsage, withSystem } from './system.ts';
 import { cpuBetween, serverCpu } from './usage.ts';

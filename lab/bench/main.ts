@@ -3,6 +3,8 @@ import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Option } from 'commander';
 import { command } from '../../db/runtime/arguments.ts';
+import { type Engine, type Server, startServer } from '../harness/server.ts';
+import { type Database, describeServer, Interrupted, withDatabase } from './database.ts';
 import type { EngineResult, Failure, Figure } from './figures.ts';
 import { measureHistory } from './history.ts';
 import { measureIdle } from './idle.ts';
@@ -12,15 +14,6 @@ import { measureLatency } from './latency.ts';
 import { describeMachine } from './machine.ts';
 import { measurePublish } from './publish.ts';
 import { formatMarkdown, formatText, type Report } from './report.ts';
-import {
-  type Database,
-  describeServer,
-  type Engine,
-  Interrupted,
-  type Server,
-  startServer,
-  withDatabase,
-} from './server.ts';
 import { measureStorage } from './storage.ts';
 
 type Part = (server: Server, isQuick: boolean) => Promise<Figure[]>;
@@ -65,7 +58,7 @@ const options = command(
 
 /** Undefined when the engine is not on this machine. */
 async function measure(engine: Engine): Promise<EngineResult | undefined> {
-  const server = await startServer(engine);
+  const server = await startServer(engine, 'given');
   if (server === undefined) {
     say(`${engine} is not here: set TEST_TIMESCALE_URL, or install it locally`);
     return undefined;

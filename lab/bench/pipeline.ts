@@ -2,7 +2,7 @@ import type { Sql } from '../../db/runtime/database.ts';
 import { sleep } from '../../db/runtime/process.ts';
 import { catalog } from '../../workers/indicators/catalog.ts';
 import { createIndicatorStore } from '../../workers/indicators/indicator.ts';
-import type { Database } from './server.ts';
+import type { Database } from './database.ts';
 import { addInstruments, copyTicks, marketTicks, openClient, toCopyText } from './ticks.ts';
 
 export const instrumentCount = 20;

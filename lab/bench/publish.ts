@@ -1,11 +1,11 @@
 import type { Sql } from '../../db/runtime/database.ts';
 import { sleep } from '../../db/runtime/process.ts';
 import { maxMessageBytes } from '../../workers/messages.ts';
+import { combine, noCounts, type SendCounts } from '../harness/queue.ts';
+import type { Database } from './database.ts';
 import type { Figure } from './figures.ts';
 import type { Schedule } from './load.ts';
 import { fillHistory, instrumentCount, published } from './pipeline.ts';
-import { combine, noCounts, type SendCounts } from './queue.ts';
-import type { Database } from './server.ts';
 import { type System, withSystem } from './system.ts';
 import { addInstruments, copyTicks, marketTicks, openClient, toCopyText } from './ticks.ts';
 

@@ -1,5 +1,5 @@
+import type { Database } from './database.ts';
 import type { Figure } from './figures.ts';
-import type { Database } from './server.ts';
 import { addInstruments, copyTicks, marketTicks, openClient, toCopyText } from './ticks.ts';
 
 const dayMs = 86_400_000;

@@ -1,4 +1,5 @@
-import { type Child, childEnv, startChild } from './child.ts';
+import { workerEnvironment } from '../../tests/support/system.ts';
+import { startProcess } from '../harness/processes.ts';
 
 /** A price that a subscriber had in hand: it covers every tick of its instrument up to `number`. */
 export interface Receipt {
@@ -26,23 +27,23 @@ export async function startSubscriber(
   queueName: string,
   symbols: readonly string[],
 ): Promise<Subscriber> {
-  const child: Child = await startChild('lab/bench/subscriber.main.ts', childEnv('', endpoint), [
-    endpoint,
-    queueName,
-    symbols.join(','),
-  ]);
+  const reader = await startProcess(
+    'lab/bench/subscriber.main.ts',
+    workerEnvironment('', endpoint),
+    [endpoint, queueName, symbols.join(',')],
+  );
   const receipts: Receipt[] = [];
   const newest = symbols.map(() => 0);
   return {
-    pid: child.pid,
+    pid: reader.pid,
     receipts,
     async update() {
-      for (const receipt of (await child.ask('receipts')) as Receipt[]) {
+      for (const receipt of (await reader.ask({})) as Receipt[]) {
         receipts.push(receipt);
         newest[receipt.place] = Math.max(newest[receipt.place] ?? 0, receipt.number);
       }
     },
     newest: place => newest[place] ?? 0,
-    stop: () => child.stop(),
+    stop: () => reader.stop(),
   };
 }

@@ -1,6 +1,7 @@
 import { freePort } from '../../start/embedded/cluster.ts';
-import { type Child, childEnv, startChild } from './child.ts';
-import { type CountedQueue, startQueue } from './queue.ts';
+import { workerEnvironment } from '../../tests/support/system.ts';
+import { type Process, startProcess } from '../harness/processes.ts';
+import { type CountedQueue, startQueue } from '../harness/queue.ts';
 import { usageOf } from './usage.ts';
 
 const programs = {
@@ -14,9 +15,9 @@ export type ProcessName = keyof typeof programs;
 /** Running processes and their queue. */
 export interface System {
   readonly queue: CountedQueue;
-  readonly children: ReadonlyMap<ProcessName, Child>;
+  readonly children: ReadonlyMap<ProcessName, Process>;
   /** Starts one more, or the same again after {@link System.end}. */
-  start(name: ProcessName): Promise<Child>;
+  start(name: ProcessName): Promise<Process>;
   end(name: ProcessName): Promise<void>;
   /** The last started first; also after a failure. */
   onStop(close: () => Promise<void>): void;
@@ -37,18 +38,18 @@ export async function withSystem<Result>(
 ): Promise<Result> {
   const queue = await startQueue({ inspects: parts.inspects ?? false });
   const closers: (() => Promise<void>)[] = [() => queue.stop()];
-  const children = new Map<ProcessName, Child>();
+  const children = new Map<ProcessName, Process>();
   const end = async (name: ProcessName): Promise<void> => {
     const child = children.get(name);
     children.delete(name);
     await child?.stop();
   };
-  const start = async (name: ProcessName): Promise<Child> => {
+  const start = async (name: ProcessName): Promise<Process> => {
     const env = {
-      ...childEnv(parts.urlOf(name), queue.endpoint),
+      ...workerEnvironment(parts.urlOf(name), queue.endpoint),
       ...(name === 'web' ? { PORT: String(await freePort()) } : {}),
     };
-    const child = await startChild(programs[name], env);
+    const child = await startProcess(programs[name], env);
     children.set(name, child);
     closers.push(() => end(name));
     return child;

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DeleteQueueCommand, GetQueueUrlCommand } from '@aws-sdk/client-sqs';
+import type { FaultProxy, ProxyFault } from '../../tests/support/proxy.ts';
 import type { Action } from './actions.ts';
 import { readiness } from './health.ts';
 import { inTransaction, stubbornly } from './operator.ts';
-import type { FaultProxy, ProxyFault } from './proxy.ts';
 import type { Random } from './random.ts';
 import { hold } from './told.ts';
 import { processNames, type World } from './world.ts';

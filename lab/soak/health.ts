@@ -19,12 +19,14 @@ export interface Health {
    * subscriber has waited for long for what was acknowledged.
    */
   expectTruth(subscriber: Watcher, acknowledgedSince: Ledger['acknowledgedSince']): void;
+  /** We are about to compute for long; our proxies pass on nothing meanwhile, not even a heartbeat. */
+  endTruth(): void;
   /** Resolves when a price that is newer than `since` is an indicator value. */
   recovered(since: number, deadlineMs: number): Promise<number | undefined>;
   readonly shown: Record<string, ShownCount>;
   readonly missed: string[];
   /** What was named without a cause, or not named though something was wrong. */
-  readonly untrue: Set<string>;
+  untrue(): string[];
   readonly largest: { memoryMb: Record<string, number>; tableMb: Record<string, number> };
   /** Longest time that a session was idle in a transaction. */
   idleInTransactionSeconds(): number;
@@ -74,7 +76,8 @@ export function watchHealth(world: World): Health {
   const largest: Health['largest'] = { memoryMb: {}, tableMb: {} };
   const shown: Health['shown'] = {};
   const missed: string[] = [];
-  const untrue: Health['untrue'] = new Set();
+  /** When it was said first. */
+  const untrue = new Map<string, number>();
   const actions: { kind: string; endedAt: number }[] = [];
   const clearing = new Set<(seen: Observation) => boolean>();
   let waits: (() => number) | undefined;
@@ -117,21 +120,23 @@ export function watchHealth(world: World): Health {
     idle = Math.max(idle, row.idle);
   }
 
+  const note = (what: string, at: number): void => {
+    if (!untrue.has(what)) untrue.set(what, at);
+  };
+
   function lookForUntruth({ at, faults }: Observation, waitMs: number): void {
     for (const fault of faults) {
       const cause = causes.find(([pattern]) => pattern.test(fault))?.[1];
       const isCaused = actions.some(
         ({ kind, endedAt }) => endedAt > at - causeMs && (cause === undefined || cause.test(kind)),
       );
-      if (!isCaused) untrue.add(`ops.status named without a cause: ${fault}`);
+      if (!isCaused) note(`ops.status named without a cause: ${fault}`, at);
     }
     longestWait = Math.max(longestWait, waitMs);
     const isLong = waitMs > longWaitMs;
     if (isLong && wasLong && faults.length === 0) {
       const seconds = (waitMs / 1_000).toFixed(1);
-      untrue.add(
-        `at ${new Date(at).toISOString()} a subscriber had waited for ${seconds} s and ops.status was content`,
-      );
+      note(`a subscriber had waited for ${seconds} s and ops.status was content`, at);
     }
     wasLong = isLong;
   }
@@ -165,7 +170,7 @@ export function watchHealth(world: World): Health {
   return {
     shown,
     missed,
-    untrue,
+    untrue: () => [...untrue].map(([what, at]) => `${what} (at ${new Date(at).toISOString()})`),
     largest,
     idleInTransactionSeconds: () => idle,
     longestWaitSeconds: () => longestWait / 1_000,
@@ -178,6 +183,9 @@ export function watchHealth(world: World): Health {
     },
     expectTruth(subscriber, acknowledgedSince) {
       waits = () => Date.now() - acknowledgedSince(subscriber.newest());
+    },
+    endTruth() {
+      waits = undefined;
     },
     expectShown(what, signs, held) {
       const count = countOf(what);

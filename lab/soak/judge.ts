@@ -10,6 +10,7 @@ import {
   createOracle,
 } from './compare.ts';
 import { kill } from './faults.ts';
+import type { Health } from './health.ts';
 import type { Ledger } from './ledger.ts';
 import { type Feeders, instruments } from './market.ts';
 import { pausedSubscription, stubbornly } from './operator.ts';
@@ -32,10 +33,11 @@ export async function judge(parts: {
   world: World;
   ledger: Ledger;
   feeders: Feeders;
+  health: Pick<Health, 'endTruth'>;
   wanted: readonly Subscribed[];
   say: (line: string) => void;
 }): Promise<Comparison & { convergenceSeconds: number | undefined }> {
-  const { world, ledger, feeders, wanted, say } = parts;
+  const { world, ledger, feeders, health, wanted, say } = parts;
   const differences: string[] = [];
   const compared: Record<string, number> = {};
   const add = (comparison: Comparison): void => {
@@ -50,6 +52,7 @@ export async function judge(parts: {
   const stopping = feeders.stop();
   const convergenceSeconds = await converge(world, quietFrom, stopping, differences);
   say(`${world.engine}: came to rest after ${convergenceSeconds?.toFixed(1) ?? 'more than 300'} s`);
+  health.endTruth();
   await stopping;
   differences.push(...feeders.refused().map(line => `a batch was refused: ${line}`));
 

@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { Option } from 'commander';
 import { command, readNumber } from '../../db/runtime/arguments.ts';
+import type { Engine } from '../harness/server.ts';
 import { describe } from './report.ts';
 import { soak } from './run.ts';
-import type { Engine } from './server.ts';
 
 const options = command(
   'soak',

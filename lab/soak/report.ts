@@ -1,5 +1,5 @@
+import type { Engine } from '../harness/server.ts';
 import type { ShownCount } from './health.ts';
-import type { Engine } from './server.ts';
 import { views } from './told.ts';
 
 /** Everything a run has to say. */

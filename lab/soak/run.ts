@@ -7,6 +7,7 @@ import { testLogger } from '../../tests/support/database.ts';
 import { registerKinds } from '../../tests/support/values.ts';
 import { waitFor } from '../../tests/support/wait.ts';
 import { createFeed } from '../../workers/ingest/feed.ts';
+import { type Engine, startServer } from '../harness/server.ts';
 import { watchHealth } from './health.ts';
 import { judge } from './judge.ts';
 import { createLedger } from './ledger.ts';
@@ -15,7 +16,6 @@ import { createRandom } from './random.ts';
 import type { Report } from './report.ts';
 import { addOldTicks } from './retention.ts';
 import { runActions } from './schedule.ts';
-import { type Engine, startServer } from './server.ts';
 import { startWatcher, type Watcher } from './subscribers.ts';
 import { openWorld, processNames, type World } from './world.ts';
 
@@ -47,7 +47,7 @@ const allTimeframes = ['1s', '1m', '5m', '15m', '1h', '4h', '1d'];
 export async function soak(options: SoakOptions): Promise<Report | undefined> {
   const { engine, seed, minutes, signal, say } = options;
   const random = createRandom(seed);
-  const server = await startServer(engine);
+  const server = await startServer(engine, 'own');
   if (server === undefined) return undefined;
   const logDir = await mkdtemp(join(tmpdir(), `foresight-soak-${engine}-${seed}-`));
   const closers: (() => unknown)[] = [() => server.stop()];
@@ -120,6 +120,7 @@ export async function soak(options: SoakOptions): Promise<Report | undefined> {
       world,
       ledger,
       feeders,
+      health,
       say,
       wanted: [...subscriptions, late].map(each => ({
         ...each,
@@ -127,7 +128,7 @@ export async function soak(options: SoakOptions): Promise<Report | undefined> {
         watcher: watchers.get(each.name) as Watcher,
       })),
     });
-    const problems = [...done.problems, ...health.missed, ...health.untrue, ...world.refused];
+    const problems = [...done.problems, ...health.missed, ...health.untrue(), ...world.refused];
     isClean = problems.length + verdict.differences.length === 0;
     return {
       seed,

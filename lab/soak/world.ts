@@ -1,35 +1,20 @@
-import { randomBytes } from 'node:crypto';
 import { appendFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SQSClient } from '@aws-sdk/client-sqs';
 import pg from 'pg';
-import { migrate } from '../../db/migrate.ts';
 import { freePort } from '../../start/embedded/cluster.ts';
-import { startEmulator } from '../../start/emulator.ts';
 import { type Supervision, supervise } from '../../start/supervisor.ts';
 import { testLogger } from '../../tests/support/database.ts';
-import { openQueueGate, type QueueGate } from '../../tests/support/queue_gate.ts';
-import { databaseUrl, withAdmin } from '../../tests/support/template.ts';
+import { type FaultProxy, openProxy } from '../../tests/support/proxy.ts';
+import { openQueueServer, type QueueServer } from '../../tests/support/queue_server.ts';
 import { type FakeOanda, startFakeOanda } from '../../workers/ingest/sources/oanda/fake.ts';
-import { type FaultProxy, openProxy } from './proxy.ts';
-import type { Engine, Server } from './server.ts';
+import { root } from '../harness/processes.ts';
+import { createDatabase, type Engine, type Server } from '../harness/server.ts';
 
 export const processNames = ['ingest', 'publish', 'indicators', 'web'] as const;
 export type ProcessName = (typeof processNames)[number];
 
 /** Rows of a statement that goes straight to the server, past the proxy. */
 export type Query = <Row>(text: string, values?: unknown[]) => Promise<Row[]>;
-
-/** The emulator, which can lose what is in it. */
-export interface QueueServer {
-  readonly sqs: SQSClient;
-  readonly gate: QueueGate;
-  isRunning(): boolean;
-  stop(): Promise<void>;
-  start(options?: { losesState: boolean }): Promise<void>;
-}
 
 /** Everything of one run: a server, a queue, the real processes, and what stands between them. */
 export interface World {
@@ -52,7 +37,6 @@ export interface World {
   close(): Promise<void>;
 }
 
-const root = join(import.meta.dirname, '..', '..');
 const access = { token: 'soak-token', accountId: '101-004-1234567-001' };
 
 export async function openWorld(
@@ -69,28 +53,18 @@ export async function openWorld(
   };
   const note = (line: string) => appendFileSync(join(logDir, 'soak.log'), `${line}\n`);
   try {
-    const name = `foresight_soak_${process.pid}_${randomBytes(4).toString('hex')}`;
-    const directUrl = databaseUrl(server.adminUrl, name);
-    await withAdmin(server.adminUrl, admin =>
-      admin.query(`create database ${name} template template0`),
-    );
-    closers.push(() =>
-      withAdmin(server.adminUrl, admin =>
-        admin.query(`drop database if exists ${name} with (force)`),
-      ),
-    );
-    await migrate({ url: directUrl, logger: testLogger });
-
+    const { url: directUrl, drop } = await createDatabase(server);
+    closers.push(drop);
     const { query, end } = openDirect(directUrl);
     closers.push(end);
-    const postgresProxy = await openProxy(Number(new URL(directUrl).port));
+    const postgresProxy = await openProxy(directUrl);
     closers.push(() => postgresProxy.close());
     const url = new URL(directUrl);
     url.port = String(postgresProxy.port);
 
-    const queues = await openQueueServer();
+    const queues = await openQueueServer(testLogger);
     closers.push(() => queues.close());
-    const sqsProxy = await openProxy(Number(new URL(queues.gate.endpoint).port));
+    const sqsProxy = await openProxy(queues.gate.endpoint);
     closers.push(() => sqsProxy.close());
     const oanda = await startFakeOanda({ ...access, heartbeatMs: 2_000 });
     closers.push(() => oanda.close());
@@ -188,43 +162,5 @@ function openDirect(url: string): { query: Query; end: () => Promise<void> } {
   return {
     query: async (text, values = []) => (await pool.query(text, values)).rows,
     end: () => pool.end(),
-  };
-}
-
-async function openQueueServer(): Promise<QueueServer & { close: () => Promise<void> }> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'foresight-soak-queue-'));
-  let emulator: Awaited<ReturnType<typeof startEmulator>> | undefined = await startEmulator({
-    dataDir,
-    logger: testLogger,
-  });
-  const { endpoint } = emulator;
-  const gate = await openQueueGate(endpoint);
-  const sqs = new SQSClient({
-    region: 'us-east-1',
-    endpoint,
-    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
-    maxAttempts: 1,
-  });
-  const stop = async (): Promise<void> => {
-    await emulator?.stop();
-    emulator = undefined;
-  };
-  return {
-    sqs,
-    gate,
-    isRunning: () => emulator !== undefined,
-    stop,
-    async start({ losesState } = { losesState: false }) {
-      if (emulator !== undefined) return;
-      if (losesState) await rm(join(dataDir, 'queue'), { recursive: true, force: true });
-      const port = Number(new URL(endpoint).port);
-      emulator = await startEmulator({ dataDir, port, logger: testLogger });
-    },
-    async close() {
-      sqs.destroy();
-      await gate.close();
-      await stop();
-      await rm(dataDir, { recursive: true, force: true });
-    },
   };
 }

@@ -1,4 +1,4 @@
-import { createServer, type ServerResponse } from 'node:http';
+import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 
@@ -17,41 +17,79 @@ export interface QueueGate {
   close(): Promise<void>;
 }
 
-export async function openQueueGate(target: string): Promise<QueueGate> {
+/** A request as it came, such as `AmazonSQS.SendMessageBatch`. */
+type OnRequest = (operation: string, body: Buffer) => void;
+
+interface SqsRequest {
+  readonly QueueName?: string;
+  readonly QueueUrl?: string;
+  readonly Entries?: readonly { readonly Id: string }[];
+}
+
+const json = { 'content-type': 'application/x-amz-json-1.0' };
+
+/** @param onRequest Is told of every request that is passed on. */
+export async function openQueueGate(
+  target: string,
+  onRequest: OnRequest = () => undefined,
+): Promise<QueueGate> {
   const faults = new Map<string, GateFault>();
   const hanging = new Map<ServerResponse, string>();
+  const agent = new Agent({ keepAlive: true });
 
-  const server = createServer((request, response) => {
-    void (async () => {
-      const body = await buffer(request);
-      const { QueueName, QueueUrl = '', Entries } = JSON.parse(body.toString() || '{}');
-      const queueName: string = QueueName ?? String(QueueUrl).split('/').at(-1);
-      const fault = faults.get(queueName);
-      if (fault === 'hang') {
+  /** Answers in the emulator's place; false: nothing is wrong with this queue. */
+  function answerBroken(body: Buffer, response: ServerResponse): boolean {
+    if (faults.size === 0) return false;
+    const { QueueName, QueueUrl = '', Entries } = JSON.parse(body.toString() || '{}') as SqsRequest;
+    const queueName = QueueName ?? QueueUrl.split('/').at(-1) ?? '';
+    switch (faults.get(queueName)) {
+      case 'hang':
         hanging.set(response, queueName);
-      } else if (fault === 'refuse') {
-        response.writeHead(403, { 'content-type': 'application/x-amz-json-1.0' });
+        return true;
+      case 'refuse':
+        response.writeHead(403, json);
         response.end('{"__type":"com.amazonaws.sqs#AccessDenied","message":"Access is denied."}');
-      } else if (fault === 'reject' && Array.isArray(Entries)) {
+        return true;
+      case 'reject': {
+        if (Entries === undefined) return false;
         const Failed = Entries.map(({ Id }) => ({
           Id,
           SenderFault: true,
           Code: 'InvalidMessageContents',
           Message: 'The message cannot be taken.',
         }));
-        response.writeHead(200, { 'content-type': 'application/x-amz-json-1.0' });
+        response.writeHead(200, json);
         response.end(JSON.stringify({ Successful: [], Failed }));
-      } else {
-        const headers = Object.entries(request.headers)
-          .filter(([name]) => name.startsWith('x-amz') || name === 'content-type')
-          .map(([name, value]) => [name, String(value)] as [string, string]);
-        const answer = await fetch(target, { method: 'POST', headers, body });
-        response.writeHead(answer.status, {
-          'content-type': answer.headers.get('content-type') ?? 'application/x-amz-json-1.0',
-        });
-        response.end(Buffer.from(await answer.arrayBuffer()));
+        return true;
       }
-      // The emulator is down: so are we.
+      default:
+        return false;
+    }
+  }
+
+  function passOn({ headers }: IncomingMessage, body: Buffer, response: ServerResponse): void {
+    const own = Object.entries(headers).filter(
+      ([name]) => name.startsWith('x-amz') || name === 'content-type',
+    );
+    const forwarded = request(
+      target,
+      { agent, method: 'POST', headers: Object.fromEntries(own) },
+      answer => {
+        response.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(response);
+      },
+    );
+    // The emulator is down: so are we.
+    forwarded.on('error', () => response.destroy());
+    response.on('close', () => forwarded.destroy());
+    forwarded.end(body);
+    onRequest(String(headers['x-amz-target']), body);
+  }
+
+  const server = createServer((incoming, response) => {
+    void (async () => {
+      const body = await buffer(incoming);
+      if (!answerBroken(body, response)) passOn(incoming, body, response);
     })().catch(() => response.destroy());
   });
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
@@ -72,6 +110,7 @@ export async function openQueueGate(target: string): Promise<QueueGate> {
       new Promise(resolve => {
         server.close(() => resolve());
         server.closeAllConnections();
+        agent.destroy();
       }),
   };
 }

@@ -1,26 +1,27 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { GetQueueAttributesCommand, GetQueueUrlCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { GetQueueAttributesCommand, GetQueueUrlCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import type { Sql } from '../../db/runtime/database.ts';
-import { type Emulator, startEmulator } from '../../start/emulator.ts';
+import { type ChildEnd, startChild } from '../../start/child.ts';
 import { isMissingQueue } from '../../workers/queue.ts';
 import { testLogger } from './database.ts';
-import { openQueueGate, type QueueGate } from './queue_gate.ts';
+import type { QueueGate } from './queue_gate.ts';
+import { openQueueServer } from './queue_server.ts';
 import { waitFor } from './wait.ts';
 
 export type WorkerName = 'ingest' | 'publish' | 'indicators' | 'web';
 
 export interface WorkerProcess {
   readonly pid: number;
-  /** What it wrote to standard error so far. */
+  /** What it wrote so far. */
   log(): string;
+  /** Resolves when it is ready; never when it ends before. */
+  readonly ready: Promise<unknown>;
+  readonly gone: Promise<ChildEnd>;
+  isGone(): boolean;
   /** SIGKILL, and waits until it is gone. */
   kill9(): Promise<void>;
   /** SIGTERM, and waits until it is gone. */
-  stop(): Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+  stop(): Promise<ChildEnd>;
   /** SIGSTOP and SIGCONT. */
   freeze(): void;
   thaw(): void;
@@ -70,30 +71,27 @@ export function spawnWorker(
   name: WorkerName,
   env: NodeJS.ProcessEnv,
   args: readonly string[] = [],
-): WorkerProcess & { readonly child: ChildProcess } {
-  const script = name === 'web' ? 'web/main.ts' : `workers/${name}/main.ts`;
-  const child = spawn(process.execPath, [join(root, script), ...args], {
-    env,
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-  });
+): WorkerProcess {
+  const script = join(root, name === 'web' ? 'web/main.ts' : `workers/${name}/main.ts`);
   let log = '';
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    log += text;
+  const child = startChild({ script, args, env }, line => {
+    log += `${line}\n`;
   });
-  const gone = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
+  const { ready, gone, isGone } = child;
   return {
-    child,
+    ready,
+    gone,
+    isGone,
     pid: child.pid ?? 0,
     log: () => log,
     async kill9() {
       child.kill('SIGKILL');
       await gone;
     },
-    async stop() {
+    stop() {
       child.kill('SIGCONT');
       child.kill('SIGTERM');
-      const [code, signal] = await gone;
-      return { code, signal };
+      return gone;
     },
     freeze: () => child.kill('SIGSTOP'),
     thaw: () => child.kill('SIGCONT'),
@@ -104,16 +102,9 @@ export async function startSystem(database: {
   readonly url: string;
   readonly sql: Sql;
 }): Promise<System> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'foresight-queue-'));
-  let emulator: Emulator = await startEmulator({ dataDir, logger: testLogger });
-  const { endpoint } = emulator;
-  const gate = await openQueueGate(endpoint);
-  const sqs = new SQSClient({
-    region: 'us-east-1',
-    endpoint,
-    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
-  });
-  const workers: { name: WorkerName; worker: ReturnType<typeof spawnWorker> }[] = [];
+  const queues = await openQueueServer(testLogger);
+  const { sqs, gate } = queues;
+  const workers: { name: WorkerName; worker: WorkerProcess }[] = [];
   const restarts: Promise<WorkerProcess>[] = [];
   let isSupervised = false;
   const logs = (): string =>
@@ -130,13 +121,13 @@ export async function startSystem(database: {
       const given = workerEnvironment(database.url, gate.endpoint);
       const worker = spawnWorker(name, { ...given, ...env }, args);
       workers.push({ name, worker });
-      worker.child.once('exit', code => {
+      void worker.gone.then(({ code }) => {
         if (!isSupervised || code === 0 || code === null) return;
         restarts.push(system.start(name, args, env));
       });
       const ready = await Promise.race([
-        once(worker.child, 'message').then(() => true),
-        once(worker.child, 'close').then(() => false),
+        worker.ready.then(() => true),
+        worker.gone.then(() => false),
       ]);
       if (!ready) throw new Error(`${name} did not start:\n${worker.log()}`);
       return worker;
@@ -144,14 +135,8 @@ export async function startSystem(database: {
     async kill9(name) {
       await workers.findLast(each => each.name === name)?.worker.kill9();
     },
-    stopQueue: () => emulator.stop(),
-    async startQueue() {
-      emulator = await startEmulator({
-        dataDir,
-        port: Number(new URL(endpoint).port),
-        logger: testLogger,
-      });
-    },
+    stopQueue: queues.stop,
+    startQueue: () => queues.start(),
     async settled(deadlineMs = 40_000) {
       await waitFor('nothing is left to do', () => whatIsLeft(database.sql, sqs), {
         deadlineMs,
@@ -163,16 +148,9 @@ export async function startSystem(database: {
       isSupervised = false;
       await Promise.allSettled(restarts);
       await Promise.all(
-        workers
-          .filter(
-            ({ worker }) => worker.child.exitCode === null && worker.child.signalCode === null,
-          )
-          .map(({ worker }) => worker.stop()),
+        workers.filter(({ worker }) => !worker.isGone()).map(({ worker }) => worker.stop()),
       );
-      sqs.destroy();
-      await gate.close();
-      await emulator.stop();
-      await rm(dataDir, { recursive: true, force: true });
+      await queues.close();
     },
   };
   return system;

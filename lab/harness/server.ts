@@ -1,20 +1,24 @@
 import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { chmod, mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { migrate } from '../../db/migrate.ts';
 import { createLogger } from '../../db/runtime/logger.ts';
 import { asAccount, chooseAccount } from '../../start/embedded/account.ts';
 import { startEmbedded } from '../../start/embedded/embedded.ts';
-import { withAdmin } from '../../tests/support/template.ts';
+import { databaseUrl, withAdmin } from '../../tests/support/template.ts';
 import { findInstallation, startCluster } from '../../tests/support/timescaledb.ts';
 import { waitFor } from '../../tests/support/wait.ts';
 
 export type Engine = 'timescaledb' | 'postgres';
 
-/** A throw-away PostgreSQL that may be killed. */
+/** A throw-away PostgreSQL that may be killed, or the one of TEST_TIMESCALE_URL. */
 export interface Server {
+  readonly engine: Engine;
+  /** URL of a superuser's maintenance database. */
   readonly adminUrl: string;
   /** False for a server that others use too, the one of TEST_TIMESCALE_URL. */
   readonly isOurs: boolean;
@@ -25,14 +29,23 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-/** @returns undefined when the engine is not on this machine. */
-export async function startServer(engine: Engine): Promise<Server | undefined> {
+export const labLogger = createLogger('lab', process.env.LAB_LOG_LEVEL ?? 'error');
+
+/**
+ * @param prefers Which TimescaleDB where there are both: one that may be killed, or the one that was given.
+ * @returns undefined when the engine is not on this machine.
+ */
+export async function startServer(
+  engine: Engine,
+  prefers: 'own' | 'given',
+): Promise<Server | undefined> {
   if (engine === 'postgres') return startPostgres();
   const bin = findInstallation();
-  if (bin !== undefined) return startTimescaledb(bin);
-  const given = process.env.TEST_TIMESCALE_URL;
-  if (given === undefined || given === '') return undefined;
+  const given = process.env.TEST_TIMESCALE_URL ?? '';
+  if (bin !== undefined && (prefers === 'own' || given === '')) return startTimescaledb(bin);
+  if (given === '') return undefined;
   return {
+    engine,
     adminUrl: given,
     isOurs: false,
     kill: async () => undefined,
@@ -41,12 +54,35 @@ export async function startServer(engine: Engine): Promise<Server | undefined> {
   };
 }
 
+/** A fresh migrated database of a server. */
+export interface Database {
+  readonly url: string;
+  drop(): Promise<void>;
+}
+
+export async function createDatabase({ adminUrl }: Server): Promise<Database> {
+  const name = `foresight_lab_${process.pid}_${randomBytes(4).toString('hex')}`;
+  const url = databaseUrl(adminUrl, name);
+  const drop = async (): Promise<void> => {
+    await withAdmin(adminUrl, admin => admin.query(`drop database if exists ${name} with (force)`));
+  };
+  await withAdmin(adminUrl, admin => admin.query(`create database ${name} template template0`));
+  try {
+    await migrate({ url, logger: labLogger });
+  } catch (error) {
+    await drop();
+    throw error;
+  }
+  return { url, drop };
+}
+
 async function startPostgres(): Promise<Server> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'foresight-soak-postgres-'));
+  const dataDir = await mkdtemp(join(tmpdir(), 'foresight-lab-postgres-'));
   // Root's server runs as another user, which must be able to enter.
   await chmod(dataDir, 0o755);
-  const embedded = await startEmbedded({ dataDir, logger: createLogger('soak', 'silent') });
+  const embedded = await startEmbedded({ dataDir, logger: labLogger });
   return {
+    engine: 'postgres',
     adminUrl: embedded.url,
     isOurs: true,
     kill: () => killProcess(embedded.pid),
@@ -130,6 +166,7 @@ async function startTimescaledb(bin: string): Promise<Server> {
   }
 
   return {
+    engine: 'timescaledb',
     adminUrl: cluster.url,
     isOurs: true,
     kill: async () => killProcess(await pid()),

@@ -1,4 +1,4 @@
-import { connect, createServer, type Socket } from 'node:net';
+import { openProxy } from '../../tests/support/proxy.ts';
 
 /** A way to the database that counts what goes over it. */
 export interface Meter {
@@ -23,50 +23,20 @@ interface Reader {
  * it needs no setting and no extension of the server, and knows which process sent what.
  */
 export async function openMeter(databaseUrl: string): Promise<Meter> {
-  const target = new URL(databaseUrl);
   const counts = new Map<string, number>();
-  const sockets = new Set<Socket>();
-  const server = createServer(client => {
-    const upstream = connect(Number(target.port || 5432), target.hostname);
+  const proxy = await openProxy(databaseUrl, () => {
     const reader: Reader = {
       buffer: Buffer.alloc(0),
       isStarted: false,
       prepared: new Map(),
       portals: new Map(),
     };
-    for (const [one, other] of [
-      [client, upstream],
-      [upstream, client],
-    ] as const) {
-      sockets.add(one);
-      one.setNoDelay();
-      one.on('error', () => other.destroy());
-      one.on('close', () => {
-        sockets.delete(one);
-        other.destroy();
-      });
-      one.pipe(other);
-    }
-    client.on('data', (data: Buffer) => read(reader, data, counts));
+    return data => read(reader, data, counts);
   });
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.on('error', reject);
-  server.listen(0, '127.0.0.1', resolve);
-  await promise;
-  const address = server.address();
   const url = new URL(databaseUrl);
   url.hostname = '127.0.0.1';
-  url.port = String(typeof address === 'object' && address !== null ? address.port : 0);
-  return {
-    url: url.href,
-    counts: () => new Map(counts),
-    close() {
-      const closed = Promise.withResolvers<void>();
-      server.close(() => closed.resolve());
-      for (const socket of sockets) socket.destroy();
-      return closed.promise;
-    },
-  };
+  url.port = String(proxy.port);
+  return { url: url.href, counts: () => new Map(counts), close: () => proxy.close() };
 }
 
 function read(reader: Reader, data: Buffer, counts: Map<string, number>): void {

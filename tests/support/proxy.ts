@@ -28,7 +28,15 @@ interface Pair {
 
 const delayMs = 150;
 
-export async function openProxy(targetPort: number): Promise<FaultProxy> {
+/**
+ * @param targetUrl Of a server; without a port it is PostgreSQL's.
+ * @param watch Makes for each connection what is given the bytes that the client sends.
+ */
+export async function openProxy(
+  targetUrl: string,
+  watch: () => (bytes: Buffer) => void = () => () => undefined,
+): Promise<FaultProxy> {
+  const { hostname, port } = new URL(targetUrl);
   const pairs = new Set<Pair>();
   let fault: ProxyFault | undefined;
   let released = Promise.withResolvers<void>();
@@ -73,11 +81,12 @@ export async function openProxy(targetPort: number): Promise<FaultProxy> {
       client.resetAndDestroy();
       return;
     }
-    const upstream = connect(targetPort, '127.0.0.1');
+    const upstream = connect(Number(port || 5432), hostname);
     client.setNoDelay(true);
     upstream.setNoDelay(true);
     const pair: Pair = { client, upstream, isDead: false };
     pairs.add(pair);
+    client.on('data', watch());
     join(pair, client, upstream);
     join(pair, upstream, client);
   });

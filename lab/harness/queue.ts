@@ -1,7 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type Child, startChild } from './child.ts';
+import { startProcess } from './processes.ts';
 
 /** What was sent to one queue. */
 export interface SendCounts {
@@ -24,7 +21,7 @@ export interface RequestCounts {
 
 export interface CountedQueue {
   readonly endpoint: string;
-  /** Of the emulator with its proxy. */
+  /** Of the emulator. */
   readonly pid: number;
   counts(): Promise<RequestCounts>;
   stop(): Promise<void>;
@@ -33,29 +30,19 @@ export interface CountedQueue {
 export const noCounts: SendCounts = { requests: 0, messages: 0, bytes: 0, candles: 0, repeats: 0 };
 
 /**
- * Starts an empty SQS emulator behind a counting proxy, in a process of its own.
+ * Starts an empty SQS emulator that counts, in a process of its own.
  *
- * @param inspects Reads every body too, which costs the proxy time: not where latency is measured.
+ * @param inspects Reads every body too, which costs it time: not where latency is measured.
  */
 export async function startQueue({ inspects = false } = {}): Promise<CountedQueue> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'foresight-bench-queue-'));
-  const remove = () => rm(dataDir, { recursive: true, force: true });
-  let child: Child;
-  try {
-    const args = [dataDir, ...(inspects ? ['inspect'] : [])];
-    child = await startChild('lab/bench/queue.main.ts', { PATH: process.env.PATH }, args);
-  } catch (error) {
-    await remove();
-    throw error;
-  }
+  const env = { PATH: process.env.PATH };
+  const args = inspects ? ['inspect'] : [];
+  const server = await startProcess('lab/harness/queue.main.ts', env, args);
   return {
-    endpoint: (child.ready as { endpoint: string }).endpoint,
-    pid: child.pid,
-    counts: async () => (await child.ask('counts')) as RequestCounts,
-    async stop() {
-      await child.stop();
-      await remove();
-    },
+    endpoint: (server.ready as { endpoint: string }).endpoint,
+    pid: server.pid,
+    counts: async () => (await server.ask({})) as RequestCounts,
+    stop: server.stop,
   };
 }
 
