@@ -35,8 +35,6 @@ export async function migrate(options: { url: string; logger: Logger }): Promise
     const applied = await runner({
       dbClient: client,
       dir: fileURLToPath(new URL('./migrations', import.meta.url)),
-      // Next to the migrations lies frozen.txt, their checksums.
-      ignorePattern: '(\\..*|.*\\.txt)',
       direction: 'up',
       migrationsTable: 'migrations',
       migrationsSchema: 'migration',

@@ -298,6 +298,10 @@ grant execute on function feed.candles to foresight_indicators, foresight_ingest
 -- The side itself.
 create function feed.checked_side(side text) returns text;
 
+-- The close of the newest candle of a series whose bucket begins before a time (UTC); null when there is none.
+create function feed.close_before(instrument_id int, timeframe text, side text, before_bucket timestamptz)
+  returns double precision;
+
 -- Compress the ticks or the candles of a timeframe that are older than a time. -- [postgres]
 -- Compress the ticks (level ticks) or the candles of a timeframe in chunks that end before a time (UTC). -- [timescaledb]
 create procedure feed.compress_level(level text, before_time timestamptz);
@@ -358,6 +362,12 @@ create function feed.is_stored_until(until_time timestamptz) returns boolean;
 create function feed.next_bucket(instrument_id int, timeframe text, from_bucket timestamptz)
   returns timestamptz security definer;
 
+-- Stored candles of instruments and sides whose buckets begin in [from_time, to_time) (UTC), each where it has ticks of its side; in no order, or with max_candles the oldest or newest of them, in that order. tick_count counts the ticks of the side; volume is the sum of trade sizes.
+create function feed.read_candles(timeframe text, instrument_ids int[], sides text[], from_time timestamptz,
+  to_time timestamptz, max_candles int default null, newest_first boolean default false)
+  returns table(instrument_id int, side text, bucket timestamptz, open double precision, high double precision,
+  low double precision, close double precision, sum double precision, volume double precision, tick_count bigint);
+
 -- A replay has stored a file's lines up to this one.
 create function feed.record_replay(fingerprint text, symbol text, file_name text, line bigint, is_finished boolean)
   returns void security definer;
@@ -395,7 +405,7 @@ create function feed.reject_ticks(source text, symbols text[], reasons text[], d
   returns int security definer;
 grant execute on function feed.reject_ticks to foresight_ingest;
 
--- Drop the candles of a timeframe that nobody needs any more.
+-- Drop the candles of a timeframe that nobody needs any more; what is shown of that width is put together from finer ones.
 create function feed.remove_timeframe(timeframe text) returns void security definer;
 
 -- The last line that an interrupted replay of this file has stored; 0 when there is none, or it came to its end.
@@ -451,6 +461,9 @@ create function feed.tick_fault(source text, symbol text, instrument_source text
 
 -- Order of a tick among those of the same second: by observed_at (UTC, from 1970 on), then by seq (0 to 2^43 - 1).
 create function feed.tick_position(observed_at timestamptz, seq bigint) returns bigint;
+
+-- The coarsest timeframe whose candles add up to buckets of this width, which is whole seconds: what is shown of a width must not depend on whether candles of it are kept.
+create function feed.timeframe_dividing(width interval) returns text;
 
 -- The width of a timeframe such as 1m.
 create function feed.timeframe_width(timeframe text) returns interval;
@@ -934,7 +947,7 @@ create function indicator.tg_instruments__add_defaults() returns trigger securit
 -- Before a timeframe is removed: forget the work that its candles made.
 create function indicator.tg_timeframes__forget() returns trigger security definer;
 
--- Read functions of the web page, one a screen part.
+-- Read functions of the web page, one per part of a screen.
 create schema dashboard;
 grant usage on schema dashboard to foresight_web;
 
@@ -948,23 +961,20 @@ create function dashboard.chart(indicator_id int, from_time timestamptz default 
   returns jsonb security definer;
 grant execute on function dashboard.chart to foresight_web;
 
--- One indicator with its rule and newest value, as JSON; null when there is none.
-create function dashboard.indicator(indicator_id int) returns jsonb security definer;
+-- How old at a time (UTC) the newest of what comes every so often is: live, stale after 2 intervals without news, dead after 10, absent when there is none.
+create function dashboard.freshness(newest_at timestamptz, every interval, at timestamptz) returns text;
+
+-- One indicator as dashboard.indicators_of gives it, with its instrument, parameters and rule, as JSON; null when there is none.
+create function dashboard.indicator(indicator_id int, at timestamptz default now()) returns jsonb security definer;
 grant execute on function dashboard.indicator to foresight_web;
 
--- The newest value of every indicator of an instrument, as a JSON array.
-create function dashboard.indicators_of(instrument_id int) returns jsonb security definer;
+-- Per instrument that has indicators: the newest value of each as a JSON array, the finest timeframe first, and their summary. state says how old a value is at a time (UTC); only live ones that do not warm up vote.
+create function dashboard.indicators_of(instrument_ids int[], at timestamptz default now())
+  returns table(instrument_id int, indicators jsonb, summary jsonb) security definer;
 
--- One instrument with its indicators and the timeframes there are, as JSON; null when there is none.
-create function dashboard.instrument(symbol text) returns jsonb security definer;
+-- One instrument with its indicators, how old they are at a time (UTC), their summary, and the timeframes there are, as JSON; null when there is none.
+create function dashboard.instrument(symbol text, at timestamptz default now()) returns jsonb security definer;
 grant execute on function dashboard.instrument to foresight_web;
-
--- Every active instrument with its newest tick and indicators: cheap, read for every push. price: last of a trade, else mid, else the one side there is.
-create function dashboard.quotes() returns table(instrument_id int, symbol text, source text, is_simulated boolean,
-  description text, price_precision int, bid double precision, ask double precision, last double precision,
-  mid double precision, price double precision, observed_at timestamptz, received_at timestamptz,
-  indicators jsonb) security definer;
-grant execute on function dashboard.quotes to foresight_web;
 
 -- Candles of a series as JSON, newest first: at most max_candles of those with buckets from from_time to to_time (UTC).
 create function dashboard.recent_candles(instrument_id int, timeframe text, side text, from_time timestamptz,
@@ -978,15 +988,23 @@ grant execute on function dashboard.status to foresight_web;
 create function dashboard.status_line() returns text security definer;
 grant execute on function dashboard.status_line to foresight_web;
 
+-- One verdict of many as JSON: the mean of their votes from -1 to +1, which is bullish from 0.1 on, bearish from -0.1 on, strong from 0.5 on, and how many voted what or were left out; mean, verdict and is_strong are null when nobody votes.
+create function dashboard.summary(bullish bigint, neutral bigint, bearish bigint, left_out bigint) returns jsonb;
+
 -- The ticks of a symbol observed in [from_time, to_time) (UTC) as a JSON array, oldest first, at most max_ticks.
 create function dashboard.ticks(symbol text, from_time timestamptz, to_time timestamptz, max_ticks int default 1000)
   returns jsonb security definer;
 grant execute on function dashboard.ticks to foresight_web;
 
--- Per active instrument with ticks: the price at its first candle of the UTC day of its newest tick (the day begins at opened_at), and the closes of the last 30 candles of 15 minutes, oldest first.
+-- Per active instrument with ticks: the price at its first candle of the UTC day of its newest tick (the day begins at opened_at), and the closes of the last 30 quarters of an hour, oldest first, of those that have a tick.
 create function dashboard.trends() returns table(instrument_id int, day_open double precision, opened_at timestamptz,
   closes double precision[]) security definer;
 grant execute on function dashboard.trends to foresight_web;
+
+-- Every active instrument with its newest tick, its change since the UTC day of that tick began, its indicators and their summary, as a JSON array by symbol; state says how old the tick is at a time (UTC). price: last of a trade, else mid, else the one side there is. trends: what dashboard.trends() gave a moment ago, as a JSON array; null: read now.
+create function dashboard.watchlist(trends jsonb default null, at timestamptz default now())
+  returns jsonb security definer;
+grant execute on function dashboard.watchlist to foresight_web;
 
 -- The operator's console: status, lag, queues, gaps, repair.
 create schema ops;

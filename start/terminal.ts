@@ -6,7 +6,7 @@ import { openLog, textToShow } from './supervisor.ts';
 
 const REPEAT_MS = 30_000;
 
-/** The last line of a terminal is rewritten in place; elsewhere a line a minute is enough. */
+/** The last line of a terminal is rewritten in place; elsewhere a line per minute is enough. */
 export function createTerminal() {
   const { stdout, stderr } = process;
   for (const stream of [stdout, stderr]) stream.on('error', () => undefined);

@@ -119,7 +119,7 @@ describeOnEngine('An outage', database => {
     });
   }
 
-  it('of the queue for an hour of changes costs a line a candle, and is made up for', async () => {
+  it('of the queue for an hour of changes costs a line per candle, and is made up for', async () => {
     const { subscribers } = await start();
     const [{ symbol, at }] = subscribers as [(typeof subscribers)[number]];
     const ticks = ticksOf(symbol, 4_000);

@@ -174,6 +174,15 @@ describe('The two engines', () => {
     }
   });
 
+  it('have a contract that db/README.md tells whole', () => {
+    const [, contract = ''] =
+      /## Two engines, one contract\n((?:.|\n)*?)\n- /.exec(read('db/README.md')) ?? [];
+    const told = [...contract.matchAll(/`feed\.(\w+)`(?=[^|]*\|[^|]*\|$)/gm)].map(
+      ([, name]) => name,
+    );
+    expect(told.sort()).toEqual(shared.filter(name => !name.startsWith('tg_')).sort());
+  });
+
   it('keep to themselves what only one of them has', () => {
     for (const [engine, own, other] of [
       ['postgres', plain, timescale],

@@ -9,7 +9,7 @@ create schema ops;
 comment on schema feed is 'Prices in, candles out: instruments, ticks, candles, coverage.';
 comment on schema outbox is 'What changed and who still has to be told: changes, candle deltas, subscriptions, deliveries.';
 comment on schema indicator is 'Indicators on candles: kinds, definitions, values.';
-comment on schema dashboard is 'Read functions of the web page, one a screen part.';
+comment on schema dashboard is 'Read functions of the web page, one per part of a screen.';
 comment on schema ops is 'The operator''s console: status, lag, queues, gaps, repair.';
 
 -- Roles belong to the cluster, so another database of it, or a deploy at this moment, may have made them.

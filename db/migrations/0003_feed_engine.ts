@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { MigrationBuilder } from 'node-pg-migrate';
 
-/** What the two engines need once: each has its own frozen file. */
+/** What the two engines need once: each has a file of its own. */
 export async function up(pgm: MigrationBuilder): Promise<void> {
   const { rows } = await pgm.db.query('select engine from ops.installation');
   const engine: unknown = rows[0]?.engine;

@@ -86,7 +86,7 @@ export class ConfigError extends Error {
  * The configuration of this process: its environment, and for what that leaves out a file `.env` in
  * the working directory.
  * @param overrides Variables that a command line sets.
- * @throws {ConfigError} one line a fault, all faults at once.
+ * @throws {ConfigError} one line per fault, all faults at once.
  */
 export function loadConfig(overrides: Readonly<Record<string, string>> = {}): Config {
   if (existsSync('.env')) process.loadEnvFile('.env');
@@ -95,7 +95,7 @@ export function loadConfig(overrides: Readonly<Record<string, string>> = {}): Co
 
 /**
  * Validates the environment as a whole.
- * @throws {ConfigError} one line a fault, all faults at once.
+ * @throws {ConfigError} one line per fault, all faults at once.
  */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
   const result = schema.safeParse(env);

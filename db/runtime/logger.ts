@@ -3,7 +3,7 @@ import { destination, type Logger, pino } from 'pino';
 export type { Logger } from 'pino';
 
 /**
- * One JSON line an event on standard error, so that standard output stays free for a command's
+ * One JSON line per event on standard error, so that standard output stays free for a command's
  * answer. Secrets are removed by name, and a connection string by its shape.
  */
 export function createLogger(process: string, level: string): Logger {

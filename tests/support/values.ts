@@ -25,7 +25,7 @@ export async function addAverages(
 }
 
 /**
- * Every moving-average cross of a symbol has exactly one value a candle, and it is what the plainest
+ * Every moving-average cross of a symbol has exactly one value per candle, and it is what the plainest
  * computation over the oracle's candles gives. Returns how many values were more than warming up.
  */
 export async function expectValuesOf(
