@@ -1,8 +1,11 @@
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { addInstrument, describeOnEngine } from '../tests/support/database.ts';
+import { addIndicator, catchUp, registerCatalog } from '../tests/support/indicators.ts';
+import { tickOf } from '../tests/support/ticks.ts';
+import { createFeed } from '../workers/ingest/feed.ts';
 import { createApp } from './app.ts';
-import { createDashboard, type Dashboard } from './dashboard.ts';
+import { createDashboard, type Dashboard, sides } from './dashboard.ts';
 import { createEvents, type Events } from './live/events.ts';
 import { createListener, type Listener } from './live/listener.ts';
 
@@ -111,5 +114,170 @@ describeOnEngine('the pages on a real database', database => {
     await insertTick(1.75);
     await readUntil('1.75000');
     await reader?.cancel();
+  });
+});
+
+describeOnEngine('every page', ({ sql, as }) => {
+  const feed = createFeed(sql);
+  let app: ReturnType<typeof createApp>;
+  let events: Events;
+  const now = () => new Date().toISOString();
+  const daysAgo = (days: number) => new Date(Date.now() - days * 86_400_000).toISOString();
+  const symbols = { empty: '', old: '', traded: '', live: '' };
+  let idOfEmpty: number;
+  let idOfOld: number;
+  let idOfLive: number;
+
+  beforeAll(async () => {
+    events = createEvents({ dashboard: createDashboard(as('foresight_web')), logger });
+    await registerCatalog(sql);
+    for (const name of ['empty', 'old', 'traded', 'live'] as const)
+      symbols[name] = await addInstrument(sql);
+    const { empty, old, live } = symbols;
+    const add = (symbol: string) => addIndicator(sql, symbol, { fast: 1, slow: 2 });
+    [idOfEmpty, idOfOld, idOfLive] = [await add(empty), await add(old), await add(live)];
+    await feed.recordTicks('manual', [
+      tickOf(old, daysAgo(4), { bid: 2, ask: 2 }),
+      tickOf(old, daysAgo(3), { bid: 3, ask: 3 }),
+      tickOf(live, daysAgo(0.01), { bid: 4, ask: 4 }),
+    ]);
+    await catchUp(sql);
+    restartWeb();
+  });
+  afterAll(() => events.close());
+
+  /** As after a restart of the process, which knows nothing of before. */
+  function restartWeb(): void {
+    events.close();
+    const dashboard = createDashboard(as('foresight_web'));
+    events = createEvents({ dashboard, logger });
+    app = createApp({ dashboard, events, logger });
+  }
+
+  const get = async (path: string) => {
+    const response = await app.request(path);
+    const body = await response.text();
+    const words = body
+      .replace(/<(script|style|svg|noscript)[\s\S]*?<\/\1>/g, ' ')
+      .replace(/<[^>]*>/g, ' ')
+      .replace(/\s+/g, ' ');
+    return { status: response.status, body, words };
+  };
+
+  /** What an open page is told first. */
+  async function firstOf(path: string): Promise<string> {
+    const response = await app.request(path);
+    const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+    let received = '';
+    while (!/event: (changed|fault)/.test(received)) {
+      const { value, done } = (await reader?.read()) ?? { value: undefined, done: true };
+      if (done) break;
+      received += value;
+    }
+    await reader?.cancel();
+    return received;
+  }
+
+  const timeframesThere = async () =>
+    (await sql<{ timeframe: string }[]>`select timeframe from feed.timeframes order by width`).map(
+      row => row.timeframe,
+    );
+
+  /** Every address there is answers, and every stream begins with a page's content. */
+  async function walk(): Promise<void> {
+    const timeframes = await timeframesThere();
+    const ids = [idOfEmpty, idOfOld, idOfLive];
+    const range = `from=${daysAgo(0.5)}&to=${daysAgo(0)}`;
+    const pages = [
+      ...['', 'sort=change', 'sort=verdict'].map(query => `/?${query}`),
+      ...timeframes.map(timeframe => `/?timeframe=${timeframe}`),
+      ...Object.values(symbols).flatMap(symbol => [
+        `/instruments/${symbol}/ticks?${range}`,
+        `/instruments/${symbol}`,
+        ...timeframes.flatMap(timeframe =>
+          sides.map(side => `/instruments/${symbol}?timeframe=${timeframe}&side=${side}`),
+        ),
+      ]),
+      ...ids.flatMap(id => [
+        `/indicators/${id}`,
+        `/indicators/${id}/chart.json`,
+        `/indicators/${id}/chart.json?from=${Math.floor(Date.now() / 1_000) - 600}`,
+      ]),
+      '/status',
+    ];
+    const wrong: string[] = [];
+    for (const path of pages) {
+      const { status } = await get(path);
+      if (status !== 200) wrong.push(`${status} ${path}`);
+    }
+    const streams = [
+      'page=market',
+      'page=status',
+      ...timeframes.map(timeframe => `page=market&timeframe=${timeframe}`),
+      ...Object.values(symbols).map(symbol => `page=instrument&symbol=${symbol}`),
+      ...ids.map(id => `page=indicator&id=${id}`),
+    ];
+    for (const query of streams) {
+      const first = await firstOf(`/events?${query}`);
+      if (!first.includes('<hx-partial')) wrong.push(`${first} /events?${query}`);
+    }
+    expect(wrong).toEqual([]);
+  }
+
+  /** What the market page says of an instrument. */
+  async function rowOf(symbol: string): Promise<string> {
+    const { words } = await get('/');
+    const [, row = ''] =
+      new RegExp(`(${symbol} .*?)(?: T[0-9A-F]{10} | Verdicts are )`).exec(words) ?? [];
+    return row;
+  }
+
+  test('says of each instrument what there is: no ticks, old ones, trades, no indicators', async () => {
+    const { empty, old, traded, live } = symbols;
+    await feed.recordTicks('manual', [
+      tickOf(live, now(), { bid: 5, ask: 5 }),
+      tickOf(traded, now(), { last: 7.25, size: 2 }),
+    ]);
+    await catchUp(sql);
+    expect(await rowOf(live)).toMatch(
+      / 5\.00000 \d+ s .* ▲ strong bullish ▲1 ■0 ▼0 ▲ bullish \+1 /,
+    );
+    expect(await rowOf(traded)).toMatch(/ 7\.25000 \d+ s — — 0\.00000 0\.00 % — — —/);
+    expect(await rowOf(empty)).toMatch(/ — no data — — — — — — 1 left out warming up 0\/2/);
+    const ofOld = await rowOf(old);
+    expect(ofOld).toMatch(/ 3\.00000 3 d dead feed 3\.00000 3\.00000 0\.00000 0\.00 % /);
+    expect(ofOld).toMatch(/ — 1 left out ▲ bullish \+1 .* dead/);
+    expect((await get(`/indicators/${idOfEmpty}`)).words).toContain('No candles yet.');
+    expect((await get(`/instruments/${empty}`)).words).toContain(
+      'No mid candles of 1m in the last 100 intervals.',
+    );
+    expect((await get(`/instruments/${old}?side=bid`)).words).toContain(' 3.00000 3.00000 ');
+    // Nobody quotes it, so its page begins with trades.
+    expect((await get(`/instruments/${traded}`)).body).toMatch(/side=last" aria-current="true"/);
+    await walk();
+  });
+
+  test('follows a timeframe that is added', async () => {
+    await sql`select feed.add_timeframe('10m')`;
+    restartWeb();
+    await walk();
+    const { words, body } = await get(`/instruments/${symbols.live}?timeframe=10m&side=bid`);
+    expect(body).toMatch(/timeframe=10m&amp;side=bid" aria-current="true"/);
+    expect(words).toContain(' 4.00000 ');
+    await sql`select feed.remove_timeframe('10m')`;
+    expect((await get(`/instruments/${symbols.live}?timeframe=10m`)).status).toBe(404);
+  });
+
+  test('does without timeframes that are removed', async () => {
+    for (const timeframe of ['1d', '4h', '1h', '15m'])
+      await sql`select feed.remove_timeframe(${timeframe})`;
+    restartWeb();
+    await walk();
+    expect((await get(`/instruments/${symbols.live}?timeframe=1d`)).status).toBe(404);
+    expect((await get(`/instruments/${symbols.live}`)).body).not.toContain('timeframe=1d');
+    // The day's change needs no candles of a day.
+    expect(await rowOf(symbols.old)).toMatch(
+      / 3\.00000 3 d dead feed 3\.00000 3\.00000 0\.00000 0\.00 % /,
+    );
   });
 });
