@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
@@ -174,15 +174,6 @@ describe('The two engines', () => {
     }
   });
 
-  it('have a contract that db/README.md tells whole', () => {
-    const [, contract = ''] =
-      /## Two engines, one contract\n((?:.|\n)*?)\n- /.exec(read('db/README.md')) ?? [];
-    const told = [...contract.matchAll(/`feed\.(\w+)`(?=[^|]*\|[^|]*\|$)/gm)].map(
-      ([, name]) => name,
-    );
-    expect(told.sort()).toEqual(shared.filter(name => !name.startsWith('tg_')).sort());
-  });
-
   it('keep to themselves what only one of them has', () => {
     for (const [engine, own, other] of [
       ['postgres', plain, timescale],
@@ -214,21 +205,3 @@ function signature(file: string): string {
   expect(text, file).not.toBe('');
   return text.replaceAll(/\s+/g, ' ');
 }
-
-describe("The README's table of the data's way", () => {
-  const [, table = ''] = /## The data's way\n\n((?:\|.*\n)+)/.exec(read('README.md')) ?? [];
-  const words = [...table.matchAll(/`([^`]+)`/g)].map(([, word = '']) => word);
-  const foundation = read('db/migrations/0001_foundation.sql');
-
-  it('names folders that exist', () => {
-    const folders = words.filter(word => word.endsWith('/'));
-    expect(folders.length).toBeGreaterThan(3);
-    expect(folders.filter(folder => !existsSync(join(root, folder)))).toEqual([]);
-  });
-
-  it('names schemas that exist', () => {
-    const named = words.filter(word => !word.endsWith('/')).map(word => word.split('.')[0] ?? '');
-    expect(named.length).toBeGreaterThan(3);
-    expect(named.filter(schema => !foundation.includes(`create schema ${schema};`))).toEqual([]);
-  });
-});
