@@ -728,22 +728,33 @@ create function outbox.unsubscribe(name text) returns boolean security definer;
 create schema indicator;
 grant usage on schema indicator to foresight_indicators;
 
+-- Names a piece of work until it is done. One that is asked for again gets another, so that nobody strikes off what was not done.
+create sequence indicator.work_id as bigint;
+
 -- Indicators whose history is being computed, and from which bucket it goes on.
 create table indicator.backfills (
   indicator_id int not null,
+  service text not null,
   next_bucket timestamptz not null,
   -- 0 fills only what no candle revision asked for; a drawn revision overwrites older values.
   revision bigint not null,
-  requested_at timestamptz not null default now(),
-  -- When its last stretch was stored, or it became the first in line.
-  progressed_at timestamptz not null default now(),
+  -- Drawn anew each time the history is asked for.
+  work_id bigint not null default nextval('indicator.work_id'::regclass),
+  requested_at timestamptz not null default clock_timestamp(),
+  -- When its last stretch was stored: the one that waits longest is next.
+  progressed_at timestamptz not null default clock_timestamp(),
+  leased_until timestamptz not null default '-infinity'::timestamptz,
   constraint backfills_pkey primary key (indicator_id),
-  constraint backfills_indicator_id_fkey foreign key (indicator_id) references indicator.definitions(indicator_id) on delete cascade
-);
+  constraint backfills_work_id_key unique (work_id),
+  constraint backfills_indicator_id_fkey foreign key (indicator_id) references indicator.definitions(indicator_id) on delete cascade,
+  constraint backfills_service_fkey foreign key (service) references indicator.services(service)
+) with (fillfactor=50);
+create index backfills_by_turn on indicator.backfills (service, progressed_at);
 
 -- Indicators whose newest candle was sent and is not in their newest value, and since when (UTC): for a moment all that change, for longer those that nobody computes. Those whose history is being computed are left out.
 create view indicator.behind (
   indicator_id int,
+  service text,
   symbol text,
   timeframe text,
   side text,
@@ -795,6 +806,7 @@ create view indicator.faults (
 -- Indicators that a service can compute. Services register theirs when they start.
 create table indicator.kinds (
   kind text not null,
+  service text not null,
   description text not null,
   -- In words: when the verdict is bullish, bearish, neutral.
   rule text not null,
@@ -805,6 +817,7 @@ create table indicator.kinds (
   bars jsonb not null,
   registered_at timestamptz not null default now(),
   constraint kinds_pkey primary key (kind),
+  constraint kinds_service_fkey foreign key (service) references indicator.services(service),
   constraint kind_is_a_short_code check (kind ~ '^[a-z][a-z0-9_]{0,39}$')
 );
 
@@ -830,19 +843,40 @@ create view indicator.latest (
   is_active boolean
 );
 
--- Changed candles whose indicators were not computed since.
+-- Changed candles whose indicators a service did not compute since.
 create table indicator.pending (
+  service text not null,
   instrument_id int not null,
   timeframe text not null,
   side text not null,
   bucket timestamptz not null,
   revision bigint not null,
+  -- Until then somebody computes it; who takes longer renews the lease.
   leased_until timestamptz not null default '-infinity'::timestamptz,
   -- Since when (UTC) its change waits to be computed: since it was taken from the queue, or since it changed again while it was being computed.
   accepted_at timestamptz not null default clock_timestamp(),
-  constraint pending_pkey primary key (instrument_id, timeframe, side, bucket)
+  -- Drawn anew each time its candle changes.
+  work_id bigint not null default nextval('indicator.work_id'::regclass),
+  constraint pending_pkey primary key (service, instrument_id, timeframe, side, bucket),
+  constraint pending_work_id_key unique (work_id)
 ) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500, fillfactor=50);
-create index pending_by_bucket on indicator.pending (bucket, instrument_id, timeframe, side);
+create index pending_by_bucket on indicator.pending (service, bucket desc, work_id);
+
+-- Who computes. Each service has its own queue, kinds and work, so that none delays or strikes off another's.
+create table indicator.services (
+  service text not null,
+  -- The SQS queue on which it is told about candles.
+  queue text not null,
+  description text not null default '',
+  -- It is told about closed candles only.
+  closed_only boolean not null default false,
+  -- At most one state of a candle per this time while it forms; 0: each.
+  forming_every interval not null default '00:00:00'::interval,
+  registered_at timestamptz not null default now(),
+  constraint services_pkey primary key (service),
+  constraint services_queue_key unique (queue),
+  constraint service_is_a_short_code check (service ~ '^[a-z][a-z0-9_]{0,39}$')
+);
 
 -- One value a candle: a pure function of the window of candles that ends with it.
 create table indicator.values (
@@ -863,9 +897,9 @@ create table indicator.values (
   constraint verdict_is_bullish_neutral_or_bearish check (verdict = any (array['-1'::int, 0, 1]))
 ) with (fillfactor=70);
 
--- Take candle deltas of a message (array i is candle i): their indicators have to be computed.
-create function indicator.accept_candles(symbols text[], timeframes text[], sides text[], buckets timestamptz[],
-  revisions bigint[]) returns int security definer;
+-- Take candle deltas of a message to a service (array i is candle i): their indicators of its kinds have to be computed.
+create function indicator.accept_candles(service text, symbols text[], timeframes text[], sides text[],
+  buckets timestamptz[], revisions bigint[]) returns int security definer;
 grant execute on function indicator.accept_candles to foresight_indicators;
 
 -- Compute an indicator on the candles of a symbol, timeframe and side from now on, and on all stored ones; returns its id (the existing one's if it is there).
@@ -874,6 +908,11 @@ create function indicator.add(symbol text, timeframe text, kind text, params jso
 
 -- Give an instrument the indicators of indicator.defaults; returns how many it has of them.
 create function indicator.add_defaults(symbol text) returns int security definer;
+
+-- A process that computes for these services says that it is alive, at least every five seconds; host and process_id name it, worker_ids are its graphile-worker ids, if it has some.
+create function indicator.beat(services text[], host text default '', process_id int default 0,
+  worker_ids text[] default '{}'::text[]) returns timestamptz security definer;
+grant execute on function indicator.beat to foresight_indicators;
 
 -- Stored candles of a series as arrays, oldest first: the buckets from from_bucket to to_bucket (UTC, both inclusive), with up to bars_before existing candles before and bars_after after them.
 create function indicator.candle_window(instrument_id int, timeframe text, side text, from_bucket timestamptz,
@@ -893,40 +932,50 @@ grant execute on function indicator.candle_windows to foresight_indicators;
 -- The complete parameters of an indicator kind, defaults filled in.
 create function indicator.checked_params(kind text, params jsonb) returns jsonb;
 
--- The next stretch of history that an indicator has to be computed for, as indicator.claim_pending gives it; no row when nothing is left.
-create function indicator.claim_backfill(max_candles int default 1000) returns table(instrument_id int,
-  timeframe text, side text, from_bucket timestamptz, to_bucket timestamptz, revision bigint, indicators jsonb,
-  buckets timestamptz[], opens double precision[], highs double precision[], lows double precision[],
-  closes double precision[], sums double precision[], volumes double precision[],
+-- The same service.
+create function indicator.checked_service(service text) returns text;
+
+-- Lease the next stretch of history of a service for 10 seconds, of the indicator that waited longest: the indicator, and its candles as indicator.candle_window gives them.
+create function indicator.claim_backfill(service text, max_candles int default 1000) returns table(instrument_id int,
+  timeframe text, side text, from_bucket timestamptz, to_bucket timestamptz, revision bigint, work_id bigint,
+  indicators jsonb, buckets timestamptz[], opens double precision[], highs double precision[],
+  lows double precision[], closes double precision[], sums double precision[], volumes double precision[],
   tick_counts bigint[]) security definer;
 grant execute on function indicator.claim_backfill to foresight_indicators;
 
--- Lease changed candles for 10 seconds, newest first, grouped by series: the indicators to compute, and bars, the longest window of candles among them (null when nobody wants the series any more).
-create function indicator.claim_pending(max_candles int default 500) returns table(instrument_id int, timeframe text,
-  side text, from_bucket timestamptz, to_bucket timestamptz, revision bigint, claimed_buckets timestamptz[],
-  claimed_revisions bigint[], indicators jsonb, bars int) security definer;
+-- Lease changed candles of a service for 10 seconds, newest first, grouped by series: the indicators to compute, and bars, the longest window of candles among them (null when nobody wants the series any more).
+create function indicator.claim_pending(service text, max_candles int default 500) returns table(instrument_id int,
+  timeframe text, side text, from_bucket timestamptz, to_bucket timestamptz, revision bigint, work_ids bigint[],
+  indicators jsonb, bars int) security definer;
 grant execute on function indicator.claim_pending to foresight_indicators;
 
 -- What follows from a kind and complete parameters: the label, and the length of the window in candles.
 create function indicator.derived(kind text, params jsonb, out label text, out bars_required int) returns record;
 
--- The values of an indicator from from_bucket to to_bucket (UTC) are stored: its backfill goes on after them, unless it was asked for again meanwhile.
-create function indicator.finish_backfill(indicator_id int, from_bucket timestamptz, to_bucket timestamptz)
-  returns void security definer;
+-- The values of a claimed stretch of history are stored up to reached_bucket (UTC), which may be before its end: the history goes on after it when it is its turn again, unless it was asked for anew meanwhile.
+create function indicator.finish_backfill(work_id bigint, reached_bucket timestamptz) returns void security definer;
 grant execute on function indicator.finish_backfill to foresight_indicators;
 
--- The values that these candle revisions (array i is candle i) asked for are stored.
-create function indicator.finish_pending(instrument_ids int[], timeframes text[], sides text[], buckets timestamptz[],
-  revisions bigint[]) returns int security definer;
+-- The values that these claims asked for are stored.
+create function indicator.finish_pending(work_ids bigint[]) returns int security definer;
 grant execute on function indicator.finish_pending to foresight_indicators;
 
--- When there are next values to compute (UTC): now if some wait, else when the first lease of a claim ends.
-create function indicator.next_work_at() returns timestamptz security definer;
+-- Go on with claimed candles for this long from now; with 0, give them back to be claimed at once.
+create function indicator.lease_pending(work_ids bigint[], lease interval default '00:00:10'::interval)
+  returns bigint[] security definer;
+grant execute on function indicator.lease_pending to foresight_indicators;
+
+-- When there are next values to compute for a service (UTC): now if some wait, else when the first lease of a claim ends.
+create function indicator.next_work_at(service text) returns timestamptz security definer;
 grant execute on function indicator.next_work_at to foresight_indicators;
 
--- Ask for computation now.
-create function indicator.nudge() returns void security definer;
+-- Ask a service that runs on graphile-worker for computation now.
+create function indicator.nudge(service text) returns void security definer;
 grant execute on function indicator.nudge to foresight_indicators;
+
+-- Compute the values of an indicator again from the stored candles, from the bucket that holds from_time (UTC) on.
+create function indicator.recompute(indicator_id int, from_time timestamptz default '-infinity'::timestamptz)
+  returns void security definer;
 
 -- Store indicator values (array i is value i): bucket in UTC, lines a JSON object of named numbers or null, verdict +1, 0, -1 or null while warming up, bars the candles of the window, revision the candle revision that asked.
 create function indicator.record_values(indicator_ids int[], buckets timestamptz[], "values" double precision[],
@@ -934,12 +983,24 @@ create function indicator.record_values(indicator_ids int[], buckets timestamptz
 grant execute on function indicator.record_values to foresight_indicators;
 
 -- A service says what it can compute. parameters: [{"name", "type": "integer" or "number", "min", "max", "default", "less_than": other parameter}]. bars: window length in candles as a sum, for example {"slow": 1, "plus": 1}. label: text with {parameter} in it. defaults: [{"timeframe", "side", "params"}] that every instrument gets; they are taken only the first time, afterwards indicator.defaults is the operator's.
-create function indicator.register_kind(kind text, description text, rule text, label text, parameters jsonb,
-  bars jsonb, defaults jsonb default '[]'::jsonb) returns void security definer;
+create function indicator.register_kind(service text, kind text, description text, rule text, label text,
+  parameters jsonb, bars jsonb, defaults jsonb default '[]'::jsonb) returns void security definer;
 grant execute on function indicator.register_kind to foresight_indicators;
+
+-- A service says that it is there, each time it starts; then it registers its kinds. queue: the SQS queue on which it is told about candles, foresight-<service> when left out. closed_only: only closed candles. forming_every: at most one state of a candle per this time while it forms.
+create function indicator.register_service(service text, queue text default null, description text default '',
+  closed_only boolean default null, forming_every interval default null) returns text security definer;
+grant execute on function indicator.register_service to foresight_indicators;
 
 -- Remove an indicator and its values.
 create function indicator.remove(indicator_id int) returns boolean security definer;
+
+-- Forget a service with its kinds and its subscription; its queue stays.
+create function indicator.remove_service(service text) returns void security definer;
+
+-- The name of a service's subscription in outbox.subscriptions.
+create function indicator.subscription_of(service text) returns text;
+grant execute on function indicator.subscription_of to foresight_publish, foresight_web;
 
 -- A new instrument gets the default indicators.
 create function indicator.tg_instruments__add_defaults() returns trigger security definer;
@@ -1079,12 +1140,13 @@ create table ops.maintenance_failures (
   constraint maintenance_failures_pkey primary key (step)
 );
 
--- Heartbeat of every running process; worker_ids are the graphile-worker ids it runs jobs under.
+-- Heartbeat of every running process; worker_ids are the graphile-worker ids it runs jobs under, services those of indicator.services that it computes for.
 create table ops.processes (
   process text not null,
   host text not null,
   process_id int not null,
   worker_ids text[] not null default '{}'::text[],
+  services text[] not null default '{}'::text[],
   started_at timestamptz not null default now(),
   seen_at timestamptz not null default now(),
   constraint processes_pkey primary key (process, host, process_id)

@@ -115,7 +115,7 @@ describeOnEngine('In a quiet market', database => {
         await new Promise(resolve => setTimeout(resolve, 50));
       }
       statements = [...seen.values()];
-      return statements.every(({ query }) => /ops\.beat/.test(query));
+      return statements.every(({ query }) => /(ops|indicator)\.beat/.test(query));
     });
     for (const process of ['publish', 'indicators']) {
       const own = statements.filter(each => each.process === `foresight ${process}`);

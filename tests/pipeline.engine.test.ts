@@ -141,7 +141,7 @@ describeOnEngine('the way from ticks to values', database => {
     await record(ticks);
     await system.settled();
     await everything.read();
-    for (const queue of [`${symbol}-all`, 'foresight-indicators']) {
+    for (const queue of [`${symbol}-all`, 'foresight-classical']) {
       const { QueueUrl } = await system.sqs.send(new GetQueueUrlCommand({ QueueName: queue }));
       await system.sqs.send(new DeleteQueueCommand({ QueueUrl }));
     }

@@ -216,7 +216,7 @@ describeOnEngine('ops.status, ops.lag and ops.queues', database => {
     const { queues } = await views();
     expect(Object.keys(queues).sort()).toEqual([
       'hangs',
-      'indicators',
+      'indicators.classical',
       'refuses',
       'rejects',
       'works',
@@ -299,7 +299,8 @@ describeOnEngine('ops.status, ops.lag and ops.queues', database => {
     undo.push(() => oanda.goSilent(false));
     oanda.goSilent(true);
     const must = [
-      /^process indicators is not running$/,
+      /^service classical is not running$/,
+      /^service models is not running$/,
       /^\d+ indicators have been behind their candles since /,
       // It takes connections and sends nothing.
       /^source oanda (is disconnected: nothing came for 10 s$|has been silent since )/,
@@ -323,7 +324,7 @@ describeOnEngine('ops.status, ops.lag and ops.queues', database => {
     const must = [
       /^process ingest is not running$/,
       /^source oanda has been silent since /,
-      ...[...subscriptions, 'indicators'].map(
+      ...[...subscriptions, 'indicators\\.classical'].map(
         name => new RegExp(`^subscription ${name} (cannot be sent: |has waited since )`),
       ),
     ];
@@ -339,7 +340,8 @@ describeOnEngine('ops.status, ops.lag and ops.queues', database => {
     const since = Date.now();
     breakDatabaseOf('indicators', 'swallow');
     const must = [
-      /^process indicators is not running$/,
+      /^service classical is not running$/,
+      /^service models is not running$/,
       /^changes of 2 instruments have waited to be captured since /,
     ];
     const may = [

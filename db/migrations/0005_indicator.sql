@@ -1,7 +1,21 @@
 -- Indicators: what exists, what is wanted, what is left to compute, and the values.
 
+create table indicator.services (
+  service text primary key constraint service_is_a_short_code check (service ~ '^[a-z][a-z0-9_]{0,39}$'),
+  queue text not null unique,
+  description text not null default '',
+  closed_only boolean not null default false,
+  forming_every interval not null default '0',
+  registered_at timestamptz not null default now()
+);
+comment on table indicator.services is 'Who computes. Each service has its own queue, kinds and work, so that none delays or strikes off another''s.';
+comment on column indicator.services.queue is 'The SQS queue on which it is told about candles.';
+comment on column indicator.services.closed_only is 'It is told about closed candles only.';
+comment on column indicator.services.forming_every is 'At most one state of a candle per this time while it forms; 0: each.';
+
 create table indicator.kinds (
   kind text primary key constraint kind_is_a_short_code check (kind ~ '^[a-z][a-z0-9_]{0,39}$'),
+  service text not null references indicator.services,
   description text not null,
   rule text not null,
   label text not null,
@@ -55,7 +69,12 @@ comment on column indicator.values.verdict is '+1 bullish, 0 neutral, -1 bearish
 comment on column indicator.values.bars is 'Candles of the window that existed; fewer than required means warming up.';
 comment on column indicator.values.revision is 'The candle revision that asked for this value; a lower one never overwrites it.';
 
+create sequence indicator.work_id;
+comment on sequence indicator.work_id is 'Names a piece of work until it is done. One that is asked for again gets another, so that nobody strikes off what was not done.';
+
+-- Without a foreign key to the service, which would be looked up per candle: indicator.accept_candles does it per message.
 create table indicator.pending (
+  service text not null,
   instrument_id int not null,
   timeframe text not null,
   side text not null,
@@ -63,20 +82,28 @@ create table indicator.pending (
   revision bigint not null,
   leased_until timestamptz not null default '-infinity',
   accepted_at timestamptz not null default clock_timestamp(),
-  primary key (instrument_id, timeframe, side, bucket)
+  work_id bigint not null unique default nextval('indicator.work_id'),
+  primary key (service, instrument_id, timeframe, side, bucket)
 ) with (fillfactor = 50, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_scale_factor = 0);
--- The newest changed candles are computed first. A key by itself, so that no plan reads all rows of a bucket for one.
-create index pending_by_bucket on indicator.pending (bucket, instrument_id, timeframe, side);
-comment on table indicator.pending is 'Changed candles whose indicators were not computed since.';
+-- The newest changed candles are computed first, of equal ones those that wait longest.
+create index pending_by_bucket on indicator.pending (service, bucket desc, work_id);
+comment on table indicator.pending is 'Changed candles whose indicators a service did not compute since.';
+comment on column indicator.pending.work_id is 'Drawn anew each time its candle changes.';
+comment on column indicator.pending.leased_until is 'Until then somebody computes it; who takes longer renews the lease.';
 comment on column indicator.pending.accepted_at is 'Since when (UTC) its change waits to be computed: since it was taken from the queue, or since it changed again while it was being computed.';
 
 create table indicator.backfills (
   indicator_id int primary key references indicator.definitions on delete cascade,
+  service text not null references indicator.services,
   next_bucket timestamptz not null,
   revision bigint not null,
-  requested_at timestamptz not null default now(),
-  progressed_at timestamptz not null default now()
-);
+  work_id bigint not null unique default nextval('indicator.work_id'),
+  requested_at timestamptz not null default clock_timestamp(),
+  progressed_at timestamptz not null default clock_timestamp(),
+  leased_until timestamptz not null default '-infinity'
+) with (fillfactor = 50);
+create index backfills_by_turn on indicator.backfills (service, progressed_at);
 comment on table indicator.backfills is 'Indicators whose history is being computed, and from which bucket it goes on.';
 comment on column indicator.backfills.revision is '0 fills only what no candle revision asked for; a drawn revision overwrites older values.';
-comment on column indicator.backfills.progressed_at is 'When its last stretch was stored, or it became the first in line.';
+comment on column indicator.backfills.work_id is 'Drawn anew each time the history is asked for.';
+comment on column indicator.backfills.progressed_at is 'When its last stretch was stored: the one that waits longest is next.';

@@ -5,11 +5,12 @@ create table ops.processes (
   host text not null,
   process_id int not null,
   worker_ids text[] not null default '{}',
+  services text[] not null default '{}',
   started_at timestamptz not null default now(),
   seen_at timestamptz not null default now(),
   primary key (process, host, process_id)
 ) with (fillfactor = 50);
-comment on table ops.processes is 'Heartbeat of every running process; worker_ids are the graphile-worker ids it runs jobs under.';
+comment on table ops.processes is 'Heartbeat of every running process; worker_ids are the graphile-worker ids it runs jobs under, services those of indicator.services that it computes for.';
 
 create table ops.maintenance (
   is_single boolean primary key default true check (is_single),

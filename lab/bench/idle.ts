@@ -81,7 +81,8 @@ async function measure(
   }
   const sum = (wanted: readonly { count: number }[]): number =>
     wanted.reduce((total, each) => total + each.count, 0);
-  const isHeartbeat = ({ text }: { text: string }): boolean => text === 'ops.beat';
+  const isHeartbeat = ({ text }: { text: string }): boolean =>
+    ['ops.beat', 'indicator.beat'].includes(text);
   return [
     ...processes.map(name =>
       figure(

@@ -1,7 +1,7 @@
 import type { Sql } from '../../db/runtime/database.ts';
 import { sleep } from '../../db/runtime/process.ts';
-import { catalog } from '../../workers/indicators/catalog.ts';
-import { createIndicatorStore } from '../../workers/indicators/indicator.ts';
+import { services } from '../../workers/indicators/catalog.ts';
+import { createServiceStore } from '../../workers/indicators/service.ts';
 import type { Database } from './database.ts';
 import { addInstruments, copyTicks, marketTicks, openClient, toCopyText } from './ticks.ts';
 
@@ -32,8 +32,9 @@ export async function preparePipeline(
   history = { hours: pieceHours, budgetMs: 120_000 },
 ): Promise<Pipeline> {
   const { sql } = database;
-  const store = createIndicatorStore(sql);
-  for (const kind of catalog) await store.registerKind(kind);
+  for (const service of services) {
+    await createServiceStore(sql, service.service).register(service);
+  }
   // Before the instruments, so that none gets default indicators: exactly ten are to be computed.
   await sql`delete from indicator.defaults`;
   const ids = await addInstruments(sql, instrumentCount);

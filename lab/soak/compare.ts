@@ -196,7 +196,7 @@ export async function compareValues(query: Query, candlesOf: CandlesOf): Promise
       [id],
     );
     const stored = new Map(rows.map(row => [row.bucket, row]));
-    const compute = catalog.find(each => each.kind === kind)?.compute;
+    const compute = catalog.get(kind)?.compute;
     const candles = candlesOf(symbol, timeframe, side).map(candle => ({
       ...candle,
       tickCount: candle.tick_count,

@@ -134,7 +134,7 @@ export const faults: readonly Action[] = [
     weight: 1.2,
     group: 'queue',
     run: async ({ world, random, queues }) => {
-      const QueueName = random.pick([...queues, 'foresight-indicators']);
+      const QueueName = random.pick([...queues, 'foresight-classical']);
       const { QueueUrl } = await world.queues.sqs.send(new GetQueueUrlCommand({ QueueName }));
       await world.queues.sqs.send(new DeleteQueueCommand({ QueueUrl }));
     },

@@ -146,7 +146,11 @@ async function whatIsLeft(world: World): Promise<string> {
        where not c.is_closed and c.closes_at <= clock_timestamp() - interval '2 seconds') as overdue,
       (select count(*)::int from indicator.pending) as pending,
       (select count(*)::int from indicator.backfills) as backfills`);
-  const messages = await countMessages(world.queues.sqs, 'foresight-indicators');
+  const services = await world.query<{ queue: string }>(`select queue from indicator.services`);
+  const counts = await Promise.all(
+    services.map(({ queue }) => countMessages(world.queues.sqs, queue)),
+  );
+  const messages = counts.reduce((sum, count) => sum + count, 0);
   const [status] = await world.query<{ faults: string[] }>('select faults from ops.status');
   return [
     ...Object.entries({ ...row, messages })

@@ -89,7 +89,7 @@ export const operator: readonly Action[] = [
     group: 'subscription',
     run: ({ world, random }) =>
       world.query(`select ops.republish($1, now() - interval '10 minutes')`, [
-        random.pick(['soak-all', pausedSubscription, 'indicators']),
+        random.pick(['soak-all', pausedSubscription, 'indicators.classical']),
       ]),
   },
   {

@@ -1,25 +1,45 @@
 import type { Sql } from '../../db/runtime/database.ts';
-import { catalog } from '../../workers/indicators/catalog.ts';
+import { catalog, services } from '../../workers/indicators/catalog.ts';
 import { computeValues } from '../../workers/indicators/compute.ts';
-import { createIndicatorStore, type Work } from '../../workers/indicators/indicator.ts';
 import type { Kind, Params } from '../../workers/indicators/kind.ts';
+import {
+  type ComputedValue,
+  createServiceStore,
+  type Work,
+} from '../../workers/indicators/service.ts';
 import type { CandleDelta } from '../../workers/messages.ts';
 import { createOutbox } from '../../workers/publish/outbox.ts';
 import { capture } from './database.ts';
 
-export const kinds = new Map(catalog.map(kind => [kind.kind, kind]));
-
 /** A kind of the real catalog. */
 export function kindOf(name: string): Kind {
-  const kind = kinds.get(name);
+  const kind = catalog.get(name);
   if (kind === undefined) throw new Error(`the catalog has no ${name}`);
   return kind;
 }
 
-/** Registers the real catalog, without the indicators that every instrument gets. */
+/** Registers the built-in services, without the indicators that every instrument gets. */
 export async function registerCatalog(sql: Sql): Promise<void> {
-  const store = createIndicatorStore(sql);
-  for (const kind of catalog) await store.registerKind({ ...kind, defaults: [] });
+  for (const service of services) {
+    const kinds = service.kinds.map(kind => ({ ...kind, defaults: [] }));
+    await createServiceStore(sql, service.service).register({ ...service, kinds });
+  }
+}
+
+/** Registers a kind as one of service `classical`. */
+export async function registerKind(sql: Sql, kind: Kind): Promise<void> {
+  const [classical] = services;
+  if (classical === undefined) throw new Error('there are no services');
+  await createServiceStore(sql, classical.service).register({ ...classical, kinds: [kind] });
+}
+
+/** The values of a stretch, all of which can be computed. */
+export function valuesFor(work: Work, kinds: ReadonlyMap<string, Kind> = catalog): ComputedValue[] {
+  return [
+    ...computeValues(work, kinds, ({ error }) => {
+      throw error;
+    }),
+  ];
 }
 
 export async function addIndicator(
@@ -34,46 +54,62 @@ export async function addIndicator(
   return row?.id ?? 0;
 }
 
-/** What the publisher would put on the indicators' queue now; it counts as sent. */
-export async function publish(sql: Sql): Promise<CandleDelta[]> {
+/** What the publisher would put on the queues of the services now; it counts as sent. */
+export async function publish(sql: Sql): Promise<Published[]> {
   await capture(sql);
   const outbox = createOutbox(sql, sql);
   const deliveries = await outbox.claimDeliveries(100_000);
   await outbox.markSent(deliveries);
-  return deliveries.filter(delivery => delivery.subscription === 'indicators');
+  return deliveries.filter(({ subscription }) => subscription.startsWith('indicators.'));
 }
 
-/** Takes the work that changed candles made. */
+export type Published = CandleDelta & { readonly subscription: string };
+
+/** Hands each built-in service what is on its queue; returns how many candles were news. */
+export async function accept(sql: Sql, published: readonly Published[]): Promise<number> {
+  let accepted = 0;
+  for (const { service } of services) {
+    const own = published.filter(({ subscription }) => subscription === `indicators.${service}`);
+    if (own.length > 0) accepted += await createServiceStore(sql, service).acceptCandles(own);
+  }
+  return accepted;
+}
+
+/** Takes the work that changed candles made for the built-in services. */
 export async function claim(sql: Sql, maxCandles = 500): Promise<Work[]> {
-  return createIndicatorStore(sql).claimPending(maxCandles);
+  const works: Work[] = [];
+  for (const { service } of services) {
+    works.push(...(await createServiceStore(sql, service).claimPending(maxCandles)));
+  }
+  return works;
 }
 
 /** Computes and stores the values of claimed work, and strikes the work off. */
 export async function finish(sql: Sql, works: readonly Work[]): Promise<void> {
-  const store = createIndicatorStore(sql);
-  await store.recordValues(works.flatMap(work => computeValues(work, kinds)));
-  await store.finishPending(works);
+  const store = createServiceStore(sql, '');
+  for (const work of works) {
+    await store.recordValues(valuesFor(work));
+    if (work.isHistory) await store.finishBackfill(work, work.toBucket);
+    else await store.finishPending(work.workIds);
+  }
 }
 
 /** Everything from the ticks to the values, in order and without a pause. */
 export async function catchUp(sql: Sql): Promise<void> {
-  const store = createIndicatorStore(sql);
-  await store.acceptCandles(await publish(sql));
+  await accept(sql, await publish(sql));
   await computeAll(sql);
 }
 
 /** Computes what waits, and all history that is asked for. */
 export async function computeAll(sql: Sql, maxCandles = 500): Promise<void> {
-  const store = createIndicatorStore(sql);
   for (let rounds = 0; rounds < 1_000; rounds++) {
     const works = await claim(sql, maxCandles);
-    if (works.length > 0) await finish(sql, works);
-    const backfill = await store.claimBackfill(maxCandles);
-    if (backfill !== undefined) {
-      await store.recordValues(computeValues(backfill, kinds));
-      await store.finishBackfill(backfill);
+    for (const { service } of services) {
+      const history = await createServiceStore(sql, service).claimBackfill(maxCandles);
+      if (history !== undefined) works.push(history);
     }
-    if (works.length === 0 && backfill === undefined) return;
+    if (works.length === 0) return;
+    await finish(sql, works);
   }
   throw new Error('computation does not come to an end');
 }

@@ -163,7 +163,9 @@ async function whatIsLeft(sql: Sql, sqs: SQSClient): Promise<string> {
       (select count(*)::int from outbox.deliveries) as deliveries,
       (select count(*)::int from outbox.candles as c
        where not c.is_closed and c.closes_at <= clock_timestamp()) as overdue`;
-  const messages = await countMessages(sqs, 'foresight-indicators');
+  const queues = await sql<{ queue: string }[]>`select queue from indicator.services`;
+  const counts = await Promise.all(queues.map(({ queue }) => countMessages(sqs, queue)));
+  const messages = counts.reduce((sum, count) => sum + count, 0);
   const [indicator] = await sql<{ pending: number; backfills: number }[]>`
     select (select count(*)::int from indicator.pending) as pending,
       (select count(*)::int from indicator.backfills) as backfills`;

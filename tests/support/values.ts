@@ -1,14 +1,15 @@
 import { expect } from 'vitest';
 import type { Sql } from '../../db/runtime/database.ts';
-import { catalog } from '../../workers/indicators/catalog.ts';
-import { createIndicatorStore } from '../../workers/indicators/indicator.ts';
+import { services } from '../../workers/indicators/catalog.ts';
+import { createServiceStore } from '../../workers/indicators/service.ts';
 import type { Tick } from '../../workers/ingest/source.ts';
 import { oracleCandles, type Side } from './oracle.ts';
 
 /** Registers what the indicator process would, so that indicators can be added before it runs. */
 export async function registerKinds(sql: Sql): Promise<void> {
-  const store = createIndicatorStore(sql);
-  for (const kind of catalog) await store.registerKind(kind);
+  for (const service of services) {
+    await createServiceStore(sql, service.service).register(service);
+  }
 }
 
 /** Adds a moving-average cross; returns its id. */

@@ -176,8 +176,8 @@ function startStatus(): Status {
     ],
     queues: [
       {
-        subscription: 'indicators',
-        queue: 'foresight-indicators',
+        subscription: 'indicators.classical',
+        queue: 'foresight-classical',
         pending: 0,
         oldest_pending_at: null,
         last_sent_at: iso(Date.now() - 1_000),

@@ -1,5 +1,25 @@
-import { maCross } from './catalog/ma_cross.ts';
+import * as classical from './catalog/classical.ts';
+import * as models from './catalog/models.ts';
 import type { Kind } from './kind.ts';
+import type { Service } from './service.ts';
 
-/** Every indicator this service computes; a new one is a file in `catalog/` and a line here. */
-export const catalog: readonly Kind[] = [maCross];
+/** The services that are built in. */
+export const services: readonly Service[] = [
+  {
+    service: 'classical',
+    description: 'Technical indicators: milliseconds for a window, forming candles too',
+    isClosedOnly: false,
+    kinds: Object.values(classical),
+  },
+  {
+    service: 'models',
+    description: 'Models and forecasts: heavy, on closed candles only',
+    isClosedOnly: true,
+    kinds: Object.values(models),
+  },
+];
+
+/** Every kind that is built in, by its name. */
+export const catalog: ReadonlyMap<string, Kind> = new Map(
+  services.flatMap(({ kinds }) => kinds).map(kind => [kind.kind, kind]),
+);

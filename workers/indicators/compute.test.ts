@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { maCross } from './catalog/ma_cross.ts';
-import { computeValues } from './compute.ts';
-import type { ComputedValue, Definition, Work } from './indicator.ts';
+import { maCross } from './catalog/averages/ma_cross.ts';
+import { computeValues, type Failure } from './compute.ts';
 import type { Candle, Kind } from './kind.ts';
+import type { ComputedValue, Definition, Work } from './service.ts';
 
 const kinds = new Map<string, Kind>([[maCross.kind, maCross]]);
 const bucketAt = (index: number): string =>
@@ -21,18 +21,23 @@ const longest = 10;
 /** What the database gives for changed candles from one index to another: with the windows around. */
 function workFor(candles: readonly Candle[], from: number, to: number): Work {
   return {
-    instrumentId: 1,
     timeframe: '1m',
-    side: 'mid',
     fromBucket: candles[from]?.bucket ?? '',
     toBucket: candles[to]?.bucket ?? '',
     revision: '7',
-    claimedBuckets: [],
-    claimedRevisions: [],
+    isHistory: false,
+    workIds: [],
     indicators: definitions,
     candles: candles.slice(Math.max(0, from - longest + 1), to + longest),
   };
 }
+
+/** All values, none of which may fail. */
+const valuesOf = (work: Work): ComputedValue[] => [
+  ...computeValues(work, kinds, ({ error }) => {
+    throw error;
+  }),
+];
 
 const sorted = (values: readonly ComputedValue[]): ComputedValue[] =>
   [...new Map(values.map(value => [`${value.indicatorId} ${value.bucket}`, value]))]
@@ -72,13 +77,11 @@ describe('computeValues', () => {
     fc.assert(
       fc.property(series, fc.array(fc.nat(59), { maxLength: 8 }), (candles, cuts) => {
         const last = candles.length - 1;
-        const whole = computeValues(workFor(candles, 0, last), kinds);
+        const whole = valuesOf(workFor(candles, 0, last));
         const edges = [0, ...cuts.filter(cut => cut <= last), last + 1].toSorted((a, b) => a - b);
         const parts = edges.flatMap((from, index) => {
           const end = edges[index + 1];
-          return end === undefined || end <= from
-            ? []
-            : computeValues(workFor(candles, from, end - 1), kinds);
+          return end === undefined || end <= from ? [] : valuesOf(workFor(candles, from, end - 1));
         });
         expect(sorted(parts)).toEqual(sorted(whole));
         expect(whole).toHaveLength(candles.length * definitions.length);
@@ -91,10 +94,11 @@ describe('computeValues', () => {
       fc.property(series, fc.nat(59), (candles, place) => {
         const changed = place % candles.length;
         for (const { indicator_id, bars_required } of definitions) {
-          const buckets = computeValues(workFor(candles, changed, changed), kinds)
+          const buckets = valuesOf(workFor(candles, changed, changed))
             .filter(value => value.indicatorId === indicator_id)
             .map(value => value.bucket);
-          expect(buckets).toEqual(
+          // The newest first: it is what somebody looks at.
+          expect(buckets.toReversed()).toEqual(
             candles.slice(changed, changed + bars_required).map(candle => candle.bucket),
           );
         }
@@ -104,7 +108,7 @@ describe('computeValues', () => {
 
   it('has no value while the window is not full, and says how much of it is there', () => {
     const candles = Array.from({ length: 12 }, (_, index) => candleAt(index, 1 + index));
-    const values = computeValues(workFor(candles, 0, 11), kinds).filter(
+    const values = valuesOf({ ...workFor(candles, 0, 11), isHistory: true }).filter(
       value => value.indicatorId === 2,
     );
     expect(values.slice(0, 10).map(value => [value.bars, value.value === null])).toEqual(
@@ -112,10 +116,38 @@ describe('computeValues', () => {
     );
   });
 
-  it('leaves kinds of another service alone, and has nothing to say without candles', () => {
-    const [candle] = fc.sample(series, { numRuns: 1, seed: 1 })[0] ?? [];
-    const work = workFor(candle === undefined ? [] : [candle], 0, 0);
-    expect(computeValues(work, new Map())).toEqual([]);
-    expect(computeValues({ ...work, candles: [] }, kinds)).toEqual([]);
+  it('tells which indicator cannot be computed and where, and goes on with the others', () => {
+    const candles = Array.from({ length: 12 }, (_, index) => candleAt(index, 1 + index));
+    const broken: Kind = {
+      ...maCross,
+      compute: (window, params) => {
+        if (params.slow === 10) throw new Error('too hard');
+        return maCross.compute(window, params);
+      },
+    };
+    const failures: Failure[] = [];
+    const work = { ...workFor(candles, 0, 11), isHistory: true };
+    const values = [
+      ...computeValues(work, new Map([[broken.kind, broken]]), failure => failures.push(failure)),
+    ];
+    expect(failures).toEqual([
+      { definition: definitions[1], bucket: bucketAt(9), error: new Error('too hard') },
+    ]);
+    const of = (id: number) => values.filter(value => value.indicatorId === id);
+    expect(of(2).map(value => value.bucket)).toEqual(candles.slice(0, 9).map(each => each.bucket));
+    const whole = valuesOf(work).filter(value => value.indicatorId !== 2);
+    expect([...of(1), ...of(3)]).toEqual([
+      ...whole.filter(value => value.indicatorId === 1),
+      ...whole.filter(value => value.indicatorId === 3),
+    ]);
+  });
+
+  it('calls a kind that there is not a failure, and has nothing to say without candles', () => {
+    const work = workFor([candleAt(0, 1)], 0, 0);
+    const failures: Failure[] = [];
+    const ofOne = { ...work, indicators: [definition(1, 1, 1)] };
+    expect([...computeValues(ofOne, new Map(), failure => failures.push(failure))]).toEqual([]);
+    expect(failures).toHaveLength(1);
+    expect(valuesOf({ ...work, candles: [] })).toEqual([]);
   });
 });

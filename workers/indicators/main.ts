@@ -1,24 +1,36 @@
 import { hostname } from 'node:os';
+import { InvalidArgumentError } from 'commander';
 import { command } from '../../db/runtime/arguments.ts';
 import { requireDatabaseUrl } from '../../db/runtime/config.ts';
 import { openDatabase, openPgPool, waitForDatabase } from '../../db/runtime/database.ts';
-import { runProcess } from '../../db/runtime/process.ts';
+import { type Context, runProcess } from '../../db/runtime/process.ts';
 import { createAlarm, runJobs, startWorkHeartbeat } from '../jobs.ts';
 import { openQueue } from '../queue.ts';
 import { watchCalls } from '../watch.ts';
-import { catalog } from './catalog.ts';
+import { catalog, services } from './catalog.ts';
 import { consume } from './consumer.ts';
-import { createIndicatorStore } from './indicator.ts';
+import { createHeart, createServiceStore, type Service } from './service.ts';
 import { computeValuesTask } from './tasks/compute_values.ts';
 
 /** A window of candles is read in milliseconds. */
 const statementTimeout = 20_000;
-/** The queue of the subscription `indicators`, which indicator.add() extends. */
-const queueName = 'foresight-indicators';
 
-command('start:indicators', 'Compute the values of indicators.').parse();
+const names = services.map(each => each.service).join(', ');
+const { service: served = services } = command(
+  'start:indicators',
+  'Compute the indicators of one or several services.',
+)
+  .option('--service <name>', `one of ${names}; may be repeated, without it all`, add)
+  .parse()
+  .opts<{ service?: readonly Service[] }>();
 
-await runProcess('indicators', async context => {
+function add(name: string, chosen: readonly Service[] = []): readonly Service[] {
+  const service = services.find(each => each.service === name);
+  if (service === undefined) throw new InvalidArgumentError(`It must be one of ${names}.`);
+  return [...chosen.filter(each => each !== service), service];
+}
+
+async function start(context: Context): Promise<void> {
   const { config, logger, onStop, signal } = context;
   const connection = {
     url: requireDatabaseUrl(config),
@@ -36,40 +48,52 @@ await runProcess('indicators', async context => {
   const queue = openQueue({ region: config.awsRegion, endpoint: config.sqsEndpoint });
   onStop(() => queue.close());
 
-  const store = watchCalls(createIndicatorStore(sql), {
-    deadlineMs: statementTimeout + 2_000,
-    onHang: context.fail,
-  });
-  for (const kind of catalog) await store.registerKind(kind);
-  const kinds = new Map(catalog.map(kind => [kind.kind, kind]));
-
+  const watch = { deadlineMs: statementTimeout + 2_000, onHang: context.fail };
+  const stores = served.map(service => ({
+    ...service,
+    store: watchCalls(createServiceStore(sql, service.service), watch),
+  }));
+  const heart = watchCalls(createHeart(sql, served), watch);
   const jobs = await runJobs({
     pool,
-    tasks: { compute_values: computeValuesTask({ store, kinds, signal }) },
-    concurrency: 2,
+    tasks: Object.fromEntries(
+      stores.map(({ service, store }) => [
+        `compute_values.${service}`,
+        computeValuesTask({ service, store, kinds: catalog, logger, signal }),
+      ]),
+    ),
+    // Enough that no service takes all of them.
+    concurrency: 2 * stores.length,
     logger,
     fail: context.fail,
   });
   onStop(() => jobs.stop());
-  const alarm = createAlarm({ nudge: store.nudge, logger });
+  const alarm = createAlarm({
+    nudge: async () => void (await Promise.all(stores.map(({ store }) => store.nudge()))),
+    logger,
+  });
   onStop(() => alarm.stop());
 
-  onStop(
-    consume({
-      queue,
-      queueName,
-      logger,
-      signal,
-      handle: async message => {
-        const accepted = await store.acceptCandles(message.candles);
-        if (accepted > 0) await store.nudge();
-      },
-    }),
-  );
+  for (const { store, ...service } of stores) {
+    onStop(
+      consume({
+        queue,
+        queueName: await store.register(service),
+        logger,
+        signal,
+        handle: async message => {
+          const accepted = await store.acceptCandles(message.candles);
+          if (accepted > 0) await store.nudge();
+        },
+      }),
+    );
+  }
 
   onStop(() => sql`select ops.say_goodbye('indicators', ${hostname()}, ${process.pid})`);
   startWorkHeartbeat(context, {
     jobs,
-    beat: (host, processId) => alarm.hear(store.beat(host, processId, jobs.workerIds())),
+    beat: (host, processId) => alarm.hear(heart.beat(host, processId, jobs.workerIds())),
   });
-});
+}
+
+await runProcess('indicators', start);

@@ -9,6 +9,7 @@ as $$
 declare
   series_id int := feed.instrument_id(add.symbol);
   checked jsonb := indicator.checked_params(add.kind, add.params);
+  service indicator.services;
   added_id int;
 begin
   perform feed.timeframe_width(add.timeframe);
@@ -26,8 +27,15 @@ begin
   end if;
 
   -- First subscribe, then fill the history: a candle that changes in between is in both.
-  perform outbox.subscribe('indicators', 'foresight-indicators', add.symbol, add.timeframe, add.side);
-  insert into indicator.backfills (indicator_id, next_bucket, revision) values (added_id, '-infinity', 0);
+  select s.* into service from indicator.services as s
+  join indicator.kinds as k on k.service = s.service where k.kind = add.kind;
+  perform outbox.subscribe(
+    indicator.subscription_of(service.service), coalesce(o.queue, service.queue), add.symbol, add.timeframe, add.side,
+    coalesce(o.closed_only, service.closed_only), coalesce(o.forming_every, service.forming_every))
+  from (values (indicator.subscription_of(service.service))) as n(name)
+  left join outbox.subscriptions as o using (name);
+  insert into indicator.backfills (indicator_id, service, next_bucket, revision)
+  values (added_id, service.service, '-infinity', 0);
   return added_id;
 end
 $$;

@@ -16,7 +16,7 @@ begin
     raise exception 'there is no indicator kind %', coalesce(quote_literal(left(checked_params.kind, 80)), 'null')
       using errcode = 'NOKIN', hint = coalesce(
         (select 'Choose one of ' || string_agg(k.kind, ', ' order by k.kind) from indicator.kinds as k),
-        'None is registered: start the indicators service once (npm run start:indicators).');
+        'None is registered: start the indicators'' process once (npm run start:indicators).');
   end if;
   if jsonb_typeof(params) is distinct from 'object' then
     raise exception 'params must be a JSON object, such as {"fast": 10}' using errcode = 'PARAM';

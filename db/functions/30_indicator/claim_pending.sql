@@ -1,10 +1,10 @@
 -- Only claims: the windows are read afterwards (indicator.candle_windows), in a transaction of their
 -- own. They see at least what the claimed revisions stand for, and nobody who brings new candles has to
 -- wait while they are read. The claim is a lease of 10 seconds: a worker that dies loses it.
-create or replace function indicator.claim_pending(max_candles int default 500)
+create or replace function indicator.claim_pending(service text, max_candles int default 500)
 returns table (
   instrument_id int, timeframe text, side text, from_bucket timestamptz, to_bucket timestamptz, revision bigint,
-  claimed_buckets timestamptz[], claimed_revisions bigint[], indicators jsonb, bars int
+  work_ids bigint[], indicators jsonb, bars int
 )
 language plpgsql
 volatile
@@ -19,14 +19,12 @@ begin
   with leased as (
     update indicator.pending as p
     set leased_until = clock_timestamp() + interval '10 seconds'
-    -- By their place in the table: a join by key was planned as a loop over all that waits as long as
-    -- nobody had analysed the table, and took more than ten seconds with 60,000 rows. Without sequential scans,
-    -- else a plan from when it was empty reads and sorts all that waits.
-    where p.ctid = any (array(
-      select w.ctid
+    -- Without sequential scans, else a plan from when it was empty reads and sorts all that waits.
+    where p.work_id = any (array(
+      select w.work_id
       from indicator.pending as w
-      where w.leased_until < statement_timestamp()
-      order by w.bucket desc
+      where w.service = claim_pending.service and w.leased_until < statement_timestamp()
+      order by w.bucket desc, w.work_id
       limit max_candles
       for update skip locked
     ))
@@ -53,25 +51,26 @@ begin
   ),
   islands as (
     select n.instrument_id, n.timeframe, n.side, min(n.bucket) as from_bucket, max(n.bucket) as to_bucket,
-      max(n.revision) as revision,
-      array_agg(n.bucket order by n.bucket) as claimed_buckets,
-      array_agg(n.revision order by n.bucket) as claimed_revisions
+      max(n.revision) as revision, array_agg(n.work_id order by n.bucket) as work_ids
     from numbered as n
     group by n.instrument_id, n.timeframe, n.side, n.island
   )
   select i.instrument_id, i.timeframe, i.side, i.from_bucket, i.to_bucket, i.revision,
-    i.claimed_buckets, i.claimed_revisions, coalesce(d.indicators, '[]'), d.bars
+    i.work_ids, coalesce(d.indicators, '[]'), d.bars
   from islands as i
   cross join lateral (
     select max(d.bars_required) as bars,
       jsonb_agg(jsonb_build_object('indicator_id', d.indicator_id, 'kind', d.kind, 'params', d.params,
         'bars_required', d.bars_required)) as indicators
     from indicator.definitions as d
+    join indicator.kinds as k using (kind)
     where d.instrument_id = i.instrument_id and d.timeframe = i.timeframe and d.side = i.side
-  ) as d;
+      and k.service = claim_pending.service
+  ) as d
+  order by i.to_bucket desc;
 end
 $$;
 
-comment on function indicator.claim_pending(int) is
-  'Lease changed candles for 10 seconds, newest first, grouped by series: the indicators to compute, and bars, the longest window of candles among them (null when nobody wants the series any more). Values are due from from_bucket on, up to bars_required - 1 candles after to_bucket.';
-grant execute on function indicator.claim_pending(int) to foresight_indicators;
+comment on function indicator.claim_pending(text, int) is
+  'Lease changed candles of a service for 10 seconds, newest first, grouped by series: the indicators to compute, and bars, the longest window of candles among them (null when nobody wants the series any more). Values are due from from_bucket on, up to bars_required - 1 candles after to_bucket. Then call indicator.finish_pending; who needs longer, indicator.lease_pending.';
+grant execute on function indicator.claim_pending(text, int) to foresight_indicators;

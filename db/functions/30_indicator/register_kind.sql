@@ -1,5 +1,5 @@
 create or replace function indicator.register_kind(
-  kind text, description text, rule text, label text, parameters jsonb, bars jsonb, defaults jsonb default '[]'
+  service text, kind text, description text, rule text, label text, parameters jsonb, bars jsonb, defaults jsonb default '[]'
 )
 returns void
 language plpgsql
@@ -8,11 +8,18 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   is_new boolean := not exists (select from indicator.kinds as k where k.kind = register_kind.kind);
+  owner text;
   instrument record;
   changed record;
 begin
-  insert into indicator.kinds as k (kind, description, rule, label, parameters, bars)
-  values (register_kind.kind, register_kind.description, register_kind.rule, register_kind.label,
+  perform indicator.checked_service(register_kind.service);
+  select k.service into owner from indicator.kinds as k where k.kind = register_kind.kind;
+  if owner <> register_kind.service then
+    raise exception 'the kind % belongs to the service %', register_kind.kind, owner
+      using errcode = 'KINDS', hint = 'Choose another name for it.';
+  end if;
+  insert into indicator.kinds as k (kind, service, description, rule, label, parameters, bars)
+  values (register_kind.kind, register_kind.service, register_kind.description, register_kind.rule, register_kind.label,
     register_kind.parameters, register_kind.bars)
   on conflict on constraint kinds_pkey do update set
     description = excluded.description, rule = excluded.rule, label = excluded.label,
@@ -30,7 +37,7 @@ begin
     returning d.indicator_id, o.bars_required <> n.bars_required as is_other_window
   loop
     if changed.is_other_window then
-      perform ops.recompute(changed.indicator_id);
+      perform indicator.recompute(changed.indicator_id);
     end if;
   end loop;
 
@@ -47,6 +54,6 @@ begin
 end
 $$;
 
-comment on function indicator.register_kind(text, text, text, text, jsonb, jsonb, jsonb) is
-  'A service says what it can compute. parameters: [{"name", "type": "integer" or "number", "min", "max", "default", "less_than": other parameter}]. bars: window length in candles as a sum, for example {"slow": 1, "plus": 1}. label: text with {parameter} in it. defaults: [{"timeframe", "side", "params"}] that every instrument gets; they are taken only the first time, afterwards indicator.defaults is the operator''s.';
-grant execute on function indicator.register_kind(text, text, text, text, jsonb, jsonb, jsonb) to foresight_indicators;
+comment on function indicator.register_kind(text, text, text, text, text, jsonb, jsonb, jsonb) is
+  'A service says what it can compute. parameters: [{"name", "type": "integer" or "number", "min", "max", "default", "less_than": other parameter}]. bars: window length in candles as a sum, for example {"slow": 1, "plus": 1}. label: text with {parameter} in it. defaults: [{"timeframe", "side", "params"}] that every instrument gets; they are taken only the first time, afterwards indicator.defaults is the operator''s. Errors: NOSVC, KINDS a kind of another service.';
+grant execute on function indicator.register_kind(text, text, text, text, text, jsonb, jsonb, jsonb) to foresight_indicators;

@@ -1,25 +1,24 @@
 import { beforeAll, expect, it } from 'vitest';
 import { addInstrument, describeOnEngine } from '../../../tests/support/database.ts';
 import {
+  accept,
   addIndicator,
   catchUp,
   claim,
   computeAll,
   finish,
-  kinds,
   publish,
   registerCatalog,
   revisionsOf,
   valuesOf,
 } from '../../../tests/support/indicators.ts';
 import { secondsAfter, tickOf } from '../../../tests/support/ticks.ts';
-import { computeValues } from '../../../workers/indicators/compute.ts';
-import { createIndicatorStore } from '../../../workers/indicators/indicator.ts';
+import { createServiceStore } from '../../../workers/indicators/service.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
 
 describeOnEngine('Work of the indicators', ({ sql }) => {
   const feed = createFeed(sql);
-  const store = createIndicatorStore(sql);
+  const store = createServiceStore(sql, 'classical');
   beforeAll(() => registerCatalog(sql));
 
   const tickIn = (symbol: string, minutes: readonly number[], seq = 0) =>
@@ -44,7 +43,7 @@ describeOnEngine('Work of the indicators', ({ sql }) => {
   /** Against the database's clock; null: there is none. */
   async function nextWork(): Promise<'now' | 'later' | null> {
     const [row] = await sql<{ is_now: boolean | null }[]>`
-      select indicator.next_work_at() <= clock_timestamp() as is_now`;
+      select indicator.next_work_at('classical') <= clock_timestamp() as is_now`;
     if (row?.is_now == null) return null;
     return row.is_now ? 'now' : 'later';
   }
@@ -54,12 +53,12 @@ describeOnEngine('Work of the indicators', ({ sql }) => {
     await catchUp(sql);
     expect(await nextWork()).toBeNull();
     await tickIn(symbol, [2]);
-    await store.acceptCandles(await publish(sql));
+    await accept(sql, await publish(sql));
     expect(await nextWork(), 'a changed candle').toBe('now');
     const works = await claim(sql);
     expect(await nextWork(), 'a leased one').toBe('later');
     const [row] = await sql`
-      select indicator.next_work_at() = (select min(leased_until) from indicator.pending) as is_end`;
+      select indicator.next_work_at('classical') = (select min(leased_until) from indicator.pending) as is_end`;
     expect(row, 'the end of the lease').toEqual({ is_end: true });
     await endLeases();
     expect(await nextWork(), 'a lease that ended').toBe('now');
@@ -73,10 +72,10 @@ describeOnEngine('Work of the indicators', ({ sql }) => {
 
   it('is claimed once until its lease ends, and then again', async () => {
     await indicatorOn([0, 1]);
-    await store.acceptCandles(await publish(sql));
+    await accept(sql, await publish(sql));
     const first = await claim(sql);
     expect(first).toHaveLength(1);
-    expect(first[0]?.claimedBuckets).toHaveLength(2);
+    expect(first[0]?.workIds).toHaveLength(2);
     expect(await claim(sql)).toEqual([]);
     await endLeases();
     expect(await claim(sql)).toEqual(first);
@@ -87,10 +86,10 @@ describeOnEngine('Work of the indicators', ({ sql }) => {
 
   it('comes back at once when its candle changes while it is computed', async () => {
     const { symbol } = await indicatorOn([0]);
-    await store.acceptCandles(await publish(sql));
+    await accept(sql, await publish(sql));
     const first = await claim(sql);
     await tickIn(symbol, [0], 1);
-    await store.acceptCandles(await publish(sql));
+    await accept(sql, await publish(sql));
     const second = await claim(sql);
     expect(Number(second[0]?.revision)).toBeGreaterThan(Number(first[0]?.revision));
     await finish(sql, first);
@@ -102,23 +101,26 @@ describeOnEngine('Work of the indicators', ({ sql }) => {
   it('is not asked for again by a message that comes again', async () => {
     await indicatorOn([0, 1]);
     const message = await publish(sql);
-    expect(await store.acceptCandles(message)).toBe(2);
-    expect(await store.acceptCandles([...message, ...message])).toBe(0);
+    expect(await accept(sql, message)).toBe(2);
+    expect(await accept(sql, [...message, ...message])).toBe(0);
   });
 
   it('is not made by candles that no indicator is on', async () => {
     const { id } = await indicatorOn([0]);
     const message = await publish(sql);
     await sql`select indicator.remove(${id})`;
-    expect(await store.acceptCandles(message)).toBe(0);
+    expect(await accept(sql, message)).toBe(0);
     expect(
-      await store.acceptCandles(message.map(candle => ({ ...candle, symbol: 'NOBODY' }))),
+      await accept(
+        sql,
+        message.map(candle => ({ ...candle, symbol: 'NOBODY' })),
+      ),
     ).toBe(0);
   });
 
   it('ends quietly when its indicator is removed while it is computed', async () => {
     const { id } = await indicatorOn([0]);
-    await store.acceptCandles(await publish(sql));
+    await accept(sql, await publish(sql));
     const works = await claim(sql);
     await sql`select indicator.remove(${id})`;
     await finish(sql, works);
@@ -128,10 +130,10 @@ describeOnEngine('Work of the indicators', ({ sql }) => {
 
   it('of a slow worker cannot undo what a faster one stored with a higher revision', async () => {
     const { symbol, id } = await indicatorOn([0, 1, 2]);
-    await store.acceptCandles(await publish(sql));
+    await accept(sql, await publish(sql));
     const slow = await claim(sql);
     await tickIn(symbol, [1], 1);
-    await store.acceptCandles(await publish(sql));
+    await accept(sql, await publish(sql));
     const fast = await claim(sql);
     await finish(sql, fast);
     const stored = await valuesOf(sql, id);
@@ -149,11 +151,10 @@ describeOnEngine('Work of the indicators', ({ sql }) => {
     const history = await store.claimBackfill(1_000);
     if (history === undefined) throw new Error('no history is asked for');
     await tickIn(symbol, [1], 1);
-    await store.acceptCandles(await publish(sql));
+    await accept(sql, await publish(sql));
     await finish(sql, await claim(sql));
     const live = await revisionsOf(sql, id);
-    await store.recordValues(computeValues(history, kinds));
-    await store.finishBackfill(history);
+    await finish(sql, [history]);
     const all = await revisionsOf(sql, id);
     expect([...all]).toEqual([['10:00', 0], ...live]);
     await computeAll(sql);
@@ -163,14 +164,15 @@ describeOnEngine('Work of the indicators', ({ sql }) => {
     const { id } = await indicatorOn([0, 1, 2, 3, 4, 5]);
     const first = await store.claimBackfill(2);
     if (first === undefined) throw new Error('no history is asked for');
-    await store.finishBackfill(first);
+    await store.finishBackfill(first, first.toBucket);
     const second = await store.claimBackfill(2);
     if (second === undefined) throw new Error('the history ended early');
     await sql`select ops.recompute(${id})`;
-    await store.finishBackfill(second);
+    await store.finishBackfill(second, second.toBucket);
     const again = await store.claimBackfill(2);
     expect(again?.fromBucket).toBe(first.fromBucket);
     expect(Number(again?.revision)).toBeGreaterThan(0);
+    await finish(sql, again === undefined ? [] : [again]);
     await computeAll(sql);
   });
 

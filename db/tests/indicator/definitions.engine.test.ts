@@ -1,7 +1,6 @@
 import { beforeAll, expect, it } from 'vitest';
 import { addInstrument, describeOnEngine } from '../../../tests/support/database.ts';
-import { addIndicator, kindOf } from '../../../tests/support/indicators.ts';
-import { createIndicatorStore } from '../../../workers/indicators/indicator.ts';
+import { addIndicator, kindOf, registerKind } from '../../../tests/support/indicators.ts';
 import type { Kind } from '../../../workers/indicators/kind.ts';
 
 const maCross = kindOf('ma_cross');
@@ -20,11 +19,9 @@ const threshold: Kind = {
 };
 
 describeOnEngine('An indicator', ({ sql }) => {
-  const store = createIndicatorStore(sql);
-
   beforeAll(async () => {
-    await store.registerKind({ ...maCross, defaults: [] });
-    await store.registerKind(threshold);
+    await registerKind(sql, { ...maCross, defaults: [] });
+    await registerKind(sql, threshold);
   });
 
   async function definitionOf(id: number) {
@@ -64,7 +61,7 @@ describeOnEngine('An indicator', ({ sql }) => {
     const id = await addIndicator(sql, symbol, {});
     const filters = await sql`
       select f.timeframe, f.side from outbox.filters as f join outbox.subscriptions as s using (subscription_id)
-      where s.name = 'indicators' and f.instrument_id = feed.instrument_id(${symbol})`;
+      where s.name = 'indicators.classical' and f.instrument_id = feed.instrument_id(${symbol})`;
     expect([...filters]).toEqual([{ timeframe: '1m', side: 'bid' }]);
     const backfills =
       await sql`select next_bucket from indicator.backfills where indicator_id = ${id}`;
@@ -91,14 +88,14 @@ describeOnEngine('An indicator', ({ sql }) => {
     const symbol = await addInstrument(sql);
     const id = await addIndicator(sql, symbol, {}, { kind: 'threshold' });
     await sql`delete from indicator.backfills`;
-    await store.registerKind({ ...threshold, label: 'T{level}', bars: { window: 3 } });
+    await registerKind(sql, { ...threshold, label: 'T{level}', bars: { window: 3 } });
     expect(await definitionOf(id)).toMatchObject({ label: 'T0.5', bars_required: 15 });
     expect([...(await sql`select indicator_id from indicator.backfills`)]).toContainEqual({
       indicator_id: id,
     });
     await sql`delete from indicator.backfills`;
-    await store.registerKind(threshold);
-    await store.registerKind(threshold);
+    await registerKind(sql, threshold);
+    await registerKind(sql, threshold);
     expect(await definitionOf(id)).toMatchObject({ label: '0.5 in 5', bars_required: 11 });
   });
 
@@ -161,7 +158,6 @@ describeOnEngine('An indicator', ({ sql }) => {
 });
 
 describeOnEngine('The defaults of a kind', ({ sql }) => {
-  const store = createIndicatorStore(sql);
   const labelsOf = async (symbol: string) => {
     const rows = await sql<{ label: string }[]>`
       select timeframe || ' ' || side || ' ' || label as label from indicator.definitions
@@ -171,14 +167,14 @@ describeOnEngine('The defaults of a kind', ({ sql }) => {
 
   it('go to the instruments there are and to new ones, once, and are the operator’s from then on', async () => {
     const early = await addInstrument(sql);
-    await store.registerKind(maCross);
+    await registerKind(sql, maCross);
     const late = await addInstrument(sql);
     const expected = ['15m mid MA cross 10/30', '1m mid MA cross 10/30'];
     expect(await labelsOf(early)).toEqual(expected);
     expect(await labelsOf(late)).toEqual(expected);
 
     await sql`delete from indicator.defaults where timeframe = '15m'`;
-    await store.registerKind(maCross);
+    await registerKind(sql, maCross);
     expect(await labelsOf(await addInstrument(sql))).toEqual(['1m mid MA cross 10/30']);
     expect(await labelsOf(early)).toEqual(expected);
   });
@@ -194,7 +190,7 @@ describeOnEngine('The defaults of a kind', ({ sql }) => {
     const symbol = await addInstrument(sql);
     await sql`select indicator.remove(indicator_id) from indicator.definitions
       where instrument_id = feed.instrument_id(${symbol})`;
-    await store.registerKind({ ...maCross, description: 'Another wording' });
+    await registerKind(sql, { ...maCross, description: 'Another wording' });
     expect(await labelsOf(symbol)).toEqual([]);
     const [row] = await sql`select description from indicator.kinds where kind = 'ma_cross'`;
     expect(row).toEqual({ description: 'Another wording' });

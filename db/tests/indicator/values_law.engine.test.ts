@@ -2,11 +2,13 @@ import fc from 'fast-check';
 import { beforeAll, expect, it } from 'vitest';
 import { addInstrument, describeOnEngine } from '../../../tests/support/database.ts';
 import {
+  accept,
   addIndicator,
   catchUp,
   claim,
   computeAll,
   finish,
+  type Published,
   publish,
   registerCatalog,
   type Value,
@@ -15,10 +17,8 @@ import {
 import { oracleCandles } from '../../../tests/support/oracle.ts';
 import { secondsAfter, tickOf } from '../../../tests/support/ticks.ts';
 import { catalog } from '../../../workers/indicators/catalog.ts';
-import { createIndicatorStore } from '../../../workers/indicators/indicator.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
 import type { Tick } from '../../../workers/ingest/source.ts';
-import type { CandleDelta } from '../../../workers/messages.ts';
 
 const fast = 2;
 const slow = 3;
@@ -60,7 +60,6 @@ function plainValues(ticks: readonly Tick[], symbol: string): Value[] {
 
 describeOnEngine('Indicator values', ({ sql }) => {
   const feed = createFeed(sql);
-  const store = createIndicatorStore(sql);
   beforeAll(() => registerCatalog(sql));
 
   it('are a function of the stored candles, whatever came when and in which order', async () => {
@@ -73,10 +72,11 @@ describeOnEngine('Indicator values', ({ sql }) => {
           const ids: number[] = [];
           const addAll = async () => {
             ids.push(await addIndicator(sql, symbol, { fast, slow }));
-            for (const { kind } of catalog) ids.push(await addIndicator(sql, symbol, {}, { kind }));
+            for (const kind of catalog.keys())
+              ids.push(await addIndicator(sql, symbol, {}, { kind }));
           };
           const sent: Tick[] = [];
-          let queue: CandleDelta[] = [];
+          let queue: Published[] = [];
           for (const [index, { ticks, actions, seed, maxCandles }] of steps.entries()) {
             if (index === addAt % steps.length) await addAll();
             const own = ticks.map(({ second, ...rest }) =>
@@ -89,14 +89,14 @@ describeOnEngine('Indicator values', ({ sql }) => {
             queue = shuffled(queue, seed);
             const received = queue.slice(0, Math.ceil(queue.length / 2));
             if (actions.includes('receive')) {
-              await store.acceptCandles(received);
+              await accept(sql, received);
               if (!actions.includes('repeat')) queue = queue.slice(received.length);
             }
             if (actions.includes('compute')) await finish(sql, await claim(sql, maxCandles));
             if (actions.includes('history')) await computeAll(sql, maxCandles);
           }
           queue.push(...(await publish(sql)));
-          await store.acceptCandles(shuffled(queue, 1));
+          await accept(sql, shuffled(queue, 1));
           await computeAll(sql);
 
           const live = await Promise.all(ids.map(id => valuesOf(sql, id)));
@@ -119,7 +119,7 @@ describeOnEngine('Indicator values', ({ sql }) => {
     const id = await addIndicator(sql, symbol, { fast, slow });
     const ticks = [1, 5, 2, 8, 3].map((bid, n) => tickOf(symbol, secondsAfter(n * 60), { bid }));
     await feed.recordTicks('manual', ticks);
-    await store.acceptCandles(await publish(sql));
+    await accept(sql, await publish(sql));
     // Claimed, and the worker is gone.
     expect(await claim(sql)).not.toEqual([]);
     await sql`update indicator.pending set leased_until = '-infinity'`;

@@ -1,6 +1,7 @@
 import { beforeAll, expect, it } from 'vitest';
 import { addInstrument, describeOnEngine } from '../../../tests/support/database.ts';
 import {
+  accept,
   addIndicator,
   catchUp,
   computeAll,
@@ -10,12 +11,10 @@ import {
   valuesOf,
 } from '../../../tests/support/indicators.ts';
 import { secondsAfter, tickOf } from '../../../tests/support/ticks.ts';
-import { createIndicatorStore } from '../../../workers/indicators/indicator.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
 
 describeOnEngine('The window of an indicator', ({ sql }) => {
   const feed = createFeed(sql);
-  const store = createIndicatorStore(sql);
   beforeAll(() => registerCatalog(sql));
 
   /** A candle in each of these minutes after 10:00, and an average of three over them. */
@@ -141,7 +140,7 @@ describeOnEngine('The window of an indicator', ({ sql }) => {
       select buckets, closes from indicator.candle_window(feed.instrument_id(${symbol}), '1m', 'bid',
         '2026-03-02', '2026-03-03', 5, 5)`;
     expect(row).toEqual({ buckets: null, closes: null });
-    expect(await store.acceptCandles(await publish(sql))).toBe(0);
+    expect(await accept(sql, await publish(sql))).toBe(0);
   });
 });
 

@@ -1,6 +1,7 @@
 import { beforeEach, expect, it } from 'vitest';
 import { addInstrument, describeOnEngine } from '../../../tests/support/database.ts';
 import {
+  accept,
   addIndicator,
   catchUp,
   claim,
@@ -10,15 +11,16 @@ import {
   registerCatalog,
 } from '../../../tests/support/indicators.ts';
 import { quoteOfAge, subscribe } from '../../../tests/support/outbox.ts';
-import { createIndicatorStore } from '../../../workers/indicators/indicator.ts';
+import { createServiceStore } from '../../../workers/indicators/service.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
 
 describeOnEngine('ops.status', ({ sql }) => {
   const feed = createFeed(sql);
 
   beforeEach(async () => {
-    for (const process of ['ingest', 'publish', 'indicators', 'web'])
-      await sql`select ops.beat(${process})`;
+    for (const process of ['ingest', 'publish', 'web']) await sql`select ops.beat(${process})`;
+    await registerCatalog(sql);
+    await sql`select indicator.beat('{classical,models}')`;
   });
 
   async function faults(): Promise<string[]> {
@@ -86,9 +88,8 @@ describeOnEngine('ops.status', ({ sql }) => {
   });
 
   it('tells of histories of which none is computed further, not of one that waits for its turn', async () => {
-    await registerCatalog(sql);
     const symbol = await addInstrument(sql);
-    const store = createIndicatorStore(sql);
+    const store = createServiceStore(sql, 'classical');
     await feed.recordTicks('manual', [await quoteOfAge(sql, symbol, '2 minutes', 1)]);
     const ids = [
       await addIndicator(sql, symbol, { fast: 1, slow: 2 }),
@@ -109,20 +110,22 @@ describeOnEngine('ops.status', ({ sql }) => {
     const work = await store.claimBackfill(1_000);
     expect(await faults()).toEqual(stuck(2));
     if (work === undefined) throw new Error('nothing to compute');
-    await store.finishBackfill(work);
+    await finish(sql, [work]);
     expect(await faults()).toEqual([]);
     await age();
-    // Its end is the other one's turn.
-    await store.claimBackfill(1_000);
-    expect(await faults()).toEqual([]);
-    await age();
+    await sql`select indicator.remove(${work.indicators[0]?.indicator_id ?? 0})`;
     expect(await faults()).toEqual(stuck(1));
-    for (const id of ids) await sql`select indicator.remove(${id})`;
+    const other = await store.claimBackfill(1_000);
+    expect(ids).toContain(other?.indicators[0]?.indicator_id);
+    if (other === undefined) throw new Error('nothing to compute');
+    await finish(sql, [other]);
+    expect(await faults()).toEqual([]);
+    await age();
+    expect(await store.claimBackfill(1_000), 'all was computed').toBeUndefined();
     expect(await faults()).toEqual([]);
   });
 
   it('tells of a value that nobody computes, as long as its candle was sent', async () => {
-    await registerCatalog(sql);
     const symbol = await addInstrument(sql);
     const id = await addIndicator(sql, symbol, { fast: 1, slow: 2 });
     await catchUp(sql);
@@ -134,9 +137,9 @@ describeOnEngine('ops.status', ({ sql }) => {
     const behind = [expect.stringMatching(/^1 indicators have been behind their candles since /)];
     // Its tick came just now, and counts only from then on.
     expect(await faults()).toEqual(behind);
-    await sql`update outbox.subscriptions set forming_every = '1 minute' where name = 'indicators'`;
+    await sql`update outbox.subscriptions set forming_every = '1 minute' where name = 'indicators.classical'`;
     expect(await faults()).toEqual([]);
-    await sql`update outbox.subscriptions set forming_every = '0' where name = 'indicators'`;
+    await sql`update outbox.subscriptions set forming_every = '0' where name = 'indicators.classical'`;
     expect(await faults()).toEqual(behind);
     const [row] = await sql`select symbol, timeframe, side from indicator.behind`;
     expect(row).toEqual({ symbol, timeframe: '1m', side: 'bid' });
@@ -145,18 +148,16 @@ describeOnEngine('ops.status', ({ sql }) => {
   });
 
   it('tells of an older candle that changed and is not computed', async () => {
-    await registerCatalog(sql);
     const symbol = await addInstrument(sql);
     await addIndicator(sql, symbol, { fast: 1, slow: 2 });
-    const store = createIndicatorStore(sql);
     await catchUp(sql);
     const old = await quoteOfAge(sql, symbol, '10 minutes', 1);
     await feed.recordTicks('manual', [old, await quoteOfAge(sql, symbol, '2 minutes', 1)]);
-    await store.acceptCandles(await publish(sql));
+    await accept(sql, await publish(sql));
     await computeAll(sql);
     const change = async (seq: number): Promise<void> => {
       await feed.recordTicks('manual', [{ ...old, seq }]);
-      await store.acceptCandles(await publish(sql));
+      await accept(sql, await publish(sql));
     };
     const age = () => sql`update indicator.pending set accepted_at = now() - interval '13 seconds'`;
     const lag = async () => {

@@ -1,9 +1,9 @@
 -- Two lookups an indicator; the third, for how long, only for those that are behind. What a forming candle
 -- gains while nobody computes shows in the ticks that came since, not in the candle, which is always new.
 create or replace view indicator.behind as
-select b.indicator_id, b.symbol, b.timeframe, b.side, b.label, b.bucket, b.behind_since
+select b.indicator_id, b.service, b.symbol, b.timeframe, b.side, b.label, b.bucket, b.behind_since
 from (
-  select d.indicator_id, d.instrument_id, i.symbol, d.timeframe, d.side, d.label, c.bucket,
+  select d.indicator_id, d.instrument_id, k.service, i.symbol, d.timeframe, d.side, d.label, c.bucket,
     greatest(d.created_at, least(c.captured_at, (
       select t.received_at
       from feed.ticks as t
@@ -17,6 +17,7 @@ from (
     ))) as behind_since
   from indicator.definitions as d
   join feed.instruments as i using (instrument_id)
+  join indicator.kinds as k using (kind)
   cross join lateral (
     select o.bucket, o.revision, o.captured_at
     from outbox.candles as o
@@ -39,7 +40,7 @@ from (
 where not exists (
   select from outbox.deliveries as w
   join outbox.subscriptions as s using (subscription_id)
-  where s.name = 'indicators' and w.instrument_id = b.instrument_id and w.timeframe = b.timeframe
+  where s.name = indicator.subscription_of(b.service) and w.instrument_id = b.instrument_id and w.timeframe = b.timeframe
     and w.side = b.side and w.bucket = b.bucket and w.queued_at <= b.behind_since + interval '2 seconds'
 );
 

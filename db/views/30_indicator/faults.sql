@@ -6,7 +6,8 @@ cross join lateral (
   select count(*) as indicators, min(b.behind_since) as since
   from indicator.behind as b
   where b.behind_since < now() - l.wait - (
-    select coalesce(max(s.forming_every), '0') from outbox.subscriptions as s where s.name = 'indicators'
+    select coalesce(max(s.forming_every), '0')
+    from outbox.subscriptions as s where s.name = indicator.subscription_of(b.service)
   )
 ) as b
 where b.indicators > 0

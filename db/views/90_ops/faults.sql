@@ -1,11 +1,16 @@
 create or replace view ops.faults as
-select format('process %s is not running', p.process) as fault, p.seen_at as since
+select format('%s is not running', p.name) as fault, p.seen_at as since
 from feed.fault_limits as l
 cross join lateral (
-  select wanted.process, max(p.seen_at) as seen_at
-  from unnest(array['ingest', 'publish', 'indicators', 'web']) as wanted(process)
-  left join ops.processes as p using (process)
-  group by wanted.process
+  select wanted.name, max(p.seen_at) as seen_at
+  from (
+    select 'process ' || w.process as name, w.process, null as service
+    from unnest(array['ingest', 'publish', 'web']) as w(process)
+    union all
+    select 'service ' || s.service, null, s.service from indicator.services as s
+  ) as wanted
+  left join ops.processes as p on p.process = wanted.process or wanted.service = any (p.services)
+  group by wanted.name
 ) as p
 where coalesce(p.seen_at <= now() - l.silence, true)
 union all

@@ -1,4 +1,4 @@
-import { bearish, bullish, type Candle, type Kind, neutral } from '../kind.ts';
+import { bearish, bullish, type Candle, type Kind, neutral } from '../../kind.ts';
 
 /** Simple moving averages of the close over a fast and a slow period; their order is the verdict. */
 export const maCross: Kind = {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Candle } from '../kind.ts';
+import type { Candle } from '../../kind.ts';
 import { maCross } from './ma_cross.ts';
 
 const window = (closes: readonly number[]): Candle[] =>

@@ -1,0 +1,226 @@
+import type { Sql } from '../../db/runtime/database.ts';
+import type { CandleDelta } from '../messages.ts';
+import type { Candle, Kind, Params, Verdict } from './kind.ts';
+
+/** What computes a set of kinds, with a queue and work of its own. */
+export interface Service {
+  readonly service: string;
+  readonly description: string;
+  /** It is told about closed candles only. */
+  readonly isClosedOnly: boolean;
+  readonly kinds: readonly Kind[];
+}
+
+export interface Definition {
+  readonly indicator_id: number;
+  readonly kind: string;
+  readonly params: Params;
+  readonly bars_required: number;
+}
+
+/** A stretch of one series whose indicators are due, with the candles to compute them from. */
+export interface Work {
+  readonly timeframe: string;
+  /** Values are due for the candles from here on, and for those whose window still holds `toBucket`. */
+  readonly fromBucket: string;
+  readonly toBucket: string;
+  readonly revision: string;
+  readonly isHistory: boolean;
+  /** What is struck off when its values are stored. */
+  readonly workIds: readonly string[];
+  readonly indicators: readonly Definition[];
+  readonly candles: readonly Candle[];
+}
+
+export interface ComputedValue {
+  readonly indicatorId: number;
+  readonly bucket: string;
+  readonly value: number | null;
+  readonly lines: Readonly<Record<string, number>> | null;
+  readonly verdict: Verdict | null;
+  /** Candles of the window that existed. */
+  readonly bars: number;
+  readonly revision: string;
+}
+
+/** What a service asks of the database. */
+export interface ServiceStore {
+  /** Says that it is there, and what it can compute; returns the queue on which it is told about candles. */
+  register(service: Service): Promise<string>;
+  acceptCandles(candles: readonly CandleDelta[]): Promise<number>;
+  /** Leases changed candles, the newest first. */
+  claimPending(maxCandles: number): Promise<Work[]>;
+  /** Keeps claimed candles for longer; returns those that are still asked for. */
+  keepPending(workIds: readonly string[]): Promise<string[]>;
+  /** Gives claimed candles back. */
+  releasePending(workIds: readonly string[]): Promise<void>;
+  finishPending(workIds: readonly string[]): Promise<void>;
+  /** Leases a stretch of history. */
+  claimBackfill(maxCandles: number): Promise<Work | undefined>;
+  /** @param reachedBucket Its values are stored up to here. */
+  finishBackfill(work: Work, reachedBucket: string): Promise<void>;
+  recordValues(values: readonly ComputedValue[]): Promise<void>;
+  nudge(): Promise<void>;
+}
+
+/** Of a process that computes for some services. */
+export interface Heart {
+  /** All that a quiet process asks: in how many milliseconds there is work, 0 or less for now; null: none. */
+  beat(host: string, processId: number, workerIds: readonly string[]): Promise<number | null>;
+}
+
+export function createHeart(sql: Sql, services: readonly Service[]): Heart {
+  const names = services.map(({ service }) => service);
+  return {
+    async beat(host, processId, workerIds) {
+      const [row] = await sql<{ next_work_in: number | null }[]>`
+        select extract(epoch from indicator.beat(${names}::text[], ${host}, ${processId},
+          ${workerIds as string[]}::text[]) - clock_timestamp())::float8 * 1000 as next_work_in`;
+      return row?.next_work_in ?? null;
+    },
+  };
+}
+
+/** The SQL functions of schema indicator, for one service. */
+export function createServiceStore(sql: Sql, service: string): ServiceStore {
+  /** By the place of its claim; after the claim was committed, so that it holds nobody up. */
+  async function readWindows(claims: readonly Claim[]): Promise<Map<number, Window>> {
+    const wanted = claims.flatMap((claim, index) =>
+      claim.bars === null ? [] : [{ claim, index }],
+    );
+    if (wanted.length === 0) return new Map();
+    const around = wanted.map(({ claim }) => (claim.bars ?? 1) - 1);
+    const rows = await sql<(Window & { position: number })[]>`
+      select * from indicator.candle_windows(
+        ${wanted.map(({ claim }) => claim.instrument_id)}::int[],
+        ${wanted.map(({ claim }) => claim.timeframe)}::text[],
+        ${wanted.map(({ claim }) => claim.side)}::text[],
+        ${wanted.map(({ claim }) => claim.from_bucket)}::text[]::timestamptz[],
+        ${wanted.map(({ claim }) => claim.to_bucket)}::text[]::timestamptz[],
+        ${around}::int[], ${around}::int[])`;
+    return new Map(rows.map(row => [wanted[row.position - 1]?.index ?? -1, row]));
+  }
+
+  return {
+    async register({ description, isClosedOnly, kinds }) {
+      const [row] = await sql<[{ queue: string }]>`select indicator.register_service(
+        ${service}, description => ${description}, closed_only => ${isClosedOnly}) as queue`;
+      for (const kind of kinds) {
+        await sql`select indicator.register_kind(
+          ${service}, ${kind.kind}, ${kind.description}, ${kind.rule}, ${kind.label},
+          ${JSON.stringify(kind.parameters)}::text::jsonb, ${JSON.stringify(kind.bars)}::text::jsonb,
+          ${JSON.stringify(kind.defaults)}::text::jsonb)`;
+      }
+      return row.queue;
+    },
+    async acceptCandles(candles) {
+      const [row] = await sql<{ count: number }[]>`select indicator.accept_candles(${service},
+        ${candles.map(candle => candle.symbol)}::text[], ${candles.map(candle => candle.timeframe)}::text[],
+        ${candles.map(candle => candle.side as string)}::text[],
+        ${candles.map(candle => candle.bucket)}::text[]::timestamptz[],
+        ${candles.map(candle => candle.revision)}::bigint[]) as count`;
+      return row?.count ?? 0;
+    },
+    async claimPending(maxCandles) {
+      const claims = await sql<Claim[]>`
+        select * from indicator.claim_pending(${service}, max_candles => ${maxCandles})`;
+      const windows = await readWindows(claims);
+      return claims.map((claim, index) => ({
+        ...toWork(claim, windows.get(index) ?? empty),
+        isHistory: false,
+        workIds: claim.work_ids,
+      }));
+    },
+    async keepPending(workIds) {
+      const [row] = await sql<{ kept: string[] }[]>`
+        select indicator.lease_pending(${workIds as string[]}::bigint[])::text[] as kept`;
+      return row?.kept ?? [];
+    },
+    async releasePending(workIds) {
+      await sql`select indicator.lease_pending(${workIds as string[]}::bigint[], '0')`;
+    },
+    async finishPending(workIds) {
+      await sql`select indicator.finish_pending(${workIds as string[]}::bigint[])`;
+    },
+    async claimBackfill(maxCandles) {
+      const [row] = await sql<(Stretch & Window & { work_id: string })[]>`
+        select * from indicator.claim_backfill(${service}, max_candles => ${maxCandles})`;
+      if (row === undefined) return undefined;
+      return { ...toWork(row, row), isHistory: true, workIds: [row.work_id] };
+    },
+    async finishBackfill(work, reachedBucket) {
+      await sql`select indicator.finish_backfill(
+        ${work.workIds[0] ?? null}::bigint, ${reachedBucket}::text::timestamptz)`;
+    },
+    async recordValues(values) {
+      await sql`select indicator.record_values(
+        ${values.map(value => value.indicatorId)}::int[],
+        ${values.map(value => value.bucket)}::text[]::timestamptz[],
+        ${values.map(value => value.value)}::float8[],
+        ${values.map(value => (value.lines === null ? null : JSON.stringify(value.lines)))}::text[],
+        ${values.map(value => value.verdict)}::int2[],
+        ${values.map(value => value.bars)}::int[],
+        ${values.map(value => value.revision)}::bigint[])`;
+    },
+    async nudge() {
+      await sql`select indicator.nudge(${service})`;
+    },
+  };
+}
+
+/** Candles as columns, oldest first; null when there are none. */
+interface Window {
+  readonly buckets: string[] | null;
+  readonly opens: number[] | null;
+  readonly highs: number[] | null;
+  readonly lows: number[] | null;
+  readonly closes: number[] | null;
+  readonly sums: number[] | null;
+  readonly volumes: (number | null)[] | null;
+  readonly tick_counts: string[] | null;
+}
+
+const empty: Window = {
+  buckets: null,
+  opens: null,
+  highs: null,
+  lows: null,
+  closes: null,
+  sums: null,
+  volumes: null,
+  tick_counts: null,
+};
+
+interface Stretch {
+  readonly instrument_id: number;
+  readonly timeframe: string;
+  readonly side: string;
+  readonly from_bucket: string;
+  readonly to_bucket: string;
+  readonly revision: string;
+  readonly indicators: Definition[];
+}
+
+/** A claimed stretch before its candles are read; bars is null when no indicator is left on it. */
+type Claim = Stretch & { readonly work_ids: string[]; readonly bars: number | null };
+
+function toWork(stretch: Stretch, window: Window) {
+  const candles = (window.buckets ?? []).map((bucket, index) => ({
+    bucket,
+    open: window.opens?.[index] ?? Number.NaN,
+    high: window.highs?.[index] ?? Number.NaN,
+    low: window.lows?.[index] ?? Number.NaN,
+    close: window.closes?.[index] ?? Number.NaN,
+    sum: window.sums?.[index] ?? Number.NaN,
+    volume: window.volumes?.[index] ?? null,
+    tickCount: Number(window.tick_counts?.[index] ?? 0),
+  }));
+  return {
+    timeframe: stretch.timeframe,
+    fromBucket: stretch.from_bucket,
+    toBucket: stretch.to_bucket,
+    revision: stretch.revision,
+    indicators: stretch.indicators,
+    candles,
+  };
+}

@@ -1,0 +1,218 @@
+import { pino } from 'pino';
+import { beforeAll, beforeEach, expect, it } from 'vitest';
+import { addInstrument, describeOnEngine } from '../../../tests/support/database.ts';
+import {
+  accept,
+  addIndicator,
+  catchUp,
+  kindOf,
+  publish,
+  registerCatalog,
+  valuesOf,
+} from '../../../tests/support/indicators.ts';
+import { secondsAfter, tickOf } from '../../../tests/support/ticks.ts';
+import { createFeed } from '../../ingest/feed.ts';
+import type { Kind } from '../kind.ts';
+import { createServiceStore, type ServiceStore } from '../service.ts';
+import { computeValuesTask } from './compute_values.ts';
+
+describeOnEngine('The task that computes values', ({ sql }) => {
+  const feed = createFeed(sql);
+  const maCross = kindOf('ma_cross');
+  beforeAll(() => registerCatalog(sql));
+  beforeEach(() => catchUp(sql));
+
+  const record = (symbol: string, minutes: readonly number[], seq = 0) =>
+    feed.recordTicks(
+      'manual',
+      minutes.map(minute =>
+        tickOf(symbol, secondsAfter(minute * 60), { seq, bid: 1 + minute + seq }),
+      ),
+    );
+
+  /** Runs the task once with a moving-average cross of another making. */
+  async function run(
+    compute: Kind['compute'],
+    options: { store?: Partial<ServiceStore>; signal?: AbortSignal } = {},
+  ): Promise<string[]> {
+    const lines: string[] = [];
+    await computeValuesTask({
+      service: 'classical',
+      store: { ...createServiceStore(sql, 'classical'), ...options.store },
+      kinds: new Map([[maCross.kind, { ...maCross, compute }]]),
+      logger: pino({}, { write: line => void lines.push(line) }),
+      signal: options.signal ?? new AbortController().signal,
+    })();
+    return lines;
+  }
+
+  /** A kernel that keeps the processor busy for so long. */
+  const slow =
+    (milliseconds: number): Kind['compute'] =>
+    (window, params) => {
+      const endsAt = performance.now() + milliseconds;
+      while (performance.now() < endsAt);
+      return maCross.compute(window, params);
+    };
+
+  async function left(): Promise<{ pending: number; backfills: number; leased: number }> {
+    const [row] = await sql<[{ pending: number; backfills: number; leased: number }]>`
+      select (select count(*)::int from indicator.pending) as pending,
+        (select count(*)::int from indicator.backfills) as backfills,
+        ((select count(*) from indicator.pending where leased_until > clock_timestamp())
+          + (select count(*) from indicator.backfills where leased_until > clock_timestamp()))::int as leased`;
+    return row;
+  }
+
+  const endLeases = () => sql`
+    with p as (update indicator.pending set leased_until = '-infinity')
+    update indicator.backfills set leased_until = '-infinity'`;
+
+  it('records and finishes the neighbours of what cannot be computed, and names that', async () => {
+    const symbols = [await addInstrument(sql), await addInstrument(sql), await addInstrument(sql)];
+    const ids = [];
+    for (const symbol of symbols)
+      ids.push(await addIndicator(sql, symbol, { fast: 1, slow: 2 + ids.length }));
+    const beside = await addIndicator(sql, symbols[1] ?? '', { fast: 2, slow: 9 });
+    await catchUp(sql);
+    for (const symbol of symbols) await record(symbol, [0, 1, 2, 3, 4]);
+    await accept(sql, await publish(sql));
+    const broken: Kind['compute'] = (window, params) => {
+      if (params.slow === 3) throw new Error('no value for you');
+      return maCross.compute(window, params);
+    };
+    const lines = await run(broken);
+    expect(lines).toHaveLength(1);
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({
+      service: 'classical',
+      indicator_id: ids[1],
+      kind: 'ma_cross',
+      err: { message: 'no value for you' },
+    });
+    const count = async (id = 0) => (await valuesOf(sql, id)).length;
+    expect(await Promise.all([count(ids[0]), count(ids[2]), count(beside)])).toEqual([5, 5, 5]);
+    expect(await left()).toEqual({ pending: 5, backfills: 0, leased: 5 });
+    expect(await run(broken), 'it waits until its lease ends').toEqual([]);
+    await endLeases();
+    await run(maCross.compute);
+    expect(await count(ids[1])).toBe(5);
+    expect(await left()).toEqual({ pending: 0, backfills: 0, leased: 0 });
+  });
+
+  it('goes on with the other histories when one cannot be computed', async () => {
+    const symbol = await addInstrument(sql);
+    await record(symbol, [0, 1, 2, 3, 4]);
+    const bad = await addIndicator(sql, symbol, { fast: 1, slow: 3 });
+    const good = await addIndicator(sql, symbol, { fast: 1, slow: 2 });
+    await publish(sql);
+    const lines = await run((window, params) => {
+      if (params.slow === 3 && window.at(-1)?.close === 4) throw new Error('not at 4');
+      return maCross.compute(window, params);
+    });
+    expect(lines.length).toBeGreaterThan(0);
+    expect(await valuesOf(sql, good)).toHaveLength(5);
+    expect((await valuesOf(sql, bad)).map(value => value.bars)).toEqual([1, 2, 3]);
+    expect(await left()).toEqual({ pending: 0, backfills: 1, leased: 1 });
+    await endLeases();
+    await run(maCross.compute);
+    expect(await valuesOf(sql, bad)).toHaveLength(5);
+  });
+
+  it('looks at live candles between the turns of a long history', async () => {
+    const live = await addInstrument(sql);
+    const id = await addIndicator(sql, live, { fast: 1, slow: 2 });
+    await catchUp(sql);
+    const symbol = await addInstrument(sql);
+    await record(
+      symbol,
+      Array.from({ length: 60 }, (_, minute) => minute),
+    );
+    await addIndicator(sql, symbol, { fast: 1, slow: 2 });
+    await publish(sql);
+    let turns = 0;
+    const store = createServiceStore(sql, 'classical');
+    await run(slow(20), {
+      store: {
+        async finishBackfill(work, reached) {
+          turns += 1;
+          if (turns === 1) {
+            await record(live, [0, 1]);
+            await accept(sql, await publish(sql));
+          } else {
+            expect(await valuesOf(sql, id), 'before any more history').toHaveLength(2);
+          }
+          await store.finishBackfill(work, reached);
+        },
+      },
+    });
+    expect(turns, 'a turn is a quarter of a second').toBeGreaterThan(3);
+    expect(await left()).toEqual({ pending: 0, backfills: 0, leased: 0 });
+  });
+
+  it('sets a long stretch aside, keeps its lease, and computes newer candles first', async () => {
+    const symbol = await addInstrument(sql);
+    const id = await addIndicator(sql, symbol, { fast: 1, slow: 60 });
+    await record(
+      symbol,
+      Array.from({ length: 120 }, (_, minute) => minute),
+    );
+    await catchUp(sql);
+    const live = await addInstrument(sql);
+    const other = await addIndicator(sql, live, { fast: 1, slow: 2 });
+    await catchUp(sql);
+    // A late tick, which 60 values have in their window.
+    await record(symbol, [60], 1);
+    await accept(sql, await publish(sql));
+    const store = createServiceStore(sql, 'classical');
+    let kept = 0;
+    let computed = 0;
+    const kernel = slow(20);
+    await run(
+      (window, params) => {
+        if (params.slow === 60) computed += 1;
+        return kernel(window, params);
+      },
+      {
+        store: {
+          async keepPending(ids) {
+            kept += 1;
+            if (kept === 1) {
+              await record(live, [100, 101]);
+              await accept(sql, await publish(sql));
+            } else {
+              expect(await valuesOf(sql, other), 'before the rest of the stretch').toHaveLength(2);
+            }
+            return store.keepPending(ids);
+          },
+        },
+      },
+    );
+    expect(kept).toBeGreaterThan(2);
+    expect(computed, 'none is computed twice').toBe(60);
+    expect(await left()).toEqual({ pending: 0, backfills: 0, leased: 0 });
+    const values = await valuesOf(sql, id);
+    expect(values.map(value => value.bars)).toEqual(
+      Array.from({ length: 120 }, (_, index) => Math.min(60, index + 1)),
+    );
+  });
+
+  it('gives back what it does not reach when it is told to stop', async () => {
+    const symbols = [await addInstrument(sql), await addInstrument(sql)];
+    for (const symbol of symbols) {
+      await addIndicator(sql, symbol, { fast: 1, slow: 2 });
+      await record(symbol, [0, 1]);
+    }
+    await accept(sql, await publish(sql));
+    const stopping = new AbortController();
+    await run(
+      (window, params) => {
+        stopping.abort();
+        return maCross.compute(window, params);
+      },
+      { signal: stopping.signal },
+    );
+    expect(await left()).toMatchObject({ pending: 2, leased: 0 });
+    await run(maCross.compute);
+    expect(await left()).toEqual({ pending: 0, backfills: 0, leased: 0 });
+  });
+});
