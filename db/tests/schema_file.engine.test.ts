@@ -10,8 +10,10 @@ describeOnEngine('db/schema.sql', ({ sql, engine }) => {
       schemaOf(engine, text),
     );
   });
+});
 
-  it('would not if a column, a check or a right were another', async () => {
+describeOnEngine('The description of a schema', ({ sql }) => {
+  it('is another when a column, a check or a right is another', async () => {
     const before = await describeSchema(sql);
     await sql`alter table feed.coverage add column note text`;
     await sql`alter table feed.sources drop constraint source_is_a_short_code`;
