@@ -5,10 +5,10 @@ revoke execute on all functions in schema feed, outbox, indicator, dashboard, op
 revoke execute on all procedures in schema feed, outbox, indicator, dashboard, ops from public;
 
 -- graphile-worker's tables have row security without a policy, which hides them from all but their owner.
-grant usage on schema graphile_worker to foresight_publish, foresight_indicators;
-grant execute on all functions in schema graphile_worker to foresight_publish, foresight_indicators;
-grant select, insert, update, delete on all tables in schema graphile_worker to foresight_publish, foresight_indicators;
-grant usage, select on all sequences in schema graphile_worker to foresight_publish, foresight_indicators;
+grant usage on schema graphile_worker to foresight_upkeep, foresight_publish, foresight_indicators;
+grant execute on all functions in schema graphile_worker to foresight_upkeep, foresight_publish, foresight_indicators;
+grant select, insert, update, delete on all tables in schema graphile_worker to foresight_upkeep, foresight_publish, foresight_indicators;
+grant usage, select on all sequences in schema graphile_worker to foresight_upkeep, foresight_publish, foresight_indicators;
 do $$
 declare
   private record;
@@ -19,7 +19,7 @@ begin
   loop
     execute format('drop policy if exists foresight_workers on %s', private.name);
     execute format(
-      'create policy foresight_workers on %s to foresight_publish, foresight_indicators using (true) with check (true)',
+      'create policy foresight_workers on %s to foresight_upkeep, foresight_publish, foresight_indicators using (true) with check (true)',
       private.name);
   end loop;
 end

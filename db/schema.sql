@@ -362,6 +362,11 @@ create function feed.is_stored_until(until_time timestamptz) returns boolean;
 create function feed.next_bucket(instrument_id int, timeframe text, from_bucket timestamptz)
   returns timestamptz security definer;
 
+-- When feed.advance_candles next has a candle to store (UTC). -- [postgres]
+-- When feed.advance_candles next has a candle to store (UTC), in the past when it has one now, null when all ticks are in stored candles. -- [timescaledb]
+create function feed.next_storing_at(lag interval default '00:00:01.3'::interval)
+  returns timestamptz security definer;
+
 -- Stored candles of instruments and sides whose buckets begin in [from_time, to_time) (UTC), each where it has ticks of its side; in no order, or with max_candles the oldest or newest of them, in that order. tick_count counts the ticks of the side; volume is the sum of trade sizes.
 create function feed.read_candles(timeframe text, instrument_ids int[], sides text[], from_time timestamptz,
   to_time timestamptz, max_candles int default null, newest_first boolean default false)
@@ -388,8 +393,14 @@ grant execute on function feed.record_ticks to foresight_ingest;
 -- Make the candles whose buckets meet [from_time, to_time] (UTC) equal to the ticks, in every timeframe. force also recomputes what TimescaleDB believes to be up to date; plain PostgreSQL always recomputes.
 create procedure feed.refresh_candles(from_time timestamptz, to_time timestamptz, force boolean default false);
 
+-- [postgres]
 -- Ticks observed before this time (UTC) are in the candles only after feed.refresh_candles.
 create function feed.refresh_horizon() returns timestamptz;
+grant execute on function feed.refresh_horizon to foresight_publish, foresight_web;
+
+-- [timescaledb]
+-- Ticks observed before this time (UTC) are in the candles only after feed.refresh_candles.
+create function feed.refresh_horizon() returns timestamptz security definer;
 grant execute on function feed.refresh_horizon to foresight_publish, foresight_web;
 
 -- [timescaledb]
@@ -469,9 +480,14 @@ create function feed.timeframe_dividing(width interval) returns text;
 create function feed.timeframe_width(timeframe text) returns interval;
 grant execute on function feed.timeframe_width to foresight_indicators, foresight_ingest, foresight_publish;
 
+-- [timescaledb]
+-- Per timeframe: up to where (UTC) its candles are stored, -infinity when none is, and up to where they are stored or a refresh may be storing them at this moment.
+create function feed.watermarks() returns table(timeframe text, stored_until timestamptz,
+  storing_until timestamptz) security definer;
+
 -- What changed and who still has to be told: changes, candle deltas, subscriptions, deliveries.
 create schema outbox;
-grant usage on schema outbox to foresight_ingest, foresight_publish;
+grant usage on schema outbox to foresight_ingest, foresight_publish, foresight_upkeep;
 
 -- A candle that changed, and the revision of its new state.
 create type outbox.delta as (instrument_id int, timeframe text, side text, bucket timestamptz, is_closed boolean,
@@ -653,6 +669,9 @@ grant execute on function outbox.continue_catch_ups to foresight_publish;
 -- What these marks stand for is captured: remove those that did not change meanwhile.
 create function outbox.finish_changes(marks outbox.changes[]) returns int;
 
+-- Whether late ticks wait for outbox.refresh_late.
+create function outbox.is_refresh_due() returns boolean;
+
 -- Lock these deliveries (array i is delivery i) until the end of the transaction, before several of them are changed.
 create function outbox.lock_deliveries(subscription_ids int[], instrument_ids int[], timeframes text[], sides text[],
   buckets timestamptz[], revisions bigint[]) returns table(place tid, has_changed boolean, is_repeated boolean);
@@ -672,20 +691,28 @@ grant execute on function outbox.mark_sent to foresight_publish;
 -- Whether a subscription takes more of its history now: it is sent to, and fewer than 2,000 candles wait for it.
 create function outbox.may_catch_up(subscription outbox.subscriptions) returns boolean;
 
--- When there is next something to do (UTC): now if marks wait or something has to be closed, sent or queued, else when the next candle closes, the next paced candle is due, a lease or the wait after a failed send ends.
+-- When there is next something to do (UTC): now if marks wait to be captured or something has to be closed, sent or queued, else when the next candle closes, the next paced candle is due, a lease or the wait after a failed send ends.
 create function outbox.next_work_at() returns timestamptz security definer;
 grant execute on function outbox.next_work_at to foresight_publish;
 
--- Ask the publisher for a pass now.
+-- Ticks came in: ask the publisher for a pass now, and upkeep to store candles if some are late.
 create function outbox.nudge() returns void security definer;
-grant execute on function outbox.nudge to foresight_ingest, foresight_publish;
+grant execute on function outbox.nudge to foresight_ingest;
+
+-- Ask the publisher for a pass now.
+create function outbox.nudge_publish() returns void security definer;
+grant execute on function outbox.nudge_publish to foresight_publish, foresight_upkeep;
+
+-- Ask upkeep to refresh late ticks into their candles and to store candles now.
+create function outbox.nudge_upkeep() returns void security definer;
+grant execute on function outbox.nudge_upkeep to foresight_upkeep;
 
 -- Send nothing to a subscription for now; what changes waits, each candle once, with its newest state.
 create function outbox.pause(name text) returns boolean security definer;
 
 -- Forget captured states of closed candles older than keep that nobody waits for; returns how many.
 create function outbox.purge(keep interval default '7 days'::interval) returns int security definer;
-grant execute on function outbox.purge to foresight_publish;
+grant execute on function outbox.purge to foresight_upkeep;
 
 -- Queue deltas for every subscription that wants them, or for only one of these; a delivery that still waits only gets the higher revision.
 create function outbox.queue_deliveries(deltas outbox.delta[], only_subscription int default null) returns int;
@@ -1069,7 +1096,7 @@ grant execute on function dashboard.watchlist to foresight_web;
 
 -- The operator's console: status, lag, queues, gaps, repair.
 create schema ops;
-grant usage on schema ops to foresight_indicators, foresight_ingest, foresight_publish, foresight_web;
+grant usage on schema ops to foresight_indicators, foresight_ingest, foresight_publish, foresight_upkeep, foresight_web;
 
 -- Candles that a queue refused for good, and why. ops.redrive sends them again, ops.discard_dead_letters forgets them.
 create view ops.dead_letters (
@@ -1119,7 +1146,7 @@ create view ops.lag (
 );
 grant select on ops.lag to foresight_publish, foresight_web;
 
--- One row: when maintenance was last begun, by whichever publisher, and up to where it has come.
+-- One row: when maintenance was last begun, by whichever process, and up to where it has come.
 create table ops.maintenance (
   is_single boolean not null default true,
   begun_at timestamptz not null default '-infinity'::timestamptz,
@@ -1210,11 +1237,11 @@ create procedure ops.apply_storage();
 -- A process says that it is alive, every few seconds; worker_ids are its graphile-worker ids.
 create function ops.beat(process text, host text default '', process_id int default 0,
   worker_ids text[] default '{}'::text[]) returns void security definer;
-grant execute on function ops.beat to foresight_indicators, foresight_ingest, foresight_publish, foresight_web;
+grant execute on function ops.beat to foresight_indicators, foresight_ingest, foresight_publish, foresight_upkeep, foresight_web;
 
 -- Begin a run; returns what ops.end_maintenance wants of it, or null when one was begun less than a minute ago, by whomever.
 create function ops.begin_maintenance() returns bigint security definer;
-grant execute on function ops.begin_maintenance to foresight_publish;
+grant execute on function ops.begin_maintenance to foresight_upkeep;
 
 -- Compare the stored candles of [from_time, to_time) (UTC, whole days) with the ticks: a row a timeframe with how many candles there are, and instruments and buckets (element i of both) of those that are missing, too many, or other than the ticks say: all four sides exactly, sums and volumes to 1e-9.
 create function ops.compare_candles(from_time timestamptz, to_time timestamptz) returns table(timeframe text,
@@ -1229,19 +1256,23 @@ create function ops.drawn_revisions() returns bigint;
 
 -- All steps of a run have worked; revisions is what ops.begin_maintenance returned.
 create function ops.end_maintenance(revisions bigint) returns void security definer;
-grant execute on function ops.end_maintenance to foresight_publish;
+grant execute on function ops.end_maintenance to foresight_upkeep;
 
 -- Whether there is something to maintain (at a time, UTC), at most once a minute: ticks, candles or feed.storage changed, a new day (UTC) began, a process died, or the last run did not reach its end.
 create function ops.is_maintenance_due(at timestamptz default now()) returns boolean security definer;
-grant execute on function ops.is_maintenance_due to foresight_publish;
+grant execute on function ops.is_maintenance_due to foresight_upkeep;
+
+-- When upkeep next has candles to refresh or to store (UTC): now or earlier if late ticks or candles wait, else when the next candle is old enough to be stored.
+create function ops.next_upkeep_at() returns timestamptz security definer;
+grant execute on function ops.next_upkeep_at to foresight_upkeep;
 
 -- A step of maintenance worked (error null) or failed: ops.status tells of those that fail.
 create function ops.note_maintenance(step text, error text default null) returns void security definer;
-grant execute on function ops.note_maintenance to foresight_publish;
+grant execute on function ops.note_maintenance to foresight_upkeep;
 
 -- Free the jobs of workers that have been silent; returns how many workers were dead.
 create function ops.reap_workers(silence interval default '00:00:15'::interval) returns int security definer;
-grant execute on function ops.reap_workers to foresight_indicators, foresight_publish;
+grant execute on function ops.reap_workers to foresight_upkeep;
 
 -- Compute the values of an indicator again from the stored candles, from the bucket that holds from_time (UTC) on.
 create function ops.recompute(indicator_id int, from_time timestamptz default '-infinity'::timestamptz)
@@ -1262,7 +1293,7 @@ create function ops.republish(name text, from_time timestamptz default '-infinit
 
 -- A process stops in an orderly way: no heartbeat is expected of it any more.
 create function ops.say_goodbye(process text, host text, process_id int) returns void security definer;
-grant execute on function ops.say_goodbye to foresight_indicators, foresight_ingest, foresight_publish, foresight_web;
+grant execute on function ops.say_goodbye to foresight_indicators, foresight_ingest, foresight_publish, foresight_upkeep, foresight_web;
 
 -- An edit of storage settings counts as a change, after which maintenance is due.
 create function ops.tg_storage__want_maintenance() returns trigger security definer;

@@ -109,6 +109,7 @@ function describeProcesses(session: Session, services: Services): ProcessSpec[] 
   const script = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
   return [
     { name: 'ingest', script: script('workers/ingest/main.ts'), args: ingestArgs, env },
+    { name: 'upkeep', script: script('workers/upkeep/main.ts'), env },
     { name: 'publish', script: script('workers/publish/main.ts'), env },
     { name: 'indicators', script: script('workers/indicators/main.ts'), env },
     { name: 'web', script: script('web/main.ts'), env },

@@ -17,7 +17,12 @@ afterEach(async () => {
 async function start(database: TestDatabase): Promise<LiveMarket> {
   market = await startMarket(database);
   const { system } = market;
-  await Promise.all([system.start('publish'), system.start('indicators'), market.startIngest()]);
+  await Promise.all([
+    system.start('upkeep'),
+    system.start('publish'),
+    system.start('indicators'),
+    market.startIngest(),
+  ]);
   return market;
 }
 
@@ -34,7 +39,7 @@ function expectResumed(what: string, ms: number): void {
   expect(ms, `${what}: time to go on`).toBeLessThan(resumeWithinMs);
 }
 
-for (const name of ['ingest', 'publish', 'indicators'] satisfies WorkerName[]) {
+for (const name of ['ingest', 'upkeep', 'publish', 'indicators'] satisfies WorkerName[]) {
   describeOnEngine(`kill -9 of ${name}`, database => {
     it('loses and doubles nothing, and work goes on at once', async () => {
       const live = await start(database);
@@ -77,6 +82,7 @@ describeOnEngine('a publisher that comes back from the dead', database => {
     const live = market;
     const [zombie] = await Promise.all([
       live.system.start('publish'),
+      live.system.start('upkeep'),
       live.system.start('indicators'),
     ]);
     await live.startIngest();

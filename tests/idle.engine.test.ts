@@ -89,7 +89,8 @@ describeOnEngine('In a quiet market', database => {
 
   it('the processes ask for nothing but their heartbeat', async () => {
     system = await startSystem(database);
-    await Promise.all([system.start('publish'), system.start('indicators')]);
+    const processes = ['upkeep', 'publish', 'indicators'] as const;
+    await Promise.all(processes.map(name => system.start(name)));
     await waitFor('the first maintenance is over', async () => {
       const [row] =
         await sql`select begun_at > '-infinity' and revisions > 0 as is_over from ops.maintenance`;
@@ -108,7 +109,7 @@ describeOnEngine('In a quiet market', database => {
         const rows = await sql<{ process: string; query: string; begun: string }[]>`
           select application_name as process, query, query_start::text as begun
           from pg_stat_activity
-          where datname = current_database() and application_name ~ '^foresight (publish|indicators)'
+          where datname = current_database() and application_name ~ '^foresight (upkeep|publish|indicators)'
             and query_start > ${from}::text::timestamptz`;
         for (const { process, query, begun } of rows)
           seen.set(`${process} ${begun}`, { process, query });
@@ -117,7 +118,7 @@ describeOnEngine('In a quiet market', database => {
       statements = [...seen.values()];
       return statements.every(({ query }) => /(ops|indicator)\.beat/.test(query));
     });
-    for (const process of ['publish', 'indicators']) {
+    for (const process of processes) {
       const own = statements.filter(each => each.process === `foresight ${process}`);
       expect(own.length, process).toBeGreaterThanOrEqual(3);
     }

@@ -3,7 +3,7 @@ import { describeOnEngine } from './support/database.ts';
 import { spawnWorker, startSystem, type WorkerName, workerEnvironment } from './support/system.ts';
 import { waitFor } from './support/wait.ts';
 
-const names = ['ingest', 'publish', 'indicators'] satisfies WorkerName[];
+const names = ['ingest', 'upkeep', 'publish', 'indicators'] satisfies WorkerName[];
 const nowhere = 'http://127.0.0.1:9';
 
 describeOnEngine('what an operator sees', database => {
@@ -38,6 +38,7 @@ describeOnEngine('what an operator sees', database => {
     const system = await startSystem(database);
     onTestFinished(() => system.stopAll());
     const workers = await Promise.all([
+      system.start('upkeep'),
       system.start('publish'),
       system.start('indicators'),
       system.start('ingest', ['--history', '2']),

@@ -30,7 +30,7 @@ describeOnEngine('An outage', database => {
   /** The publisher, and a subscriber to each of some new instruments. */
   async function start(count = 1) {
     system = await startSystem(database);
-    const publisher = await system.start('publish');
+    const [publisher] = await Promise.all([system.start('publish'), system.start('upkeep')]);
     const subscribers = await Promise.all(
       Array.from({ length: count }, async () => {
         const symbol = await addInstrument(sql);

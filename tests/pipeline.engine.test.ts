@@ -20,7 +20,9 @@ describeOnEngine('the way from ticks to values', database => {
   beforeAll(async () => {
     await registerKinds(sql);
     system = await startSystem(database);
-    await Promise.all([system.start('publish'), system.start('indicators')]);
+    await Promise.all(
+      (['upkeep', 'publish', 'indicators'] as const).map(name => system.start(name)),
+    );
   });
   afterAll(() => system.stopAll());
 
@@ -117,7 +119,11 @@ describeOnEngine('the way from ticks to values', database => {
     const early = ticks.filter(tick => !late.includes(tick));
     await record(early);
     await system.settled();
-    await sql`call feed.advance_candles()`;
+    // Upkeep may be at it, too.
+    await waitFor('the candles are stored', async () => {
+      await sql`call feed.advance_candles()`;
+      return true;
+    });
     await everything.read();
     await expectHoldsStored(sql, everything, stored);
     await expectValuesOf(sql, symbol, early);

@@ -68,7 +68,7 @@ describeOnEngine('ops.status, ops.lag and ops.queues', database => {
     webPort = await freePort();
     system = await startSystem(database);
     system.supervise();
-    await Promise.all((['ingest', 'publish', 'indicators', 'web'] as const).map(start));
+    await Promise.all((['ingest', 'upkeep', 'publish', 'indicators', 'web'] as const).map(start));
 
     // Four ticks a second that no fault of a process can stop.
     let bid = 1;

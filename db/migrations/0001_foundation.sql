@@ -18,7 +18,7 @@ declare
   role_name text;
 begin
   foreach role_name in array array[
-    'foresight_ingest', 'foresight_publish', 'foresight_indicators', 'foresight_web'
+    'foresight_ingest', 'foresight_upkeep', 'foresight_publish', 'foresight_indicators', 'foresight_web'
   ] loop
     begin
       execute format('create role %I nologin', role_name);
@@ -34,6 +34,7 @@ $$;
 
 -- outbox is for outbox.nudge() only.
 grant usage on schema feed, outbox, ops to foresight_ingest;
+grant usage on schema outbox, ops to foresight_upkeep;
 grant usage on schema feed, outbox, ops to foresight_publish;
 grant usage on schema feed, indicator, ops to foresight_indicators;
 grant usage on schema dashboard, ops to foresight_web;

@@ -18,7 +18,7 @@ create table ops.maintenance (
   revisions bigint not null default 0,
   is_unfinished boolean not null default true
 );
-comment on table ops.maintenance is 'One row: when maintenance was last begun, by whichever publisher, and up to where it has come.';
+comment on table ops.maintenance is 'One row: when maintenance was last begun, by whichever process, and up to where it has come.';
 comment on column ops.maintenance.revisions is 'ops.drawn_revisions() when the last run that reached its end was begun.';
 comment on column ops.maintenance.is_unfinished is 'A run was begun and not ended, or something had changed since the run before: one more is due.';
 insert into ops.maintenance default values;

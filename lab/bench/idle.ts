@@ -10,7 +10,7 @@ import { type ProcessName, type System, systemUsage, withSystem } from './system
 import { cpuBetween, serverCpu } from './usage.ts';
 
 const part = 'idle';
-const processes: readonly ProcessName[] = ['publish', 'indicators', 'web', 'ingest'];
+const processes: readonly ProcessName[] = ['upkeep', 'publish', 'indicators', 'web', 'ingest'];
 /** Old enough that every candle, also the one of its day, is closed before the quiet begins. */
 const historyEndMs = 2 * 86_400_000;
 

@@ -30,7 +30,7 @@ export async function measureLate(database: Database, isQuick: boolean): Promise
   await copyHistory(database, ids, { ...history, endMs: dayMs - 3_600_000 });
   await copyHistory(database, ids, { ...history, hours: 0.5 });
   await storeHistory(sql);
-  // Else the publisher would do that first, beside all that is measured.
+  // Else upkeep would do that first, beside all that is measured.
   await sql`call ops.reconcile_yesterday()`;
   await timeFunctions(sql);
   const connection = openDatabase({
@@ -45,7 +45,7 @@ export async function measureLate(database: Database, isQuick: boolean): Promise
       const subscriber = await startSubscriber(system.queue.endpoint, 'bench', symbols);
       system.onStop(() => subscriber.stop());
       await sql`select outbox.subscribe('bench', 'bench')`;
-      await system.start('publish');
+      for (const name of ['upkeep', 'publish'] as const) await system.start(name);
       const feed = createFeed(connection);
       // A full hour, within the two that are filled.
       const from = Math.ceil((Date.now() - dayMs - 3_600_000) / 3_600_000) * 3_600_000;
@@ -169,7 +169,7 @@ async function measureSingles(
     const waits = own().map(receipt => receipt.seenAt - committedAt);
     first.push(Math.min(...waits));
     all.push(Math.max(...waits));
-    // Not in step with what the publisher does every half second.
+    // Not in step with what upkeep does every half second.
     await sleep(130 + 37 * (number % 10));
   }
   return [

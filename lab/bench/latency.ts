@@ -77,7 +77,7 @@ function withPipeline<Result>(
     const subscriber = await startSubscriber(system.queue.endpoint, 'bench', pipeline.symbols);
     system.onStop(() => subscriber.stop());
     await sql`select outbox.subscribe('bench', 'bench', timeframe => '1m')`;
-    for (const name of ['publish', 'indicators'] as const) await system.start(name);
+    for (const name of ['upkeep', 'publish', 'indicators'] as const) await system.start(name);
     return use({ database, pipeline, system, subscriber });
   });
 }

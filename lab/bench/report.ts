@@ -22,7 +22,7 @@ const notes: Readonly<Record<string, string>> = {
   publish:
     "20 instruments, 200 ticks/s, one subscription at a time, counted by an HTTP proxy before the emulator, which reads the bodies too. Sent again, unchanged: a candle whose content, but for its revision, is the one sent last to that queue. A window: the last 100 candles of each instrument's series, sent whole each minute or each second, in messages as full as allowed. History: a new subscription with from_time a quarter of an hour ago. Backlog: a quarter of an hour of ticks that came in, an hour late, while a subscription was paused; from its resumption until all was sent.",
   late: 'Ticks a day old, of instruments that have ticks there, in batches of 1,000. Right and published: no change and no delivery is left, and every candle that was sent, in every timeframe, equals what the stored ticks say.',
-  idle: 'A minute without ticks, with ingest (connected and silent), publish, indicators, web without pages, 200 indicators, two subscriptions. Statements are counted on the wire, between each process and PostgreSQL. WAL is of the whole server.',
+  idle: 'A minute without ticks, with ingest (connected and silent), upkeep, publish, indicators, web without pages, 200 indicators, two subscriptions. Statements are counted on the wire, between each process and PostgreSQL. WAL is of the whole server.',
   history:
     'At 1,000 ticks/s: two hours of ticks and candles (one tick each two seconds and instrument), and a hundred times of it, or as much as could be filled in five minutes. Values of the history are computed for three minutes at most; then the database is vacuumed, with a checkpoint.',
   '100 ticks/s': latencyNote,

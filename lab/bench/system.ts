@@ -6,6 +6,7 @@ import { usageOf } from './usage.ts';
 
 const programs = {
   ingest: 'lab/bench/load.main.ts',
+  upkeep: 'workers/upkeep/main.ts',
   publish: 'workers/publish/main.ts',
   indicators: 'workers/indicators/main.ts',
   web: 'web/main.ts',

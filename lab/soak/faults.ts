@@ -72,7 +72,7 @@ export const faults: readonly Action[] = [
       await world.query(
         `select pg_terminate_backend(a.pid) from pg_stat_activity as a
          where a.datname = current_database() and a.application_name = $1`,
-        [`foresight ${random.pick(['ingest', 'publish', 'indicators', 'soak feeder'])}`],
+        [`foresight ${random.pick(['ingest', 'upkeep', 'publish', 'indicators', 'soak feeder'])}`],
       );
     },
   },
@@ -213,7 +213,7 @@ export const faults: readonly Action[] = [
       if (fault === 'refuse') postgresProxy.reset();
       try {
         const held = await hold(random.int(19_000, 23_000), () => postgresProxy.fault() === fault);
-        const signs = { fault: /process (ingest|publish|indicators) is not/ };
+        const signs = { fault: /process (ingest|upkeep|publish|indicators) is not/ };
         health.expectShown(`postgres out of reach (${fault})`, signs, held);
       } finally {
         postgresProxy.set(undefined);

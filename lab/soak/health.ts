@@ -54,7 +54,7 @@ const clearDeadlineMs = 60_000;
 const longWaitMs = 20_000;
 
 const server = 'postgres|session|lock held|migrate|snapshot|timeframe|storage|captures';
-const queues = 'sqs|queue|publish|subscription|republish|refused for good';
+const queues = 'sqs|queue|publish|upkeep|subscription|republish|refused for good';
 /** Which actions can be the cause of which fault. */
 const causes: readonly (readonly [RegExp, RegExp])[] = [
   ...processNames.map(
@@ -62,8 +62,8 @@ const causes: readonly (readonly [RegExp, RegExp])[] = [
   ),
   [/^source /, new RegExp(`ingest|stream|silent|${server}`)],
   [/^subscription /, new RegExp(`${queues}|${server}`)],
-  [/^changes /, new RegExp(`publish|refresh|advance|reconciled|${server}`)],
-  [/ not closed/, new RegExp(`publish|refresh|advance|reconciled|${server}`)],
+  [/^changes /, new RegExp(`publish|upkeep|refresh|advance|reconciled|${server}`)],
+  [/ not closed/, new RegExp(`publish|upkeep|refresh|advance|reconciled|${server}`)],
   [
     /^\d+ (indicators|changed candles) /,
     new RegExp(`indicators|indicator |recompute|${queues}|${server}`),

@@ -21,7 +21,7 @@ export async function addOldTicks(world: World): Promise<void> {
      where d.instrument_id = feed.instrument_id($1)`,
     [oldSymbol],
   );
-  // The publisher runs already, and two cannot store the same candles at once. A refresh of its that goes on after
+  // Upkeep runs already, and two cannot store the same candles at once. A refresh of its that goes on after
   // ours may add up the last bits of sums in another order.
   const areStored = async () => {
     await world.query('call feed.advance_candles()');
@@ -34,7 +34,7 @@ export async function addOldTicks(world: World): Promise<void> {
     );
     return row?.are_stored === true;
   };
-  // One try may take as long as the publisher's.
+  // One try may take as long as upkeep's.
   await waitFor('the old ticks are in the candles', areStored, { deadlineMs: 180_000 });
   await world.query('create table public.soak_old (timeframe text, candle text)');
   for (const timeframe of await timeframesOf(world.query)) {

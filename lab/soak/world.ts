@@ -10,7 +10,7 @@ import { type FakeOanda, startFakeOanda } from '../../workers/ingest/sources/oan
 import { root } from '../harness/processes.ts';
 import { createDatabase, type Engine, type Server } from '../harness/server.ts';
 
-export const processNames = ['ingest', 'publish', 'indicators', 'web'] as const;
+export const processNames = ['ingest', 'upkeep', 'publish', 'indicators', 'web'] as const;
 export type ProcessName = (typeof processNames)[number];
 
 /** Rows of a statement that goes straight to the server, past the proxy. */

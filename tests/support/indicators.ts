@@ -57,7 +57,7 @@ export async function addIndicator(
 /** What the publisher would put on the queues of the services now; it counts as sent. */
 export async function publish(sql: Sql): Promise<Published[]> {
   await capture(sql);
-  const outbox = createOutbox(sql, sql);
+  const outbox = createOutbox(sql);
   const deliveries = await outbox.claimDeliveries(100_000);
   await outbox.markSent(deliveries);
   return deliveries.filter(({ subscription }) => subscription.startsWith('indicators.'));

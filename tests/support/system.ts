@@ -8,7 +8,7 @@ import type { QueueGate } from './queue_gate.ts';
 import { openQueueServer } from './queue_server.ts';
 import { waitFor } from './wait.ts';
 
-export type WorkerName = 'ingest' | 'publish' | 'indicators' | 'web';
+export type WorkerName = 'ingest' | 'upkeep' | 'publish' | 'indicators' | 'web';
 
 export interface WorkerProcess {
   readonly pid: number;

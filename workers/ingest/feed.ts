@@ -34,7 +34,7 @@ export interface Feed {
   /** The last line that an interrupted replay of a file has stored, else 0. */
   replayedUntil(fingerprint: string, symbol: string): Promise<number>;
   recordReplay(replay: Replay): Promise<void>;
-  /** Wakes the publisher; call it after a commit. */
+  /** Wakes the publisher, and upkeep if ticks were late; call it after a commit. */
   nudge(): Promise<void>;
 }
 

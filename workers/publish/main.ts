@@ -8,7 +8,6 @@ import { openQueue } from '../queue.ts';
 import { watchCalls } from '../watch.ts';
 import { lookForQueues } from './deliver.ts';
 import { createOutbox } from './outbox.ts';
-import { maintain } from './tasks/maintain.ts';
 import { publishDeltas } from './tasks/publish_deltas.ts';
 
 command('start:publish', 'Capture changed candles and send them to the queues.').parse();
@@ -22,16 +21,13 @@ await runProcess('publish', async context => {
   onStop(() => sql.end({ timeout: 2 }));
   await waitForDatabase(sql, { ...connection, signal });
   if (signal.aborted) return;
-  const owner = openDatabase({ ...connection, maxConnections: 3, statementTimeout: 0 });
-  onStop(() => owner.end({ timeout: 2 }));
   const queue = openQueue({ region: config.awsRegion, endpoint: config.sqsEndpoint });
   onStop(() => queue.close());
   const pool = openPgPool({ ...connection, role });
   onStop(() => pool.end());
 
-  const outbox = watchCalls(createOutbox(sql, owner), {
+  const outbox = watchCalls(createOutbox(sql), {
     deadlineMs: 32_000,
-    except: ['refreshLate', 'advanceCandles', 'applyStorage', 'reconcileYesterday'],
     onHang: context.fail,
   });
   const alarm = createAlarm({ nextWorkIn: outbox.nextWorkIn, nudge: outbox.nudge, logger });
@@ -40,7 +36,6 @@ await runProcess('publish', async context => {
     pool,
     tasks: {
       publish_deltas: publishDeltas({ outbox, queue, logger, signal, onRest: alarm.lookAhead }),
-      maintain: maintain({ outbox, sql, logger, signal }),
     },
     concurrency: 2,
     logger,
@@ -55,10 +50,8 @@ await runProcess('publish', async context => {
     beat: async (host, processId) => {
       const answer = outbox.beat(host, processId, jobs.workerIds());
       const hasWork = await alarm.hear(answer.then(duties => duties.next_work_in));
-      const { is_maintenance_due, queues } = await answer;
-      lookFor(queues);
-      if (is_maintenance_due) await jobs.add('maintain');
-      return hasWork || is_maintenance_due;
+      lookFor((await answer).queues);
+      return hasWork;
     },
   });
 });

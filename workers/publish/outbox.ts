@@ -13,14 +13,11 @@ export interface Delivery extends CandleDelta {
 export interface Duties {
   /** Milliseconds until the publisher has something to do, 0 or less for now; null: nothing. */
   readonly next_work_in: number | null;
-  readonly is_maintenance_due: boolean;
   /** The queues of all subscriptions that are not paused. */
   readonly queues: readonly string[];
 }
 
 export interface Outbox {
-  /** How many minutes of late ticks are in the candles now, to be captured. */
-  refreshLate(): Promise<number>;
   captureDeltas(maxChanges: number): Promise<{ change_count: number; delta_count: number }>;
   closeCandles(): Promise<number>;
   /** Queues stretches of history that subscriptions asked for; how many, 0 when there is no more for now. */
@@ -38,25 +35,11 @@ export interface Outbox {
   /** As in {@link Duties}, without a heartbeat. */
   nextWorkIn(): Promise<number | null>;
   nudge(): Promise<void>;
-  advanceCandles(): Promise<void>;
-  /** Compresses and drops what is old enough; may take long. */
-  applyStorage(): Promise<void>;
-  /** Compares yesterday's candles with their ticks, once; may take long. */
-  reconcileYesterday(): Promise<void>;
-  purge(): Promise<number>;
 }
 
-/**
- * The SQL functions of schema outbox.
- *
- * @param owner A connection of the candles' owner: TimescaleDB lets nobody else refresh them.
- */
-export function createOutbox(sql: Sql, owner: Sql): Outbox {
+/** The SQL functions of schema outbox. */
+export function createOutbox(sql: Sql): Outbox {
   return {
-    async refreshLate() {
-      const [row] = await owner<{ late_count: number }[]>`call outbox.refresh_late()`;
-      return row?.late_count ?? 0;
-    },
     async captureDeltas(maxChanges) {
       const [row] = await sql<{ change_count: number; delta_count: number }[]>`
         select * from outbox.capture_deltas(max_changes => ${maxChanges})`;
@@ -106,7 +89,7 @@ export function createOutbox(sql: Sql, owner: Sql): Outbox {
       const [row] = await sql<[Duties]>`
         select ops.beat('publish', ${host}, ${processId}, ${workerIds as string[]}::text[]),
           extract(epoch from outbox.next_work_at() - clock_timestamp())::float8 * 1000 as next_work_in,
-          ops.is_maintenance_due(), outbox.queues()`;
+          outbox.queues()`;
       return row;
     },
     async nextWorkIn() {
@@ -115,20 +98,7 @@ export function createOutbox(sql: Sql, owner: Sql): Outbox {
       return row.next_work_in;
     },
     async nudge() {
-      await sql`select outbox.nudge()`;
-    },
-    async advanceCandles() {
-      await owner`call feed.advance_candles()`;
-    },
-    async applyStorage() {
-      await owner`call ops.apply_storage()`;
-    },
-    async reconcileYesterday() {
-      await owner`call ops.reconcile_yesterday()`;
-    },
-    async purge() {
-      const [row] = await sql<{ count: number }[]>`select outbox.purge() as count`;
-      return row?.count ?? 0;
+      await sql`select outbox.nudge_publish()`;
     },
   };
 }

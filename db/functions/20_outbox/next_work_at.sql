@@ -10,7 +10,11 @@ as $$
 declare
   next_at timestamptz;
 begin
-  if exists (select from outbox.changes) then
+  -- Late ticks are captured after upkeep has refreshed them.
+  if exists (
+    select from outbox.changes as c
+    where c.changed_from >= (select feed.refresh_horizon()) or c.refreshed_revision = c.revision
+  ) then
     return statement_timestamp();
   end if;
   next_at := (select c.closes_at from outbox.candles as c where not c.is_closed order by c.closes_at limit 1);
@@ -52,5 +56,5 @@ end
 $$;
 
 comment on function outbox.next_work_at() is
-  'When there is next something to do (UTC): now if marks wait or something has to be closed, sent or queued, else when the next candle closes, the next paced candle is due, a lease or the wait after a failed send ends. Null: nothing, until something changes.';
+  'When there is next something to do (UTC): now if marks wait to be captured or something has to be closed, sent or queued, else when the next candle closes, the next paced candle is due, a lease or the wait after a failed send ends. Null: nothing, until something changes.';
 grant execute on function outbox.next_work_at() to foresight_publish;

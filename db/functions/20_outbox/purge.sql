@@ -22,4 +22,4 @@ $$;
 
 comment on function outbox.purge(interval) is
   'Forget captured states of closed candles older than keep that nobody waits for; returns how many. The candles stay; one that changes later is sent again with a higher revision.';
-grant execute on function outbox.purge(interval) to foresight_publish;
+grant execute on function outbox.purge(interval) to foresight_upkeep;

@@ -85,4 +85,4 @@ end
 $$;
 
 comment on procedure ops.apply_storage() is
-  'Do what feed.storage says: compress and drop what is old enough. Does nothing when nothing is due; the publisher calls it at most once a minute, when something changed or a day began. A statement of its own, by the owner. Errors: RECON candles differ from ticks that are due and could not be repaired; 55P03 somebody inserts ticks for long, or refreshes: try again later.';
+  'Do what feed.storage says: compress and drop what is old enough. Does nothing when nothing is due; upkeep calls it at most once a minute, when something changed or a day began. A statement of its own, by the owner. Errors: RECON candles differ from ticks that are due and could not be repaired; 55P03 somebody inserts ticks for long, or refreshes: try again later.';

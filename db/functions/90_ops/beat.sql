@@ -12,4 +12,5 @@ $$;
 
 comment on function ops.beat(text, text, int, text[]) is
   'A process says that it is alive, every few seconds; worker_ids are its graphile-worker ids.';
-grant execute on function ops.beat(text, text, int, text[]) to foresight_ingest, foresight_publish, foresight_indicators, foresight_web;
+grant execute on function ops.beat(text, text, int, text[])
+  to foresight_ingest, foresight_upkeep, foresight_publish, foresight_indicators, foresight_web;

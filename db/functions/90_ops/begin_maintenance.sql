@@ -12,4 +12,4 @@ $$;
 
 comment on function ops.begin_maintenance() is
   'Begin a run; returns what ops.end_maintenance wants of it, or null when one was begun less than a minute ago, by whomever.';
-grant execute on function ops.begin_maintenance() to foresight_publish;
+grant execute on function ops.begin_maintenance() to foresight_upkeep;

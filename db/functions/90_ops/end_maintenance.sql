@@ -13,4 +13,4 @@ $$;
 
 comment on function ops.end_maintenance(bigint) is
   'All steps of a run have worked; revisions is what ops.begin_maintenance returned.';
-grant execute on function ops.end_maintenance(bigint) to foresight_publish;
+grant execute on function ops.end_maintenance(bigint) to foresight_upkeep;

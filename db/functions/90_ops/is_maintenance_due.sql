@@ -21,4 +21,4 @@ $$;
 
 comment on function ops.is_maintenance_due(timestamptz) is
   'Whether there is something to maintain (at a time, UTC), at most once a minute: ticks, candles or feed.storage changed, a new day (UTC) began, a process died, or the last run did not reach its end.';
-grant execute on function ops.is_maintenance_due(timestamptz) to foresight_publish;
+grant execute on function ops.is_maintenance_due(timestamptz) to foresight_upkeep;

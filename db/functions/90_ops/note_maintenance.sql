@@ -17,4 +17,4 @@ $$;
 
 comment on function ops.note_maintenance(text, text) is
   'A step of maintenance worked (error null) or failed: ops.status tells of those that fail.';
-grant execute on function ops.note_maintenance(text, text) to foresight_publish;
+grant execute on function ops.note_maintenance(text, text) to foresight_upkeep;

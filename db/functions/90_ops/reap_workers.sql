@@ -31,4 +31,4 @@ $$;
 
 comment on function ops.reap_workers(interval) is
   'Free the jobs of workers that have been silent; returns how many workers were dead.';
-grant execute on function ops.reap_workers(interval) to foresight_publish, foresight_indicators;
+grant execute on function ops.reap_workers(interval) to foresight_upkeep;

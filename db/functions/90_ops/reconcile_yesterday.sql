@@ -15,4 +15,4 @@ end
 $$;
 
 comment on procedure ops.reconcile_yesterday() is
-  'ops.reconcile for the last whole day (UTC), once, from ten minutes after it on. The publisher calls it when it maintains.';
+  'ops.reconcile for the last whole day (UTC), once, from ten minutes after it on. Upkeep calls it when it maintains.';

@@ -10,4 +10,5 @@ as $$
 $$;
 
 comment on function ops.say_goodbye(text, text, int) is 'A process stops in an orderly way: no heartbeat is expected of it any more.';
-grant execute on function ops.say_goodbye(text, text, int) to foresight_ingest, foresight_publish, foresight_indicators, foresight_web;
+grant execute on function ops.say_goodbye(text, text, int)
+  to foresight_ingest, foresight_upkeep, foresight_publish, foresight_indicators, foresight_web;

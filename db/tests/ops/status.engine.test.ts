@@ -18,7 +18,8 @@ describeOnEngine('ops.status', ({ sql }) => {
   const feed = createFeed(sql);
 
   beforeEach(async () => {
-    for (const process of ['ingest', 'publish', 'web']) await sql`select ops.beat(${process})`;
+    for (const process of ['ingest', 'upkeep', 'publish', 'web'])
+      await sql`select ops.beat(${process})`;
     await registerCatalog(sql);
     await sql`select indicator.beat('{classical,models}')`;
   });

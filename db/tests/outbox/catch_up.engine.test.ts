@@ -8,7 +8,7 @@ import { createOutbox, type Delivery } from '../../../workers/publish/outbox.ts'
 
 describeOnEngine('A subscription from a time on', ({ sql }) => {
   const feed = createFeed(sql);
-  const outbox = createOutbox(sql, sql);
+  const outbox = createOutbox(sql);
 
   /** Ticks `step` seconds apart that somebody else's subscription captured or nobody did. */
   async function history(count: number, { from = '2026-03-02T10:00:00Z', step = 60 } = {}) {
@@ -236,7 +236,7 @@ describeOnEngine('A subscription from a time on', ({ sql }) => {
       await subscribing.sql`begin`;
       await subscribing.sql`select outbox.subscribe(${name}, ${name}, ${symbol}, '1m', 'bid',
         from_time => '2026-03-02T10:02:00Z')`;
-      const continued = createOutbox(publishing.sql, sql).continueCatchUps();
+      const continued = createOutbox(publishing.sql).continueCatchUps();
       await untilBlocked(sql, publishing);
       await subscribing.sql`commit`;
       await continued;

@@ -8,7 +8,7 @@ import { createOutbox } from '../../../workers/publish/outbox.ts';
 
 describeOnEngine('outbox.close_candles', ({ sql }) => {
   const feed = createFeed(sql);
-  const outbox = createOutbox(sql, sql);
+  const outbox = createOutbox(sql);
 
   // Its candles stay forming for an hour, so that no test waits for a clock or races with one.
   beforeAll(async () => {
@@ -98,8 +98,8 @@ describeOnEngine('outbox.close_candles', ({ sql }) => {
     await endGrace(symbol);
     await withSessions(sql, async (first, second) => {
       await first.sql`begin`;
-      expect(await createOutbox(first.sql, sql).closeCandles()).toBe(1);
-      const other = createOutbox(second.sql, sql).closeCandles();
+      expect(await createOutbox(first.sql).closeCandles()).toBe(1);
+      const other = createOutbox(second.sql).closeCandles();
       await untilBlocked(sql, second);
       await first.sql`commit`;
       expect(await other).toBe(0);

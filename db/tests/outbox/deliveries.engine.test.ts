@@ -5,10 +5,12 @@ import { untilBlocked, withSessions } from '../../../tests/support/session.ts';
 import { at, tickOf } from '../../../tests/support/ticks.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
 import { createOutbox, type Delivery } from '../../../workers/publish/outbox.ts';
+import { createUpkeep } from '../../../workers/upkeep/upkeep.ts';
 
 describeOnEngine('A delivery', ({ sql }) => {
   const feed = createFeed(sql);
-  const outbox = createOutbox(sql, sql);
+  const outbox = createOutbox(sql);
+  const upkeep = createUpkeep(sql, sql);
 
   /** A subscription with one candle to send for each of these minutes. */
   async function waitingCandles(minutes = ['00']) {
@@ -79,8 +81,8 @@ describeOnEngine('A delivery', ({ sql }) => {
     const { name } = await waitingCandles(['00', '01']);
     await withSessions(sql, async (first, second) => {
       await first.sql`begin`;
-      await createOutbox(first.sql, sql).claimDeliveries(10_000);
-      const other = await createOutbox(second.sql, sql).claimDeliveries(10_000);
+      await createOutbox(first.sql).claimDeliveries(10_000);
+      const other = await createOutbox(second.sql).claimDeliveries(10_000);
       expect(other.filter(delivery => delivery.subscription === name)).toEqual([]);
       await first.sql`commit`;
     });
@@ -125,7 +127,7 @@ describeOnEngine('A delivery', ({ sql }) => {
       await feed.recordTicks('manual', [tickOf(symbol, at('10:01:30'), { bid: 7 })]);
       await capturing.sql`begin`;
       await capturing.sql`select outbox.capture_deltas()`;
-      const marked = createOutbox(marking.sql, sql).markSent(sent.toReversed());
+      const marked = createOutbox(marking.sql).markSent(sent.toReversed());
       await untilBlocked(sql, marking);
       await capturing.sql`commit`;
       await marked;
@@ -288,7 +290,7 @@ describeOnEngine('A delivery', ({ sql }) => {
     await outbox.markSent(await claim(name));
     // The other one was purged meanwhile.
     await sql`update outbox.candles set captured_at = captured_at - interval '8 days'`;
-    await outbox.purge();
+    await upkeep.purge();
     expect([...(await sql`select ops.redrive(${`${name}x`})`)]).toEqual([{ redrive: 0 }]);
     expect([...(await sql`select ops.redrive(${name})`)]).toEqual([{ redrive: 2 }]);
     expect(await lettersOf(name)).toEqual([]);

@@ -7,7 +7,7 @@ import { createOutbox } from '../../../workers/publish/outbox.ts';
 
 describeOnEngine('outbox.next_work_at', ({ sql }) => {
   const feed = createFeed(sql);
-  const outbox = createOutbox(sql, sql);
+  const outbox = createOutbox(sql);
 
   beforeEach(async () => {
     await sql`delete from outbox.subscriptions`;

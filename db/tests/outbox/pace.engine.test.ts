@@ -7,7 +7,7 @@ import { createOutbox } from '../../../workers/publish/outbox.ts';
 
 describeOnEngine('A subscription with a pace', ({ sql }) => {
   const feed = createFeed(sql);
-  const outbox = createOutbox(sql, sql);
+  const outbox = createOutbox(sql);
 
   /** A candle of a day that has not ended, so that it forms for as long as a test takes. */
   async function formingCandle(formingEvery = '1 hour') {

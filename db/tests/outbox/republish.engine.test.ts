@@ -5,10 +5,12 @@ import { untilBlocked, withSessions } from '../../../tests/support/session.ts';
 import { at, tickOf } from '../../../tests/support/ticks.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
 import { createOutbox } from '../../../workers/publish/outbox.ts';
+import { createUpkeep } from '../../../workers/upkeep/upkeep.ts';
 
 describeOnEngine('What was sent', ({ sql }) => {
   const feed = createFeed(sql);
-  const outbox = createOutbox(sql, sql);
+  const outbox = createOutbox(sql);
+  const upkeep = createUpkeep(sql, sql);
 
   /** Two candles that were captured and sent. */
   async function sentCandles() {
@@ -90,7 +92,7 @@ describeOnEngine('What was sent', ({ sql }) => {
   it('is forgotten by outbox.purge when it is old, and the candle stays', async () => {
     const { symbol } = await sentCandles();
     await age(symbol);
-    expect(await outbox.purge()).toBe(2);
+    expect(await upkeep.purge()).toBe(2);
     expect(await capturedOf(sql, symbol)).toEqual([]);
     const candles = await sql`select from feed.candles(${symbol}, '1m', 'bid')`;
     expect(candles).toHaveLength(2);
@@ -98,21 +100,21 @@ describeOnEngine('What was sent', ({ sql }) => {
 
   it('is kept by outbox.purge while it is young, forming, or waited for', async () => {
     const { symbol, name } = await sentCandles();
-    expect(await outbox.purge()).toBe(0);
+    expect(await upkeep.purge()).toBe(0);
     await age(symbol);
     await outbox.republish(name);
-    expect(await outbox.purge()).toBe(0);
+    expect(await upkeep.purge()).toBe(0);
     await sendAll();
     await sql`update outbox.candles set is_closed = false, closes_at = 'infinity'
       where instrument_id = feed.instrument_id(${symbol}) and bucket = ${at('10:00:00')}`;
-    expect(await outbox.purge()).toBe(1);
+    expect(await upkeep.purge()).toBe(1);
   });
 
   it('gets a higher revision when it changes after it was forgotten', async () => {
     const { symbol, name } = await sentCandles();
     const [before] = await capturedOf(sql, symbol);
     await age(symbol);
-    await outbox.purge();
+    await upkeep.purge();
     await feed.recordTicks('manual', [tickOf(symbol, at('10:00:30'), { bid: 2 })]);
     expect(await capture(sql)).toBe(1);
     const [waiting] = await waitingFor(sql, name);
@@ -125,8 +127,8 @@ describeOnEngine('What was sent', ({ sql }) => {
     await age(symbol);
     await withSessions(sql, async (repeating, purging) => {
       await repeating.sql`begin`;
-      expect(await createOutbox(repeating.sql, sql).republish(name)).toBe(2);
-      const purge = createOutbox(purging.sql, sql).purge();
+      expect(await createOutbox(repeating.sql).republish(name)).toBe(2);
+      const purge = createUpkeep(purging.sql, purging.sql).purge();
       await untilBlocked(sql, purging);
       await repeating.sql`commit`;
       expect(await purge).toBe(0);

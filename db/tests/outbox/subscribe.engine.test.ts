@@ -7,7 +7,7 @@ import { createOutbox } from '../../../workers/publish/outbox.ts';
 
 describeOnEngine('outbox.subscribe', ({ sql }) => {
   const feed = createFeed(sql);
-  const outbox = createOutbox(sql, sql);
+  const outbox = createOutbox(sql);
 
   it('delivers the candles of the wanted symbol, timeframe and side, and no others', async () => {
     const [wanted, other] = [await addInstrument(sql), await addInstrument(sql)];

@@ -5,7 +5,7 @@ cross join lateral (
   select wanted.name, max(p.seen_at) as seen_at
   from (
     select 'process ' || w.process as name, w.process, null as service
-    from unnest(array['ingest', 'publish', 'web']) as w(process)
+    from unnest(array['ingest', 'upkeep', 'publish', 'web']) as w(process)
     union all
     select 'service ' || s.service, null, s.service from indicator.services as s
   ) as wanted

@@ -10,16 +10,11 @@ const maxDeliveries = 2_000;
 /** So long a pass waits for the queues, so that what they take at once goes in few messages. */
 const sendingMs = 100;
 
-/** A late tick has to be published within five seconds of its commit. */
-const refreshEveryMs = 500;
-/** How long the tail of ticks is that every read has to aggregate, beside the lag of advance_candles. */
-const advanceEveryMs = 1_000;
-
 /**
- * One pass: bring late ticks into the candles, capture what changed, close what is over, queue history
- * that was asked for, send what waits. A queue that takes longer goes on beside the next passes. Safe to
- * run twice at once in two processes: captures wait for each other, deliveries are leased. In one process
- * a second pass would only wait for the first, so that one goes on instead.
+ * One pass: capture what changed, close what is over, queue history that was asked for, send what waits.
+ * A queue that takes longer goes on beside the next passes. Safe to run twice at once in two processes:
+ * captures wait for each other, deliveries are leased. In one process a second pass would only wait for the
+ * first, so that one goes on instead.
  */
 export function publishDeltas(parts: {
   outbox: Outbox;
@@ -30,7 +25,6 @@ export function publishDeltas(parts: {
   onRest: () => void;
 }): () => Promise<void> {
   const { outbox, logger, signal, onRest } = parts;
-  const keepStored = createStoring(parts, passAgain);
   const senders = createSenders(parts);
   let isRunning = false;
   let isMore = false;
@@ -38,7 +32,6 @@ export function publishDeltas(parts: {
   async function run(): Promise<void> {
     while (isMore && !signal.aborted) {
       isMore = false;
-      keepStored();
       const captured = await outbox.captureDeltas(maxChanges);
       const closed = await outbox.closeCandles();
       const stretches = await outbox.continueCatchUps();
@@ -82,57 +75,4 @@ export function publishDeltas(parts: {
   }
 
   return pass;
-}
-
-/**
- * Stores candles beside the passes: refreshes what late ticks touched, and advances what is stored, one
- * at a time, each at its pace. A refresh of a long range must not hold up what is live: its marks are
- * captured after it, by a pass that it asks for.
- */
-function createStoring(
-  { outbox, logger, signal }: { outbox: Outbox; logger: Logger; signal: AbortSignal },
-  passAgain: () => void,
-): () => void {
-  const steps = [
-    {
-      run: async () => {
-        if ((await outbox.refreshLate()) > 0) passAgain();
-      },
-      everyMs: refreshEveryMs,
-      nextAt: 0,
-    },
-    { run: outbox.advanceCandles, everyMs: advanceEveryMs, nextAt: 0 },
-  ];
-  let isRunning = false;
-  let later: NodeJS.Timeout | undefined;
-
-  async function runDue(): Promise<void> {
-    for (const step of steps) {
-      if (Date.now() < step.nextAt || signal.aborted) continue;
-      try {
-        await step.run();
-      } catch (error) {
-        // The marks stay, so a later pass tries again. 55P03: a refresh of these candles runs already.
-        // A stop does not wait for a long one: its connection is closed under it.
-        const isExpected = signal.aborted || (error as { code?: string }).code === '55P03';
-        logger[isExpected ? 'debug' : 'warn']({ err: error }, 'candles could not be stored yet');
-      }
-      step.nextAt = Date.now() + step.everyMs;
-    }
-  }
-
-  function keepStored(): void {
-    if (isRunning) return;
-    isRunning = true;
-    void runDue().finally(() => {
-      isRunning = false;
-    });
-  }
-
-  return () => {
-    keepStored();
-    // Once more after the last pass of a burst, for what came too early for its pace.
-    clearTimeout(later);
-    later = setTimeout(keepStored, refreshEveryMs).unref();
-  };
 }

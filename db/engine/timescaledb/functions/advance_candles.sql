@@ -18,11 +18,8 @@ begin
   -- As in feed.refresh_ranges.
   perform set_config('jit', 'off', false);
   for level in
-    select t.timeframe, t.width, _timescaledb_functions.to_timestamp(w.watermark) as stored_until
-    from feed.timeframes as t
-    join _timescaledb_catalog.continuous_agg as a
-      on a.user_view_schema = 'feed' and a.user_view_name = 'candles_' || t.timeframe
-    left join _timescaledb_catalog.continuous_aggs_watermark as w using (mat_hypertable_id)
+    select t.timeframe, t.width, w.stored_until
+    from feed.timeframes as t join feed.watermarks() as w using (timeframe)
     order by t.width
   loop
     end_at := feed.bucket(level.width, now() - lag);

@@ -8,10 +8,7 @@ as $$
   select not exists (
     select from feed.ticks as t
     where t.observed_at < until_time and t.observed_at >= (
-      select min(coalesce(_timescaledb_functions.to_timestamp(w.watermark), '-infinity'))
-      from _timescaledb_catalog.continuous_agg as c
-      join _timescaledb_catalog.continuous_aggs_watermark as w using (mat_hypertable_id)
-      where c.user_view_schema = 'feed' and c.user_view_name like 'candles\_%'
+      select min(w.stored_until) from feed.watermarks() as w
     )
   )
 $$;

@@ -1,23 +1,15 @@
 -- Below a level's watermark its candles show what was materialised, and below the invalidation
 -- threshold of what it reads a refresh may be materialising at this moment, without a tick that was
--- committed after it began. So the largest of both, of all levels. Read from the catalogue, because
--- cagg_watermark() keeps its answer for the rest of the transaction; called inside the statement
--- that reads the marks, it sees the state of the same moment.
+-- committed after it began. So the largest of both, of all levels.
 create or replace function feed.refresh_horizon()
 returns timestamptz
 language plpgsql
 stable
+security definer
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  horizon timestamptz;
 begin
-  select max(_timescaledb_functions.to_timestamp(greatest(w.watermark, i.watermark))) into horizon
-  from _timescaledb_catalog.continuous_agg as c
-  join _timescaledb_catalog.continuous_aggs_watermark as w using (mat_hypertable_id)
-  left join _timescaledb_catalog.continuous_aggs_invalidation_threshold as i on i.hypertable_id = c.raw_hypertable_id
-  where c.user_view_schema = 'feed' and c.user_view_name like 'candles\_%';
-  return coalesce(horizon, '-infinity');
+  return coalesce((select max(w.storing_until) from feed.watermarks() as w), '-infinity');
 end
 $$;
 

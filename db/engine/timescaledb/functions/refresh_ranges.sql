@@ -23,8 +23,8 @@ declare
   -- Candles whose ticks were dropped are final: added up again, their sums would differ in their last bits.
   final_until timestamptz := (select s.dropped_to from feed.storage as s where s.level = 'ticks');
   oldest timestamptz;
-  watermark timestamptz;
-  threshold timestamptz;
+  stored_until timestamptz;
+  storing_until timestamptz;
   below_at timestamptz;
   end_at timestamptz;
 begin
@@ -53,15 +53,10 @@ begin
         where pg_catalog.upper(r.range) >= greatest(oldest, final_until)
       )) as w("window")
     loop
-      select _timescaledb_functions.to_timestamp(w.watermark), _timescaledb_functions.to_timestamp(i.watermark)
-      into watermark, threshold
-      from _timescaledb_catalog.continuous_agg as c
-      join _timescaledb_catalog.continuous_aggs_watermark as w using (mat_hypertable_id)
-      left join _timescaledb_catalog.continuous_aggs_invalidation_threshold as i on i.hypertable_id = c.raw_hypertable_id
-      where c.user_view_schema = 'feed' and c.user_view_name = 'candles_' || level.timeframe;
-
-      end_at := least(piece.end_at, feed.bucket(level.width, greatest(watermark, threshold)));
-      below_at := feed.bucket(level.width, greatest(watermark, oldest));
+      select w.stored_until, w.storing_until into stored_until, storing_until
+      from feed.watermarks() as w where w.timeframe = level.timeframe;
+      end_at := least(piece.end_at, feed.bucket(level.width, storing_until));
+      below_at := feed.bucket(level.width, greatest(stored_until, oldest));
       if end_at > piece.start_at and piece.start_at > below_at then
         call public.refresh_continuous_aggregate(level.candles, below_at, piece.start_at, options => level.options);
         commit;

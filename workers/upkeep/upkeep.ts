@@ -1,0 +1,105 @@
+import type { Sql } from '../../db/runtime/database.ts';
+
+/** What a heartbeat says there is to do. */
+export interface Duties {
+  /** Milliseconds until there are candles to refresh or to store, 0 or less for now; null: none. */
+  readonly next_work_in: number | null;
+  readonly is_maintenance_due: boolean;
+}
+
+export interface Upkeep {
+  /** How many minutes of late ticks are in the candles now, to be captured; may take long. */
+  refreshLate(): Promise<number>;
+  /** Stores the candles that are over; may take long. */
+  advanceCandles(): Promise<void>;
+  /** Compresses and drops what is old enough; may take long. */
+  applyStorage(): Promise<void>;
+  /** Compares yesterday's candles with their ticks, once; may take long. */
+  reconcileYesterday(): Promise<void>;
+  /** What {@link Upkeep.endMaintenance} wants of a run; undefined: one was begun less than a minute ago. */
+  beginMaintenance(): Promise<string | undefined>;
+  endMaintenance(revisions: string): Promise<void>;
+  /** A step of maintenance has worked, or why it did not. */
+  noteMaintenance(step: string, fault?: string): Promise<void>;
+  /** Frees the jobs of dead workers. */
+  reapWorkers(): Promise<void>;
+  /** Forgets what was captured long ago and sent; how many candles. */
+  purge(): Promise<number>;
+  /** The heartbeat, which is all that a quiet one asks. */
+  beat(host: string, processId: number, workerIds: readonly string[]): Promise<Duties>;
+  /** As in {@link Duties}, without a heartbeat. */
+  nextWorkIn(): Promise<number | null>;
+  nudge(): Promise<void>;
+  nudgePublisher(): Promise<void>;
+  sayGoodbye(host: string, processId: number): Promise<void>;
+}
+
+/** Those that run on the owner's connection and take as long as they need. */
+export const longCalls = [
+  'refreshLate',
+  'advanceCandles',
+  'applyStorage',
+  'reconcileYesterday',
+] as const satisfies readonly (keyof Upkeep)[];
+
+/**
+ * The SQL functions of upkeep.
+ *
+ * @param owner A connection of the candles' owner: TimescaleDB lets nobody else refresh them.
+ */
+export function createUpkeep(sql: Sql, owner: Sql): Upkeep {
+  return {
+    async refreshLate() {
+      const [row] = await owner<{ late_count: number }[]>`call outbox.refresh_late()`;
+      return row?.late_count ?? 0;
+    },
+    async advanceCandles() {
+      await owner`call feed.advance_candles()`;
+    },
+    async applyStorage() {
+      await owner`call ops.apply_storage()`;
+    },
+    async reconcileYesterday() {
+      await owner`call ops.reconcile_yesterday()`;
+    },
+    async beginMaintenance() {
+      const [row] = await sql<{ revisions: string | null }[]>`
+        select ops.begin_maintenance() as revisions`;
+      return row?.revisions ?? undefined;
+    },
+    async endMaintenance(revisions) {
+      await sql`select ops.end_maintenance(${revisions}::bigint)`;
+    },
+    async noteMaintenance(step, fault) {
+      await sql`select ops.note_maintenance(${step}, ${fault ?? null})`;
+    },
+    async reapWorkers() {
+      await sql`select ops.reap_workers()`;
+    },
+    async purge() {
+      const [row] = await sql<{ count: number }[]>`select outbox.purge() as count`;
+      return row?.count ?? 0;
+    },
+    async beat(host, processId, workerIds) {
+      const [row] = await sql<[Duties]>`
+        select ops.beat('upkeep', ${host}, ${processId}, ${workerIds as string[]}::text[]),
+          extract(epoch from ops.next_upkeep_at() - clock_timestamp())::float8 * 1000 as next_work_in,
+          ops.is_maintenance_due()`;
+      return row;
+    },
+    async nextWorkIn() {
+      const [row] = await sql<[{ next_work_in: number | null }]>`
+        select extract(epoch from ops.next_upkeep_at() - clock_timestamp())::float8 * 1000 as next_work_in`;
+      return row.next_work_in;
+    },
+    async nudge() {
+      await sql`select outbox.nudge_upkeep()`;
+    },
+    async nudgePublisher() {
+      await sql`select outbox.nudge_publish()`;
+    },
+    async sayGoodbye(host, processId) {
+      await sql`select ops.say_goodbye('upkeep', ${host}, ${processId})`;
+    },
+  };
+}
