@@ -107,3 +107,25 @@ describe('db/README.md', () => {
     expect(listed.sort()).toEqual([...new Set(raised)].sort());
   });
 });
+
+describe('SQL and documents', () => {
+  /** Made while something runs, or by the engine for each timeframe. */
+  const unlisted = /^feed\.candles_|\.(ts|sql|md|png)$/;
+
+  it('name only objects that there are', () => {
+    const there = new Set(
+      [...read('db/schema.sql').matchAll(/^create \w+ (\w+\.\w+)/gm)].map(([, name]) => name),
+    );
+    // What a soak or a benchmark found is told in the words of its day.
+    const current = documents.filter(file => !/soak|benchmark/.test(file));
+    const absent = [...current, ...scripts].flatMap(file =>
+      [...read(file).matchAll(/\b(feed|outbox|indicator|dashboard|ops)\.[a-z_]+/g)]
+        // A function names its arguments after itself.
+        .filter(([, word]) => !file.endsWith(`/${word}.sql`))
+        .map(([name]) => name)
+        .filter(name => !there.has(name) && !unlisted.test(name))
+        .map(name => `${file}: ${name}`),
+    );
+    expect(absent).toEqual([]);
+  });
+});

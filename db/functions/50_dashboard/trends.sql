@@ -11,7 +11,7 @@ set jit = off
 as $$
 #variable_conflict use_column
 declare
-  -- What an instrument is known by, best first, as dashboard.quotes has it.
+  -- What an instrument is known by, best first, as dashboard.watchlist has it.
   sides text[] := array['last', 'mid', 'bid', 'ask'];
   reach interval := 30 * interval '15 minutes';
   newest feed.ticks[];
