@@ -76,13 +76,16 @@ create view feed.candles_<timeframe> (
 );
 -- continuous aggregate, real-time
 
--- When we listened to a source. No tick in a covered time means no price; a time that is not covered is a gap.
+-- Times (UTC, both ends included) of which we have what an instrument's source had: no tick then means no price. What no row covers is a gap. Written by feed.extend_coverage.
 create table feed.coverage (
-  source text not null,
+  instrument_id int not null,
+  -- How we know: heard, when it happened; exact, fetched later and proven by ids; time_span, fetched for the whole time; candles, from the provider's candles only.
+  grade text not null,
   covered_from timestamptz not null,
   covered_to timestamptz not null,
-  constraint coverage_pkey primary key (source, covered_from),
-  constraint coverage_source_fkey foreign key (source) references feed.sources(source),
+  constraint coverage_pkey primary key (instrument_id, grade, covered_from),
+  constraint coverage_instrument_id_fkey foreign key (instrument_id) references feed.instruments(instrument_id),
+  constraint coverage_has_a_grade check (grade = any (array['heard', 'exact', 'time_span', 'candles'])),
   constraint coverage_is_not_empty check (covered_to >= covered_from)
 ) with (fillfactor=70);
 
@@ -105,6 +108,37 @@ create view feed.faults (
   fault text,
   since timestamptz
 );
+
+-- The ledger of what we missed: when (UTC, between the two ends), why, and how it was closed.
+create table feed.gaps (
+  gap_id bigint not null generated always as identity,
+  instrument_id int not null,
+  gap_from timestamptz not null,
+  gap_to timestamptz not null,
+  -- What of the gap is still to be proven; a repair takes it away from the newest end.
+  missing tstzmultirange not null,
+  cause text not null,
+  opened_at timestamptz not null default clock_timestamp(),
+  tries int not null default 0,
+  -- When the repair is tried (again), if the source has one; a running one moves it ahead of itself.
+  next_try_at timestamptz not null default clock_timestamp() + '00:00:05'::interval,
+  last_fault text,
+  closed_at timestamptz,
+  -- The weakest of the proofs that filled it, see feed.coverage; impossible: nobody has it any more.
+  grade text,
+  constraint gaps_pkey primary key (gap_id),
+  constraint gaps_instrument_id_fkey foreign key (instrument_id) references feed.instruments(instrument_id),
+  constraint gap_has_a_grade check (grade = any (array['heard', 'exact', 'time_span', 'candles', 'impossible'])),
+  constraint gap_is_closed_with_proof_or_given_up
+    check (
+case
+    when closed_at is null then not isempty(missing)
+    else coalesce(grade = 'impossible'
+    or isempty(missing) and grade is not null, false)
+end),
+  constraint gap_is_not_empty check (gap_to > gap_from)
+) with (fillfactor=70);
+create index gaps_instrument_id_gap_to_idx on feed.gaps (instrument_id, gap_to) where (not isempty(missing));
 
 -- What is priced. A symbol belongs to one source, so simulated and real prices never share a history.
 create table feed.instruments (
@@ -177,12 +211,14 @@ create table feed.source_states (
   constraint source_states_state_check check (state = any (array['connected', 'disconnected', 'stopped']))
 ) with (fillfactor=50);
 
--- Who sends prices. Simulated prices carry that label to the screen.
+-- Who sends prices: a row is written by feed.register_source when a source is started. Simulated prices carry that label to the screen.
 create table feed.sources (
   source text not null,
   is_simulated boolean not null default false,
   -- How long after its end a candle stays forming, for ticks that are on their way.
   grace interval not null default '00:00:01'::interval,
+  -- Its process asks the provider for what was missed.
+  is_repairable boolean not null default false,
   description text not null default '',
   constraint sources_pkey primary key (source),
   constraint grace_is_from_zero_to_one_hour check (grace >= '00:00:00'::interval and grace <= '01:00:00'::interval),
@@ -298,6 +334,12 @@ grant execute on function feed.candles to foresight_indicators, foresight_ingest
 -- The side itself.
 create function feed.checked_side(side text) returns text;
 
+-- Take the newest open gap of a source's active instruments whose time has come, for 20 seconds, and 20 more each time a part of it is covered; no row when there is none.
+create function feed.claim_gap(source text) returns table(gap_id bigint, symbol text, missing_from timestamptz,
+  missing_to timestamptz, cause text, before_at timestamptz, before_seq bigint, after_at timestamptz,
+  after_seq bigint) security definer;
+grant execute on function feed.claim_gap to foresight_ingest;
+
 -- The close of the newest candle of a series whose bucket begins before a time (UTC); null when there is none.
 create function feed.close_before(instrument_id int, timeframe text, side text, before_bucket timestamptz)
   returns double precision;
@@ -324,9 +366,9 @@ create procedure feed.drop_level(level text, before_time timestamptz);
 -- Name and version of the engine that keeps ticks and candles.
 create function feed.engine_version() returns text;
 
--- We listened to a source from covered_from (which names the connection) until covered_to, UTC.
-create function feed.extend_coverage(source text, covered_from timestamptz, covered_to timestamptz)
-  returns void security definer;
+-- Of symbol i we have everything that its source had from covered_from i until covered_to i (UTC, both included, and never later than now): call it after the ticks of that time are stored.
+create function feed.extend_coverage(source text, symbols text[], covered_froms timestamptz[],
+  covered_tos timestamptz[], causes text[] default null, grade text default 'heard') returns void security definer;
 grant execute on function feed.extend_coverage to foresight_ingest;
 
 -- feed.candles with a row for every bucket (UTC) from the one that holds from_time, or the first there is, up to those that begin before to_time. filled is null for a candle of ticks.
@@ -336,6 +378,10 @@ create function feed.filled_candles(symbol text, timeframe text, side text, from
   volume double precision, tick_count bigint, is_closed boolean, filled text) security definer;
 grant execute on function feed.filled_candles to foresight_indicators, foresight_ingest, foresight_publish;
 
+-- The symbols that a source's process is to follow now: its active instruments.
+create function feed.followed(source text) returns setof text security definer;
+grant execute on function feed.followed to foresight_ingest;
+
 -- Candles of a symbol by days that end at 17:00 in New York, oldest first: the days that meet [from_time, to_time) (UTC). trading_date is the date in New York on which the day ends, so that Sunday evening belongs to Monday; begins_at and ends_at are UTC, and hours is 24, or 23 and 25 when New York changes its clocks.
 create function feed.fx_days(symbol text, side text default 'mid',
   from_time timestamptz default '-infinity'::timestamptz, to_time timestamptz default 'infinity'::timestamptz)
@@ -343,6 +389,14 @@ create function feed.fx_days(symbol text, side text default 'mid',
   high double precision, low double precision, close double precision, average double precision, sum double precision,
   volume double precision, tick_count bigint, is_closed boolean) security definer;
 grant execute on function feed.fx_days to foresight_indicators, foresight_ingest, foresight_publish;
+
+-- Close a gap as impossible to repair, with the reason: what is missing of it stays a gap.
+create function feed.give_up_gap(gap_id bigint, fault text) returns void security definer;
+grant execute on function feed.give_up_gap to foresight_ingest;
+
+-- Hide the instruments of all simulated sources; returns how many were shown.
+create function feed.hide_simulated() returns int security definer;
+grant execute on function feed.hide_simulated to foresight_ingest;
 
 -- The first bucket (UTC) of an instrument that there is or may be: that of its first tick ever, or what was kept of the timeframe.
 create function feed.history_start(instrument_id int, timeframe text) returns timestamptz security definer;
@@ -366,6 +420,14 @@ create function feed.next_bucket(instrument_id int, timeframe text, from_bucket 
 -- When feed.advance_candles next has a candle to store (UTC), in the past when it has one now, null when all ticks are in stored candles. -- [timescaledb]
 create function feed.next_storing_at(lag interval default '00:00:01.3'::interval)
   returns timestamptz security definer;
+
+-- Write down that an instrument's ticks between two times (UTC) may be missing, as far as they are not covered and no gap says so already.
+create function feed.open_gap(instrument_id int, gap_from timestamptz, gap_to timestamptz, cause text) returns void;
+
+-- A source says that it missed something: of symbol i ticks may be missing between gap_from i and gap_to i (UTC, at most until now), because of cause i.
+create function feed.open_gaps(source text, symbols text[], gap_froms timestamptz[], gap_tos timestamptz[],
+  causes text[]) returns void security definer;
+grant execute on function feed.open_gaps to foresight_ingest;
 
 -- Stored candles of instruments and sides whose buckets begin in [from_time, to_time) (UTC), each where it has ticks of its side; in no order, or with max_candles the oldest or newest of them, in that order. tick_count counts the ticks of the side; volume is the sum of trade sizes.
 create function feed.read_candles(timeframe text, instrument_ids int[], sides text[], from_time timestamptz,
@@ -411,10 +473,19 @@ create function feed.refresh_options(width interval) returns jsonb;
 -- Make the candles whose buckets meet some ranges of time (UTC) equal to the ticks, in every timeframe. force also recomputes what TimescaleDB believes to be up to date. -- [timescaledb]
 create procedure feed.refresh_ranges(ranges tstzmultirange, force boolean default false);
 
+-- Make a source known, or say anew what it is; its process calls it when it starts. source: a letter, then letters, digits and _, at most 32, all small. grace: how long after its end a candle stays forming, at most an hour; of a source that is there already it stays as it is. is_repairable: the process asks the provider for what was missed.
+create function feed.register_source(source text, is_simulated boolean, description text default '',
+  grace interval default '00:00:01'::interval, is_repairable boolean default false) returns void security definer;
+grant execute on function feed.register_source to foresight_ingest;
+
 -- Keep aside what a source sent and a worker refused before it was a tick: array i holds rejection i, reasons are of feed.rejection_reasons.
 create function feed.reject_ticks(source text, symbols text[], reasons text[], details text[], raws text[])
   returns int security definer;
 grant execute on function feed.reject_ticks to foresight_ingest;
+
+-- Stop repairing a claimed gap for now: without a fault it may be claimed again at once, after one later each time, up to an hour.
+create function feed.release_gap(gap_id bigint, fault text default null) returns void security definer;
+grant execute on function feed.release_gap to foresight_ingest;
 
 -- Drop the candles of a timeframe that nobody needs any more; what is shown of that width is put together from finer ones.
 create function feed.remove_timeframe(timeframe text) returns void security definer;
@@ -440,9 +511,9 @@ grant execute on function feed.set_active to foresight_ingest;
 -- From when on (UTC) there is what the candles of a timeframe are made from, ticks or finer candles; null when there is none.
 create function feed.source_start(timeframe text) returns timestamptz;
 
--- The newest stored observed_at (UTC) of each symbol that has ticks.
+-- Until when (UTC, included) everything of a symbol is stored: to the end of what was heard, else to its newest tick.
 create function feed.stored_until(symbols text[]) returns table(symbol text,
-  observed_at timestamptz) security definer;
+  stored_until timestamptz) security definer;
 grant execute on function feed.stored_until to foresight_ingest;
 
 -- Refuse storage settings that cannot work.
@@ -484,6 +555,9 @@ grant execute on function feed.timeframe_width to foresight_indicators, foresigh
 -- Per timeframe: up to where (UTC) its candles are stored, -infinity when none is, and up to where they are stored or a refresh may be storing them at this moment.
 create function feed.watermarks() returns table(timeframe text, stored_until timestamptz,
   storing_until timestamptz) security definer;
+
+-- The weaker of two proofs: impossible, candles, time_span, exact, heard; null when both are absent.
+create function feed.weaker_grade(one text, other text) returns text;
 
 -- What changed and who still has to be told: changes, candle deltas, subscriptions, deliveries.
 create schema outbox;
@@ -1119,12 +1193,19 @@ create view ops.faults (
   since timestamptz
 );
 
--- Times (UTC) in which we did not listen to a source: ticks of then are missing unless its provider sent them later.
+-- Times (UTC) of which ticks of an instrument are or may be missing: open, to be repaired (with the next try), impossible to repair, or going on now (not listening, without an end). Closed ones are in feed.gaps with their grade.
 create view ops.gaps (
   source text,
+  symbol text,
   gap_from timestamptz,
   gap_to timestamptz,
-  length interval
+  length interval,
+  cause text,
+  state text,
+  opened_at timestamptz,
+  tries int,
+  next_try_at timestamptz,
+  last_fault text
 );
 grant select on ops.gaps to foresight_publish, foresight_web;
 

@@ -7,7 +7,7 @@ import { command, readNumber } from '../db/runtime/arguments.ts';
 import { type Config, ConfigError, loadConfig } from '../db/runtime/config.ts';
 import { openDatabase } from '../db/runtime/database.ts';
 import { hideCredentials, type Logger } from '../db/runtime/logger.ts';
-import { sourceNames } from '../workers/ingest/sources.ts';
+import { sourceNames } from '../workers/ingest/entries.ts';
 import { checkDatabase, checkPort } from './checks.ts';
 import { makeFolder } from './embedded/account.ts';
 import { type Embedded, startEmbedded } from './embedded/embedded.ts';

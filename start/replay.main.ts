@@ -6,6 +6,7 @@ import { type Context, runProcess } from '../db/runtime/process.ts';
 import { createFeed } from '../workers/ingest/feed.ts';
 import { TICK_FILE_LAYOUTS, TickFileError } from '../workers/ingest/files/csv.ts';
 import { type ReplayProgress, replay } from '../workers/ingest/files/replay.ts';
+import { replaySource } from '../workers/ingest/files/source.ts';
 import { SourceError } from '../workers/ingest/source.ts';
 import { EmbeddedError, startEmbedded } from './embedded/embedded.ts';
 import { lockFolder } from './embedded/lock.ts';
@@ -16,7 +17,7 @@ const program = command(
 )
   .argument('<file>', 'the file')
   .requiredOption('--symbol <symbol>', 'whose ticks they are, for example EUR_USD')
-  .option('--source <name>', 'source that the symbol belongs to', 'replay')
+  .option('--source <name>', 'source that the symbol belongs to', replaySource.name)
   .option(
     '--speed <factor>',
     '1 = as fast as it happened, 10 = ten times, max = at once',
@@ -59,6 +60,7 @@ async function start(context: Context): Promise<void> {
   onStop(() => sql.end({ timeout: 2 }));
   const feed = createFeed(sql);
   const { symbol, source } = options;
+  if (source === replaySource.name) await feed.registerSource(replaySource, false);
   await feed.addInstrument(source, { symbol, description: '', pricePrecision: 5 });
 
   const show = createProgressLine();

@@ -59,7 +59,7 @@ describe('TypeScript', () => {
     const readers = inProduction
       .filter(({ from, to }) => to === 'db/runtime/config.ts' && !/main\.ts$|^db\//.test(from))
       .map(({ from }) => from);
-    expect(readers).toEqual(['start/checks.ts', 'workers/ingest/sources.ts']);
+    expect(readers).toEqual(['start/checks.ts', 'workers/ingest/source.ts']);
   });
 
   it('opens databases and queues in main files only', () => {

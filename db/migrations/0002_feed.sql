@@ -5,16 +5,14 @@ create table feed.sources (
   is_simulated boolean not null default false,
   grace interval not null default interval '1 second'
     constraint grace_is_from_zero_to_one_hour check (grace between interval '0' and interval '1 hour'),
+  is_repairable boolean not null default false,
   description text not null default ''
 );
-comment on table feed.sources is 'Who sends prices. Simulated prices carry that label to the screen.';
+comment on table feed.sources is 'Who sends prices: a row is written by feed.register_source when a source is started. Simulated prices carry that label to the screen.';
 comment on column feed.sources.grace is 'How long after its end a candle stays forming, for ticks that are on their way.';
+comment on column feed.sources.is_repairable is 'Its process asks the provider for what was missed.';
 
-insert into feed.sources (source, is_simulated, description) values
-  ('manual', false, 'Ticks that people or programs insert themselves'),
-  ('replay', false, 'Ticks from files'),
-  ('simulated', true, 'Made-up market for trying things out'),
-  ('oanda', false, 'OANDA v20 pricing stream');
+insert into feed.sources (source, description) values ('manual', 'Ticks that people or programs insert themselves');
 
 create table feed.source_states (
   source text primary key references feed.sources,
@@ -122,13 +120,39 @@ create index on feed.rejected_ticks (rejected_at);
 comment on table feed.rejected_ticks is 'What came in and was not stored, with the reason: bad input, or another price under a stored key (conflict).';
 
 create table feed.coverage (
-  source text not null references feed.sources,
+  instrument_id int not null references feed.instruments,
+  grade text not null constraint coverage_has_a_grade check (grade in ('heard', 'exact', 'time_span', 'candles')),
   covered_from timestamptz not null,
   covered_to timestamptz not null,
-  primary key (source, covered_from),
+  primary key (instrument_id, grade, covered_from),
   constraint coverage_is_not_empty check (covered_to >= covered_from)
 ) with (fillfactor = 70);
-comment on table feed.coverage is 'When we listened to a source. No tick in a covered time means no price; a time that is not covered is a gap.';
+comment on table feed.coverage is 'Times (UTC, both ends included) of which we have what an instrument''s source had: no tick then means no price. What no row covers is a gap. Written by feed.extend_coverage.';
+comment on column feed.coverage.grade is 'How we know: heard, when it happened; exact, fetched later and proven by ids; time_span, fetched for the whole time; candles, from the provider''s candles only.';
+
+create table feed.gaps (
+  gap_id bigint generated always as identity primary key,
+  instrument_id int not null references feed.instruments,
+  gap_from timestamptz not null,
+  gap_to timestamptz not null,
+  missing tstzmultirange not null,
+  cause text not null,
+  opened_at timestamptz not null default clock_timestamp(),
+  tries int not null default 0,
+  next_try_at timestamptz not null default clock_timestamp() + interval '5 seconds',
+  last_fault text,
+  closed_at timestamptz,
+  grade text constraint gap_has_a_grade check (grade in ('heard', 'exact', 'time_span', 'candles', 'impossible')),
+  constraint gap_is_not_empty check (gap_to > gap_from),
+  constraint gap_is_closed_with_proof_or_given_up check (
+    case when closed_at is null then not isempty(missing)
+      else coalesce(grade = 'impossible' or isempty(missing) and grade is not null, false) end)
+) with (fillfactor = 70);
+create index on feed.gaps (instrument_id, gap_to) where not isempty(missing);
+comment on table feed.gaps is 'The ledger of what we missed: when (UTC, between the two ends), why, and how it was closed.';
+comment on column feed.gaps.missing is 'What of the gap is still to be proven; a repair takes it away from the newest end.';
+comment on column feed.gaps.next_try_at is 'When the repair is tried (again), if the source has one; a running one moves it ahead of itself.';
+comment on column feed.gaps.grade is 'The weakest of the proofs that filled it, see feed.coverage; impossible: nobody has it any more.';
 
 create table feed.replays (
   fingerprint text not null,

@@ -1,8 +1,8 @@
 import type pg from 'pg';
 import { openDatabase } from '../../db/runtime/database.ts';
 import { createFeed, type Feed } from '../../workers/ingest/feed.ts';
-import { createWriter } from '../../workers/ingest/ingest.ts';
 import type { Tick } from '../../workers/ingest/source.ts';
+import { createWriter } from '../../workers/ingest/writer.ts';
 import { labLogger } from '../harness/server.ts';
 import type { Database } from './database.ts';
 import { type Figure, median } from './figures.ts';

@@ -21,7 +21,7 @@ await runProcess('ingest', async context => {
   onStop(() => running);
   process.on('message', (schedule: Schedule) => {
     const source = scheduledSource(schedule);
-    running = ingest({ source, symbols: schedule.symbols, feed, logger, signal })
+    running = ingest({ source, symbols: schedule.symbols, repairs: false, feed, logger, signal })
       .then(() => {
         if (!signal.aborted) process.send?.({ stored: true });
       })

@@ -38,11 +38,12 @@ export function numberOf(price: number): number {
 export function scheduledSource(schedule: Schedule): Source {
   return {
     name: 'manual',
+    description: 'Ticks of the benchmark',
     isSimulated: false,
     instruments: async symbols =>
       symbols.map(symbol => ({ symbol, description: 'bench', pricePrecision: 5 })),
-    async *ticks({ report, signal }) {
-      report({ kind: 'connected' });
+    async *follow({ signal }) {
+      yield { kind: 'state', state: 'connected' };
       let next = 0;
       while ((schedule.isEndless || next < schedule.count) && !signal.aborted) {
         const due: Tick[] = [];
@@ -53,7 +54,7 @@ export function scheduledSource(schedule: Schedule): Source {
         ) {
           due.push(tickOf(schedule, next));
         }
-        if (due.length > 0) yield due;
+        if (due.length > 0) yield { kind: 'ticks', ticks: due };
         await sleep(next < schedule.count ? 4 : 1_000, signal);
       }
     },

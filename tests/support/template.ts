@@ -36,6 +36,11 @@ export async function provideTemplate(
   await withAdmin(adminUrl, admin => admin.query(`create database ${template} template template0`));
   const url = databaseUrl(adminUrl, template);
   await migrate({ url, logger: createLogger('test', 'silent') });
+  // As their processes do when they start.
+  await withAdmin(url, admin =>
+    admin.query(`select feed.register_source(source, source = 'simulated')
+      from unnest(array['oanda', 'replay', 'simulated']) as s(source)`),
+  );
   const version = await withAdmin(url, admin =>
     admin.query('select feed.engine_version() as name'),
   );

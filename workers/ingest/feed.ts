@@ -1,6 +1,6 @@
 import type { Sql } from '../../db/runtime/database.ts';
 import type { Rejection } from './rejection.ts';
-import type { Instrument, Tick } from './source.ts';
+import type { Gap, Grade, Instrument, Source, Tick } from './source.ts';
 
 export interface Counts {
   readonly stored: number;
@@ -18,9 +18,29 @@ export interface Replay {
   readonly isFinished: boolean;
 }
 
+/** A time of which everything is stored, both ends included. */
+export interface Stretch {
+  readonly symbol: string;
+  readonly from: string;
+  readonly to: string;
+  /** Why there may be a gap before it; of something that was missed, why. */
+  readonly cause: string | null;
+}
+
+export interface ClaimedGap extends Gap {
+  readonly id: string;
+}
+
 export interface Feed {
+  registerSource(
+    source: Pick<Source, 'name' | 'isSimulated' | 'description'>,
+    isRepairable: boolean,
+  ): Promise<void>;
   addInstrument(source: string, instrument: Instrument): Promise<void>;
   setActive(source: string, isActive: boolean): Promise<void>;
+  hideSimulated(): Promise<void>;
+  /** The symbols that the source is to follow now. */
+  followed(source: string): Promise<string[]>;
   storedUntil(symbols: readonly string[]): Promise<Map<string, string>>;
   /** @param arrays The ticks as they are sent, when they were written out before. */
   recordTicks(source: string, ticks: readonly Tick[], arrays?: TickArrays): Promise<Counts>;
@@ -30,7 +50,18 @@ export interface Feed {
     state: 'connected' | 'disconnected' | 'stopped',
     reason: string | null,
   ): Promise<void>;
-  extendCoverage(source: string, from: string, to: string): Promise<void>;
+  /** After the ticks of that time are stored. */
+  extendCoverage(
+    source: string,
+    stretches: readonly Stretch[],
+    grade?: Grade | 'heard',
+  ): Promise<void>;
+  openGaps(source: string, missed: readonly Stretch[]): Promise<void>;
+  /** A gap whose time to be repaired has come, or null. */
+  claimGap(source: string): Promise<ClaimedGap | null>;
+  /** To be repaired again: at once, or after a fault later. */
+  releaseGap(id: string, fault: string | null): Promise<void>;
+  giveUpGap(id: string, reason: string): Promise<void>;
   /** The last line that an interrupted replay of a file has stored, else 0. */
   replayedUntil(fingerprint: string, symbol: string): Promise<number>;
   recordReplay(replay: Replay): Promise<void>;
@@ -64,17 +95,29 @@ export function writeArrays(ticks: readonly Tick[]): TickArrays {
 /** The SQL functions of schema feed. Times go as text: a JavaScript Date would lose microseconds. */
 export function createFeed(sql: Sql): Feed {
   return {
+    async registerSource({ name, isSimulated, description }, isRepairable) {
+      await sql`select feed.register_source(
+        ${name}, ${isSimulated}, ${description}, is_repairable => ${isRepairable})`;
+    },
     async addInstrument(source, { symbol, description, pricePrecision }) {
       await sql`select feed.add_instrument(${symbol}, ${source}, ${description}, ${pricePrecision})`;
     },
     async setActive(source, isActive) {
       await sql`select feed.set_active(${source}, ${isActive})`;
     },
+    async hideSimulated() {
+      await sql`select feed.hide_simulated()`;
+    },
+    async followed(source) {
+      const rows = await sql<{ symbol: string }[]>`
+        select f.symbol from feed.followed(${source}) as f(symbol)`;
+      return rows.map(row => row.symbol);
+    },
     async storedUntil(symbols) {
-      const rows = await sql<{ symbol: string; observed_at: string }[]>`
-        select symbol, to_char(observed_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as observed_at
+      const rows = await sql<{ symbol: string; stored_until: string }[]>`
+        select symbol, to_char(stored_until, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as stored_until
         from feed.stored_until(${[...symbols]}::text[])`;
-      return new Map(rows.map(row => [row.symbol, row.observed_at]));
+      return new Map(rows.map(row => [row.symbol, row.stored_until]));
     },
     async recordTicks(source, ticks, arrays = writeArrays(ticks)) {
       const [row] = await sql<
@@ -111,9 +154,53 @@ export function createFeed(sql: Sql): Feed {
     async recordState(source, state, reason) {
       await sql`select feed.record_source_state(${source}, ${state}, ${reason})`;
     },
-    async extendCoverage(source, from, to) {
+    async extendCoverage(source, stretches, grade = 'heard') {
       await sql`select feed.extend_coverage(
-        ${source}, ${from}::text::timestamptz, ${to}::text::timestamptz)`;
+        ${source},
+        ${stretches.map(stretch => stretch.symbol)}::text[],
+        ${stretches.map(stretch => stretch.from)}::text[]::timestamptz[],
+        ${stretches.map(stretch => stretch.to)}::text[]::timestamptz[],
+        ${stretches.map(stretch => stretch.cause && printable(stretch.cause))}::text[],
+        ${grade})`;
+    },
+    async openGaps(source, missed) {
+      await sql`select feed.open_gaps(
+        ${source},
+        ${missed.map(stretch => stretch.symbol)}::text[],
+        ${missed.map(stretch => stretch.from)}::text[]::timestamptz[],
+        ${missed.map(stretch => stretch.to)}::text[]::timestamptz[],
+        ${missed.map(stretch => stretch.cause && printable(stretch.cause))}::text[])`;
+    },
+    async claimGap(source) {
+      const [row] = await sql<
+        {
+          id: string;
+          symbol: string;
+          from: string;
+          to: string;
+          cause: string;
+          before_at: string | null;
+          before_seq: string | null;
+          after_at: string | null;
+          after_seq: string | null;
+        }[]
+      >`select gap_id as id, symbol, cause, before_seq, after_seq,
+          to_char(missing_from, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as from,
+          to_char(missing_to, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as to,
+          to_char(before_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as before_at,
+          to_char(after_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as after_at
+        from feed.claim_gap(${source})`;
+      if (row === undefined) return null;
+      const { id, symbol, from, to, cause } = row;
+      const before = row.before_at && { observedAt: row.before_at, seq: Number(row.before_seq) };
+      const after = row.after_at && { observedAt: row.after_at, seq: Number(row.after_seq) };
+      return { id, symbol, from, to, cause, before: before || null, after: after || null };
+    },
+    async releaseGap(id, fault) {
+      await sql`select feed.release_gap(${id}::bigint, ${fault && printable(fault)})`;
+    },
+    async giveUpGap(id, reason) {
+      await sql`select feed.give_up_gap(${id}::bigint, ${printable(reason)})`;
     },
     async replayedUntil(fingerprint, symbol) {
       const [row] = await sql<{ line: string }[]>`

@@ -1,32 +1,44 @@
 import type { Logger } from '../../db/runtime/logger.ts';
 import { sleep } from '../../db/runtime/process.ts';
-import { type Batcher, createBatcher } from './batch.ts';
-import { createCoverage } from './coverage.ts';
-import type { Counts, Feed } from './feed.ts';
-import { createRecorder } from './record.ts';
-import { type Source, SourceError, type Tick } from './source.ts';
+import type { Feed } from './feed.ts';
+import { createLedger } from './ledger.ts';
+import { repairGaps } from './repair.ts';
+import { type Source, SourceError } from './source.ts';
+import { createWanted, type WantedSet } from './wanted.ts';
+import { createWriter } from './writer.ts';
 
-/** Ticks of the largest batch. */
-const fullBatch = 8_000;
 const nudgeEveryMs = 50;
+const writeEveryMs = 2_000;
+const lookEveryMs = 2_000;
+
+export interface IngestParts {
+  readonly source: Source;
+  readonly symbols: readonly string[];
+  /** Ask the source for what was missed, if it can. */
+  readonly repairs: boolean;
+  readonly feed: Feed;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+}
 
 /**
- * Source -> ticks in the database, until the signal aborts. Batches of at most 20 ms or 8,000 ticks;
- * after a commit the publisher is nudged, at most every 50 ms.
+ * Source -> ticks in the database, until the signal aborts. After a commit the publisher is nudged, at
+ * most every 50 ms. What instruments the source has is looked at every two seconds.
  *
  * @throws {SourceError} when the source cannot go on.
  */
-export async function ingest(parts: {
-  source: Source;
-  symbols: readonly string[];
-  feed: Feed;
-  logger: Logger;
-  signal: AbortSignal;
-}): Promise<void> {
-  const { source, feed, logger, signal } = parts;
-  const symbols = await addInstruments(parts);
-  const coverage = createCoverage({ feed, source: source.name, logger });
+export async function ingest(parts: IngestParts): Promise<void> {
+  const { source, feed, logger } = parts;
+  const stop = new AbortController();
+  const onStop = () => stop.abort();
+  parts.signal.addEventListener('abort', onStop);
+  if (parts.signal.aborted) stop.abort();
+  const { signal } = stop;
+  const offered = await begin(parts);
+
   const nudge = createNudge(feed, logger);
+  const wanted = createWanted();
+  const ledger = createLedger({ feed, source: source.name, logger });
   const writer = createWriter({
     ...parts,
     source: source.name,
@@ -37,97 +49,76 @@ export async function ingest(parts: {
       }
     },
   });
-  try {
-    const storedUntil = await feed.storedUntil(symbols);
-    for await (const ticks of source.ticks({
-      symbols,
-      storedUntil,
-      signal,
-      report: coverage.report,
-    })) {
-      await writer.add(ticks);
+  const keepWanted = createWantedKeeper({ ...parts, signal }, wanted, offered);
+  await keepWanted();
+
+  const follow = async (): Promise<void> => {
+    for await (const item of source.follow({ signal, wanted: wanted.current })) {
+      if (item.kind === 'ticks') await writer.add(item.ticks);
+      else ledger.take(item);
     }
+  };
+  const keepLedger = async (): Promise<void> => {
+    while (!signal.aborted) {
+      await sleep(writeEveryMs, signal);
+      if (signal.aborted) return;
+      await ledger.write(writer.stored).catch(() => undefined);
+    }
+  };
+  const lookForSymbols = async (): Promise<void> => {
+    while (!signal.aborted) {
+      await sleep(lookEveryMs, signal);
+      if (signal.aborted) return;
+      await keepWanted().catch((error: unknown) => {
+        logger.debug({ err: error }, 'not known what is to be followed');
+      });
+    }
+  };
+  const tasks = [
+    follow(),
+    keepLedger(),
+    lookForSymbols(),
+    ...(parts.repairs ? [repairGaps({ ...parts, signal, onStored: nudge })] : []),
+  ];
+  try {
+    // Whoever ends first ends all: a source that is through, or a fault.
+    await Promise.race([tasks[0], Promise.all(tasks)]);
   } finally {
+    parts.signal.removeEventListener('abort', onStop);
+    stop.abort();
+    await Promise.allSettled(tasks);
     await writer.drain();
     const lost = writer.lost();
     if (lost > 0) logger.error({ lost }, `${lost} ticks were received and could not be stored`);
-    await coverage.settle();
+    await ledger.write(writer.stored).catch(() => undefined);
+    await ledger.settle();
     // Stopped in order: its silence from now on is no fault.
-    if (signal.aborted) await feed.recordState(source.name, 'stopped', null).catch(() => undefined);
-  }
-}
-
-/**
- * Collects ticks and stores them in batches. A full batch does not wait for the one before it. `lost` counts
- * ticks that a stop did not let it store.
- */
-export function createWriter(parts: {
-  source: string;
-  feed: Feed;
-  logger: Logger;
-  signal: AbortSignal;
-  onStored: (counts: Counts) => void;
-}): Batcher<Tick> & { lost(): number } {
-  const recorder = createRecorder(parts);
-  let lost = 0;
-  let storing = Promise.resolve();
-
-  async function store(ticks: readonly Tick[]): Promise<void> {
-    try {
-      parts.onStored(await recorder.record(ticks));
-    } catch (error) {
-      if (lost === 0) {
-        parts.logger.error({ err: error }, 'the database is away and the process has to stop');
-      }
-      lost += ticks.length;
+    if (parts.signal.aborted) {
+      await feed.recordState(source.name, 'stopped', null).catch(() => undefined);
     }
   }
-
-  const batcher = createBatcher<Tick>({
-    maxItems: fullBatch,
-    maxWaitMs: 20,
-    // Two batches, as two are being stored: all of it within the seconds that a stop is given.
-    maxWaiting: 2 * fullBatch,
-    write: async ticks => {
-      const before = storing;
-      storing = store(ticks);
-      // Only when more waits than fits: what comes meanwhile shall go with the next one.
-      await (ticks.length < fullBatch ? storing : before);
-    },
-  });
-  return {
-    add: batcher.add,
-    async drain() {
-      await batcher.drain();
-      await storing;
-    },
-    lost: () => lost,
-  };
 }
 
-/** Adds what the source offers, and shows only instruments that can have live prices now. */
-async function addInstruments({
+/** Makes the source and its instruments known, and shows only those that can have live prices now. */
+async function begin({
   source,
   symbols,
+  repairs,
   feed,
   logger,
   signal,
-}: {
-  source: Source;
-  symbols: readonly string[];
-  feed: Feed;
-  logger: Logger;
-  signal: AbortSignal;
-}): Promise<string[]> {
+}: IngestParts): Promise<string[]> {
   const instruments = await source.instruments(symbols, signal);
   for (let attempt = 0; ; attempt++) {
     try {
-      await feed.setActive('simulated', source.isSimulated);
+      await feed.registerSource(source, repairs && source.repair !== undefined);
       for (const instrument of instruments) await feed.addInstrument(source.name, instrument);
+      if (source.isSimulated) await feed.setActive(source.name, true);
+      else await feed.hideSimulated();
       return instruments.map(instrument => instrument.symbol);
     } catch (error) {
-      const code = (error as { code?: string }).code;
-      if (code === 'SRCIN' || code === '23514' || code === 'NOSRC') {
+      const code = (error as { code?: string }).code ?? '';
+      if (['SRCIN', '23514', 'LABEL'].includes(code)) {
         throw new SourceError((error as Error).message);
       }
       if (signal.aborted || attempt >= 30) throw error;
@@ -135,6 +126,47 @@ async function addInstruments({
       await sleep(1_000, signal);
     }
   }
+}
+
+/** Lets the source follow its active instruments, whoever added them, as far as it offers them. */
+function createWantedKeeper(
+  { source, feed, logger, signal }: IngestParts,
+  wanted: WantedSet,
+  offered: readonly string[],
+): () => Promise<void> {
+  let seen: readonly string[] | undefined;
+  /** What the source said of each symbol; one that was removed is asked about again. */
+  let isOffered = new Map(offered.map(symbol => [symbol, true]));
+
+  async function ask(symbols: readonly string[]): Promise<[string, boolean][]> {
+    try {
+      if (symbols.length > 0) await source.instruments(symbols, signal);
+      return symbols.map(symbol => [symbol, true]);
+    } catch (error) {
+      if (!(error instanceof SourceError)) throw error;
+      const [symbol] = symbols;
+      if (symbols.length > 1 || symbol === undefined) {
+        return (await Promise.all(symbols.map(each => ask([each])))).flat();
+      }
+      logger.warn({ source: source.name, symbol }, `${symbol} is not followed: ${error.message}`);
+      return [[symbol, false]];
+    }
+  }
+
+  return async () => {
+    const active = await feed.followed(source.name);
+    if (seen?.join() === active.join()) return;
+    const known = [...isOffered].filter(([symbol]) => active.includes(symbol));
+    const answers = await ask(active.filter(symbol => !isOffered.has(symbol)));
+    const all = new Map([...known, ...answers]);
+    const symbols = active.filter(symbol => all.get(symbol));
+    const followed = new Set(wanted.current().symbols);
+    const storedUntil = await feed.storedUntil(symbols.filter(symbol => !followed.has(symbol)));
+    if (seen !== undefined) logger.info({ symbols }, `${source.name} follows other symbols now`);
+    wanted.change(symbols, storedUntil);
+    isOffered = all;
+    seen = active;
+  };
 }
 
 function createNudge(feed: Feed, logger: Logger): () => void {

@@ -1,14 +1,14 @@
 import { hostname } from 'node:os';
 import { Option } from 'commander';
-import { command, readNumber } from '../../db/runtime/arguments.ts';
+import { command } from '../../db/runtime/arguments.ts';
 import { requireDatabaseUrl } from '../../db/runtime/config.ts';
 import { openDatabase, waitForDatabase } from '../../db/runtime/database.ts';
 import { type Context, runProcess, startHeartbeat } from '../../db/runtime/process.ts';
 import { watchCalls } from '../watch.ts';
+import { createSource, sourceNames, sourceOptions } from './entries.ts';
 import { createFeed } from './feed.ts';
 import { ingest } from './ingest.ts';
 import { SourceError } from './source.ts';
-import { createSource, sourceNames } from './sources.ts';
 
 const program = command('start:ingest', 'Take live prices from a source into the database.')
   .addOption(
@@ -17,18 +17,17 @@ const program = command('start:ingest', 'Take live prices from a source into the
       .default('simulated'),
   )
   .option('--symbols <list>', 'symbols with commas between; without it the default watchlist')
-  .option(
-    '--history <hours>',
-    'hours of history that the simulated market fills in',
-    readNumber({ min: 0, max: 99_999 }),
-    24,
-  )
-  .parse();
-const options = program.opts<{ source: string; symbols?: string; history: number }>();
+  .option('--no-repair', 'leave gaps as they are');
+for (const { flags, description, parse, default: value } of sourceOptions) {
+  program.option(flags, description, parse, value);
+}
+const options = program
+  .parse()
+  .opts<{ source: string; symbols?: string; repair: boolean; [name: string]: unknown }>();
 
 async function start(context: Context): Promise<void> {
   const { config, logger, onStop, signal } = context;
-  const source = createSource(options.source, config, { historyHours: options.history });
+  const source = createSource(options.source, config, options);
   const url = requireDatabaseUrl(config);
   const sql = openDatabase({ url, process: 'ingest', role: 'foresight_ingest', logger });
   onStop(() => sql.end({ timeout: 2 }));
@@ -40,6 +39,7 @@ async function start(context: Context): Promise<void> {
   const running = ingest({
     source,
     symbols: options.symbols?.split(',').map(symbol => symbol.trim()) ?? [],
+    repairs: options.repair,
     feed,
     logger,
     signal,

@@ -1,3 +1,4 @@
+import type { Config } from '../../db/runtime/config.ts';
 import type { Rejection } from './rejection.ts';
 
 /**
@@ -7,6 +8,7 @@ import type { Rejection } from './rejection.ts';
 export interface Source {
   /** The name under which `feed.sources` knows it, for example `oanda`. */
   readonly name: string;
+  readonly description: string;
   /** Made-up prices. The label follows them from here to the screen. */
   readonly isSimulated: boolean;
   /**
@@ -15,10 +17,16 @@ export interface Source {
    */
   instruments(symbols: readonly string[], signal?: AbortSignal): Promise<readonly Instrument[]>;
   /**
-   * Ticks in the order in which they came, in groups as they arrived together.
+   * Everything that the source says, in the order in which it is true.
    * @throws {SourceError} when trying again cannot help, such as a refused token.
    */
-  ticks(request: TickRequest): AsyncIterable<readonly Tick[]>;
+  follow(request: FollowRequest): AsyncIterable<Item>;
+  /**
+   * Asks the provider for what was missed. Parts that are covered stay so, wherever it ends: what is
+   * left is asked for again, later. It should give the newest part first, and `impossible` when the
+   * provider has it no more. An error means: try again later. Absent: the provider has no past.
+   */
+  repair?(gap: Gap, request: RepairRequest): AsyncIterable<RepairItem>;
 }
 
 export interface Instrument {
@@ -43,27 +51,110 @@ export interface Tick {
   readonly size: number | null;
 }
 
-export interface TickRequest {
-  readonly symbols: readonly string[];
-  /** Per symbol, the newest `observedAt` that is stored already; a source that can, goes on from there. */
-  readonly storedUntil: ReadonlyMap<string, string>;
+export interface FollowRequest {
   readonly signal: AbortSignal;
-  /** Told what happens on the wire, for coverage, counts and the log. */
-  readonly report: (event: SourceEvent) => void;
+  /**
+   * What is to be followed now; ask again when its `changed` aborts. There may be no symbol at all. Who
+   * comes or goes must leave no gap for those who stay.
+   */
+  readonly wanted: () => Wanted;
 }
 
-export type SourceEvent =
+export interface Wanted {
+  readonly symbols: readonly string[];
+  /** Per symbol, until when (included) everything is stored; absent: nothing is. A source that can, goes on from there. */
+  readonly storedUntil: ReadonlyMap<string, string>;
+  readonly changed: AbortSignal;
+}
+
+/** Times are in UTC, written as those of ticks are. */
+export type Item =
+  /** In the order in which they came, as many as arrived together. */
+  | { readonly kind: 'ticks'; readonly ticks: readonly Tick[] }
   /**
-   * The stream stands: from now on silence means that nothing happened. A source that can catch up
-   * says since when (UTC) it will have brought everything.
+   * Everything that happened to these symbols from then until then, both included, was said before
+   * this. The next stretch of a symbol begins where the last one ended as long as nothing is missed.
    */
-  | { readonly kind: 'connected'; readonly coveredFrom?: string }
-  /** Something came, a heartbeat or a price: the stream was alive until now. */
-  | { readonly kind: 'alive' }
-  /** The stream is gone; what happens until the next `connected` is a gap. */
-  | { readonly kind: 'disconnected'; readonly reason: string; readonly retryInMs: number }
+  | Covered
+  /** Something was missed after the first and before the second time, for example by an id that was skipped. */
+  | {
+      readonly kind: 'missed';
+      readonly symbols: readonly string[];
+      readonly from: string;
+      readonly to: string;
+      readonly cause: string;
+    }
   /** Something that is no tick: kept aside with its reason, never stored as a price. */
-  | { readonly kind: 'rejected'; readonly rejection: Rejection };
+  | { readonly kind: 'rejected'; readonly rejection: Rejection }
+  | { readonly kind: 'state'; readonly state: 'connected' }
+  /** The connection is gone: what happens until the next stretch begins is a gap, for this reason. */
+  | {
+      readonly kind: 'state';
+      readonly state: 'disconnected';
+      readonly reason: string;
+      readonly retryInMs: number;
+    };
+
+export interface Covered {
+  readonly kind: 'covered';
+  readonly symbols: readonly string[];
+  readonly from: string;
+  readonly to: string;
+}
+
+/** What a symbol's source is asked for again. */
+export interface Gap {
+  readonly symbol: string;
+  /** UTC; what was stored at these two times is stored. */
+  readonly from: string;
+  readonly to: string;
+  readonly cause: string;
+  /** The stored ticks nearest to it, for providers that are asked by id. */
+  readonly before: TickKey | null;
+  readonly after: TickKey | null;
+}
+
+export interface TickKey {
+  readonly observedAt: string;
+  readonly seq: number;
+}
+
+export interface RepairRequest {
+  readonly signal: AbortSignal;
+  /** How often the provider may be asked; then the source ends, and is called again later. */
+  readonly budget: number;
+}
+
+/**
+ * What proves that a time is whole: `exact`, by ids without a hole; `time_span`, the provider was asked
+ * for all of it; `candles`, only its candles are known.
+ */
+export type Grade = 'exact' | 'time_span' | 'candles';
+
+export type RepairItem =
+  | Extract<Item, { kind: 'ticks' | 'rejected' }>
+  /** As in {@link Covered}, of the gap's symbol. */
+  | { readonly kind: 'covered'; readonly from: string; readonly to: string; readonly grade: Grade }
+  /** What is left of the gap will never be known. */
+  | { readonly kind: 'impossible'; readonly reason: string };
+
+/** A source in the list of `sources.ts`, before it is told its settings. */
+export interface SourceEntry {
+  readonly name: string;
+  /** Command-line options of its own. */
+  readonly options?: readonly SourceOption[];
+  /** @throws {SourceError} when the source needs settings that are absent. */
+  create(config: Config, options: Readonly<Record<string, unknown>>): Source;
+}
+
+export interface SourceOption {
+  /** In commander's notation, for example `--history <hours>`. */
+  readonly flags: string;
+  readonly description: string;
+  readonly default: unknown;
+  /** As `readNumber` of db/runtime/arguments.ts makes it. */
+  readonly parse: (text: string) => unknown;
+}
 
 /** A source cannot go on. The message is one clear line for the operator, without secrets. */
 export class SourceError extends Error {

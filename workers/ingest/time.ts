@@ -69,3 +69,8 @@ export function fromEpochMicroseconds(microseconds: number): string {
   const seconds = new Date((microseconds - fraction) / 1_000).toISOString().slice(0, 19);
   return `${seconds}.${String(fraction).padStart(6, '0')}Z`;
 }
+
+/** Our canonical text of a time as `Date.now()` gives it. */
+export function fromEpochMilliseconds(milliseconds: number): string {
+  return fromEpochMicroseconds(Math.round(milliseconds * 1_000));
+}

@@ -47,7 +47,7 @@ begin
   close_before := feed.close_before(instrument.instrument_id, filled_candles.timeframe, filled_candles.side, first_bucket);
   select range_agg(tstzrange(c.covered_from, c.covered_to, '[]')) into covered
   from feed.coverage as c
-  where c.source = instrument.source and c.covered_to >= first_bucket and c.covered_from <= last_bucket + width;
+  where c.instrument_id = instrument.instrument_id and c.covered_to >= first_bucket and c.covered_from <= last_bucket + width;
 
   return query
   select f.bucket, coalesce(f.open, f.price), coalesce(f.high, f.price), coalesce(f.low, f.price), f.price,
@@ -75,5 +75,5 @@ end
 $$;
 
 comment on function feed.filled_candles(text, text, text, timestamptz, timestamptz) is
-  'feed.candles with a row for every bucket (UTC) from the one that holds from_time, or the first there is, up to those that begin before to_time. filled is null for a candle of ticks. A bucket without a tick has the last close as its prices, tick_count 0, and filled says why: no_tick: we listened to the source all the time and no price came; gap: we did not listen all the time, so ticks may be missing. Errors: NOINS, NOTFR, NOSID, RANGE more than 100,000 candles.';
+  'feed.candles with a row for every bucket (UTC) from the one that holds from_time, or the first there is, up to those that begin before to_time. filled is null for a candle of ticks. A bucket without a tick has the last close as its prices, tick_count 0, and filled says why: no_tick: the time is covered (feed.coverage) and no price came; gap: it is not, so ticks may be missing. Errors: NOINS, NOTFR, NOSID, RANGE more than 100,000 candles.';
 grant execute on function feed.filled_candles(text, text, text, timestamptz, timestamptz) to foresight_ingest, foresight_publish, foresight_indicators;

@@ -1,19 +1,26 @@
+-- Ticks may be newer than what is covered: coverage is told after them, and a process can die between the two.
 create or replace function feed.stored_until(symbols text[])
-returns table (symbol text, observed_at timestamptz)
+returns table (symbol text, stored_until timestamptz)
 language sql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select i.symbol, newest.observed_at
+  select i.symbol, coalesce(heard.covered_to, newest.observed_at)
   from feed.instruments as i
-  cross join lateral (
+  left join lateral (
+    select c.covered_to from feed.coverage as c
+    where c.instrument_id = i.instrument_id and c.grade = 'heard'
+    order by c.covered_from desc limit 1
+  ) as heard on true
+  left join lateral (
     select t.observed_at from feed.ticks as t
-    where t.instrument_id = i.instrument_id
+    where t.instrument_id = i.instrument_id and heard.covered_to is null
     order by t.observed_at desc limit 1
-  ) as newest
-  where i.symbol = any(symbols)
+  ) as newest on true
+  where i.symbol = any(symbols) and coalesce(heard.covered_to, newest.observed_at) is not null
 $$;
 
-comment on function feed.stored_until(text[]) is 'The newest stored observed_at (UTC) of each symbol that has ticks.';
+comment on function feed.stored_until(text[]) is
+  'Until when (UTC, included) everything of a symbol is stored: to the end of what was heard, else to its newest tick. A symbol without either has no row.';
 grant execute on function feed.stored_until(text[]) to foresight_ingest;

@@ -103,7 +103,15 @@ async function fill(database: TestDatabase, ticks: readonly Tick[], random: Rand
   await sql`select outbox.subscribe('all', 'all', symbols => null::text[])`;
   await sql`select feed.add_timeframe('30s')`;
   await sql`select feed.add_timeframe('90s')`;
-  await feed.extendCoverage('manual', '2026-03-07T21:30:00Z', '2026-03-08T12:00:00Z');
+  await feed.extendCoverage(
+    'manual',
+    symbols.map(symbol => ({
+      symbol,
+      from: '2026-03-07T21:30:00Z',
+      to: '2026-03-08T12:00:00Z',
+      cause: null,
+    })),
+  );
   const parts = [0, 1, 2, 3].map(part => ticks.filter((_, index) => index % 4 === part));
   for (const [index, part] of parts.entries()) {
     await send(feed, part, parts.slice(0, index).flat(), random);

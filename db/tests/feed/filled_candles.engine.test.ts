@@ -75,9 +75,18 @@ describeOnEngine('feed.filled_candles', ({ sql }) => {
 
   it('tells no tick from a gap by when we listened', async () => {
     const symbol = await pricesAt({ '10:00:00': 1, '10:07:00': 2 }, 'replay');
-    await sql`select feed.extend_coverage('replay', ${at('10:00:30')}::text::timestamptz, ${at('10:03:00')}::text::timestamptz)`;
-    await sql`select feed.extend_coverage('replay', ${at('10:03:00')}::text::timestamptz, ${at('10:04:30')}::text::timestamptz)`;
-    await sql`select feed.extend_coverage('replay', ${at('10:05:00')}::text::timestamptz, ${at('10:07:00')}::text::timestamptz)`;
+    for (const [from, to] of [
+      ['10:00:30', '10:03:00'],
+      ['10:03:00', '10:04:30'],
+      ['10:05:00', '10:07:00'],
+    ] as const) {
+      await feed.extendCoverage('replay', [{ symbol, from: at(from), to: at(to), cause: null }]);
+    }
+    // Of another instrument of the source, and of another source.
+    const other = await addInstrument(sql, 'replay');
+    const all = { from: at('10:00:00'), to: at('10:08:00'), cause: null };
+    await feed.extendCoverage('replay', [{ symbol: other, ...all }]);
+    await feed.extendCoverage('manual', [{ symbol, ...all }]);
     expect((await filled(symbol, at('10:00:00'), at('10:08:00'))).map(row => row.filled)).toEqual([
       null,
       'no_tick',
@@ -94,7 +103,8 @@ describeOnEngine('feed.filled_candles', ({ sql }) => {
     const symbol = await addInstrument(sql, 'simulated');
     await sql`insert into feed.ticks (instrument_id, observed_at, bid)
       values (feed.instrument_id(${symbol}), now() - interval '3 days', 7)`;
-    await sql`select feed.extend_coverage('simulated', now() - interval '4 days', now() - interval '4 seconds')`;
+    await sql`select feed.extend_coverage('simulated', array[${symbol}],
+      array[now() - interval '4 days'], array[now() - interval '4 seconds'])`;
     const rows = await sql`
       select close, filled, is_closed from feed.filled_candles(${symbol}, '1d', 'bid', now() - interval '1 day')`;
     expect([...rows]).toEqual([

@@ -1,14 +1,12 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Logger } from '../../../db/runtime/logger.ts';
-import { sleep } from '../../../db/runtime/process.ts';
 import type { Counts, Feed } from '../feed.ts';
 import { createRecorder } from '../record.ts';
 import type { Rejection } from '../rejection.ts';
 import type { Tick } from '../source.ts';
-import { readTicks } from './csv.ts';
+import { createFileSource } from './source.ts';
 
 export interface ReplayOptions {
   readonly file: string;
@@ -46,18 +44,17 @@ export async function replay(options: ReplayOptions): Promise<ReplayProgress> {
   const { fingerprint, bytes } = await identify(file);
   const resumedAfter = await feed.replayedUntil(fingerprint, symbol);
   const recorder = createRecorder(options);
-  const pace = createPace(options.speed, signal);
-  const stream = createReadStream(file, { highWaterMark: 64 * 1024 });
+  const from = createFileSource({ ...options, after: resumedAfter });
   let counts: Counts = { stored: 0, duplicate: 0, conflicting: 0, rejected: 0 };
   let line = resumedAfter;
   let ticks: Tick[] = [];
-  let rejections: { line: number; rejection: Rejection }[] = [];
+  let rejections: Rejection[] = [];
   let shown: { line: number; reason: string; detail: string }[] = [];
 
   const progress = (): ReplayProgress => ({
     ...counts,
     line,
-    bytesRead: stream.bytesRead,
+    bytesRead: from.bytesRead(),
     bytes,
     rejections: shown,
     resumedAfter,
@@ -66,64 +63,31 @@ export async function replay(options: ReplayOptions): Promise<ReplayProgress> {
   const flush = async (isFinished: boolean): Promise<void> => {
     if (ticks.length > 0) counts = add(counts, await recorder.record(ticks));
     if (rejections.length > 0) {
-      await feed.rejectTicks(
-        source,
-        rejections.map(each => ({
-          ...each.rejection,
-          detail: `line ${each.line}: ${each.rejection.detail}`,
-        })),
-      );
-      counts = add(counts, {
-        stored: 0,
-        duplicate: 0,
-        conflicting: 0,
-        rejected: rejections.length,
-      });
+      await feed.rejectTicks(source, rejections);
+      counts = { ...counts, rejected: counts.rejected + rejections.length };
     }
     ticks = [];
     rejections = [];
+    line = from.line();
     await feed.recordReplay({ fingerprint, symbol, fileName: basename(file), line, isFinished });
     await feed.nudge();
     options.onProgress(progress());
   };
 
-  for await (const items of readTicks(stream, { symbol, now: Date.now() })) {
-    for (const item of items) {
-      if (item.line <= resumedAfter) continue;
-      if ('tick' in item) {
-        if (pace.isDue(item.tick)) {
-          if (ticks.length > 0) await flush(false);
-          await pace.wait(item.tick);
-        }
-        ticks.push(item.tick);
-      } else {
-        rejections.push(item);
-        const { reason, detail } = item.rejection;
-        if (shown.length < shownRejections) shown = [...shown, { line: item.line, reason, detail }];
-      }
-      line = item.line;
-      if (ticks.length + rejections.length >= maxBatch) await flush(false);
-      if (signal.aborted) break;
+  const wanted = { symbols: [symbol], storedUntil: new Map(), changed: signal };
+  for await (const item of from.follow({ signal, wanted: () => wanted })) {
+    if (item.kind === 'ticks') for (const tick of item.ticks) ticks.push(tick);
+    if (item.kind === 'rejected') {
+      const { reason, detail } = item.rejection;
+      rejections.push({ ...item.rejection, detail: `line ${from.line()}: ${detail}` });
+      if (shown.length < shownRejections) shown = [...shown, { line: from.line(), reason, detail }];
     }
+    // At a speed, what was said is due now.
+    if (options.speed !== 'max' || ticks.length + rejections.length >= maxBatch) await flush(false);
     if (signal.aborted) break;
   }
   await flush(!signal.aborted);
   return progress();
-}
-
-/** Holds ticks back until as much time has passed as between them, divided by the speed. */
-function createPace(speed: number | 'max', signal: AbortSignal) {
-  let origin: { observed: number; now: number } | undefined;
-  const waitFor = (tick: Tick): number => {
-    if (speed === 'max') return 0;
-    const observed = Date.parse(tick.observedAt);
-    origin ??= { observed, now: Date.now() };
-    return origin.now + (observed - origin.observed) / speed - Date.now();
-  };
-  return {
-    isDue: (tick: Tick): boolean => waitFor(tick) > 20,
-    wait: (tick: Tick): Promise<void> => sleep(Math.max(0, waitFor(tick)), signal),
-  };
 }
 
 async function identify(file: string): Promise<{ fingerprint: string; bytes: number }> {

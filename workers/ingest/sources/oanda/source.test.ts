@@ -2,7 +2,8 @@ import { createServer } from 'node:http';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createLineSplitter } from '../../lines.ts';
-import { SourceError, type SourceEvent, type Tick } from '../../source.ts';
+import { type Item, SourceError, type Tick } from '../../source.ts';
+import { createWanted } from '../../wanted.ts';
 import {
   type FakeOanda,
   type FakeOandaOptions,
@@ -40,6 +41,20 @@ const createSource = (fake: Pick<FakeOanda, 'url'>, options: Partial<OandaOption
     timings: { ...quick, ...options.timings },
   });
 
+/** What a source says beside its ticks, in short. */
+type Event =
+  | { readonly kind: 'connected' | 'alive' | 'missed' }
+  | { readonly kind: 'disconnected'; readonly reason: string; readonly retryInMs: number }
+  | Extract<Item, { kind: 'rejected' }>;
+
+function toEvent(item: Exclude<Item, { kind: 'ticks' }>): Event {
+  if (item.kind === 'rejected') return item;
+  if (item.kind === 'covered') return { kind: 'alive' };
+  if (item.kind === 'missed') return { kind: 'missed' };
+  if (item.state === 'connected') return { kind: 'connected' };
+  return { kind: 'disconnected', reason: item.reason, retryInMs: item.retryInMs };
+}
+
 /** Follows a source in the background, and lets a test wait for what it has seen. */
 function follow(
   fake: Pick<FakeOanda, 'url'>,
@@ -47,26 +62,27 @@ function follow(
   symbols: readonly string[] = ['EUR_USD', 'USD_JPY'],
 ) {
   const ticks: Tick[] = [];
-  const events: SourceEvent[] = [];
+  const events: Event[] = [];
+  const covered: Extract<Item, { kind: 'covered' }>[] = [];
   const groups: number[] = [];
   let checks: (() => void)[] = [];
   const look = () => {
     for (const check of checks) check();
   };
   const stop = new AbortController();
-  const request = {
-    symbols,
-    storedUntil: new Map(),
-    signal: stop.signal,
-    report: (event: SourceEvent) => {
-      events.push(event);
-      look();
-    },
-  };
+  const wanted = createWanted();
+  const want = (names: readonly string[]) => wanted.change(names, new Map());
+  want(symbols);
   const run = async () => {
-    for await (const group of createSource(fake, options).ticks(request)) {
-      groups.push(group.length);
-      ticks.push(...group);
+    const request = { signal: stop.signal, wanted: wanted.current };
+    for await (const item of createSource(fake, options).follow(request)) {
+      if (item.kind === 'ticks') {
+        groups.push(item.ticks.length);
+        ticks.push(...item.ticks);
+      } else {
+        events.push(toEvent(item));
+        if (item.kind === 'covered') covered.push(item);
+      }
       look();
     }
   };
@@ -87,12 +103,12 @@ function follow(
       check();
       ended.catch(fail);
     });
-  const count = (kind: SourceEvent['kind']) => events.filter(event => event.kind === kind).length;
+  const count = (kind: Event['kind']) => events.filter(event => event.kind === kind).length;
   const rejections = () =>
     events.flatMap(event => (event.kind === 'rejected' ? [event.rejection] : []));
   const reasons = () =>
     events.flatMap(event => (event.kind === 'disconnected' ? [event.reason] : []));
-  return { ticks, events, groups, until, count, rejections, reasons, ended, stop };
+  return { ticks, events, groups, covered, want, until, count, rejections, reasons, ended, stop };
 }
 
 const price = (change: Partial<FakePrice> = {}): FakePrice => ({
@@ -178,7 +194,7 @@ describe('the prices of OANDA', () => {
       },
     ]);
     expect(feed.events[0]).toEqual({ kind: 'connected' });
-    expect(feed.count('alive')).toBeGreaterThan(0);
+    await feed.until(() => feed.count('alive') > 0);
     expect(fake.requests[0]).toBe(
       `200 /v3/accounts/${accountId}/pricing/stream?instruments=EUR_USD%2CUSD_JPY`,
     );
@@ -332,17 +348,17 @@ describe('the connection to OANDA', () => {
   it('does not count the time that its consumer takes as silence', async () => {
     const fake = await startFake();
     const stop = new AbortController();
-    const events: SourceEvent[] = [];
+    const events: Event[] = [];
     const source = createSource(fake, { timings: { silence: 400 } });
-    const ticks = source.ticks({
-      symbols: ['EUR_USD'],
-      storedUntil: new Map(),
-      signal: stop.signal,
-      report: event => events.push(event),
-    });
+    const wanted = createWanted();
+    wanted.change(['EUR_USD'], new Map());
     fake.snapshot([price()]);
     let groups = 0;
-    for await (const _group of ticks) {
+    for await (const item of source.follow({ signal: stop.signal, wanted: wanted.current })) {
+      if (item.kind !== 'ticks') {
+        events.push(toEvent(item));
+        continue;
+      }
       groups += 1;
       if (groups === 2) stop.abort();
       fake.push(price());
@@ -447,6 +463,94 @@ describe('the connection to OANDA', () => {
   });
 });
 
+describe('symbols that change while it runs', () => {
+  /** From the first to the last time that was said to be covered, without a hole. */
+  function spanOf(feed: ReturnType<typeof follow>, symbol: string) {
+    const own = feed.covered.filter(({ symbols }) => symbols.includes(symbol));
+    own.sort((a, b) => a.from.localeCompare(b.from));
+    const [first] = own;
+    let until = first?.from ?? '';
+    for (const { from, to } of own) {
+      expect(from <= until, `${from} comes after ${until}`).toBe(true);
+      if (to > until) until = to;
+    }
+    return { from: first?.from ?? '', to: until };
+  }
+
+  it('are followed by a second connection before the first one ends', async () => {
+    const fake = await startFake();
+    const feed = follow(fake, {}, ['EUR_USD']);
+    await feed.until(() => feed.count('connected') === 1);
+    fake.push(price());
+    await feed.until(() => feed.count('alive') === 1);
+    const before = new Date().toISOString();
+    feed.want(['EUR_USD', 'USD_JPY']);
+    await fake.opened(2);
+    expect(fake.streamConnections).toBe(2);
+    await expect
+      .poll(() => {
+        fake.push(price());
+        return fake.streamConnections;
+      })
+      .toBe(1);
+    const sent = feed.ticks.length;
+    fake.push(price({ instrument: 'USD_JPY', bid: '151.1', ask: '151.2' }));
+    await feed.until(() => feed.ticks.slice(sent).some(({ symbol }) => symbol === 'USD_JPY'));
+    const heard = feed.count('alive');
+    fake.heartbeat();
+    await feed.until(() => feed.count('alive') > heard);
+    expect(feed.count('disconnected')).toBe(0);
+    expect(feed.count('connected')).toBe(1);
+    expect(spanOf(feed, 'EUR_USD').from < before).toBe(true);
+    expect(spanOf(feed, 'USD_JPY').from >= before).toBe(true);
+    expect(spanOf(feed, 'EUR_USD').to).toBe(spanOf(feed, 'USD_JPY').to);
+  });
+
+  it('leave those who are followed where they are while no new connection is to be had', async () => {
+    const fake = await startFake();
+    const feed = follow(fake, {}, ['EUR_USD']);
+    await feed.until(() => feed.count('connected') === 1);
+    fake.refuseNext(3, 503);
+    feed.want(['EUR_USD', 'USD_JPY']);
+    await fake.answered(4);
+    fake.push(price());
+    await feed.until(() => feed.ticks.length > 0);
+    await fake.opened(2);
+    fake.push(price({ instrument: 'USD_JPY' }));
+    await feed.until(() => feed.ticks.some(({ symbol }) => symbol === 'USD_JPY'));
+    expect(feed.count('disconnected')).toBe(0);
+    spanOf(feed, 'EUR_USD');
+  });
+
+  it('say so when the old connection broke before the new one stood', async () => {
+    const fake = await startFake();
+    const feed = follow(fake, { timings: { firstBackoff: 40, longestBackoff: 40 } }, ['EUR_USD']);
+    await feed.until(() => feed.count('connected') === 1);
+    fake.refuseNext(1, 503);
+    feed.want(['EUR_USD', 'USD_JPY']);
+    await fake.answered(2);
+    fake.endAll();
+    await feed.until(() => feed.count('connected') === 2);
+    expect(feed.reasons()).toEqual(['the stream was closed by the other side']);
+  });
+
+  it('may be none at all, and then somebody again', async () => {
+    const fake = await startFake();
+    const feed = follow(fake, {}, []);
+    feed.want(['EUR_USD']);
+    await feed.until(() => feed.count('connected') === 1);
+    feed.want([]);
+    await expect.poll(() => fake.streamConnections).toBe(0);
+    feed.want(['USD_JPY']);
+    await feed.until(() => feed.count('connected') === 2);
+    fake.push(price());
+    fake.push(price({ instrument: 'USD_JPY' }));
+    await feed.until(() => feed.ticks.length > 0);
+    expect(feed.ticks.map(({ symbol }) => symbol)).toEqual(['USD_JPY']);
+    expect(feed.count('disconnected')).toBe(0);
+  });
+});
+
 describe('a refusal that will not change', () => {
   it.each([401, 403])('ends the source when it is HTTP %i, without the token', async status => {
     const fake = await startFake();
@@ -504,13 +608,12 @@ describe('a refusal that will not change', () => {
     expect(String(error)).not.toContain(token);
   });
 
-  it('is a token that cannot be one, or no symbols at all', async () => {
+  it('is a token that cannot be one', async () => {
     const fake = await startFake();
     for (const odd of ['', '  ', 'two words', 'line\nbreak', 'tökén']) {
       expect(() => createSource(fake, { token: odd })).toThrow(/^OANDA_API_TOKEN is empty or has/);
     }
     expect(await createSource(fake, { token: `${token}\n` }).instruments([])).toHaveLength(8);
-    await expect(follow(fake, {}, []).ended).rejects.toThrow(SourceError);
   });
 });
 
@@ -538,14 +641,12 @@ describe('the end', () => {
   it('closes the connection also when the consumer walks away', async () => {
     const fake = await startFake();
     fake.snapshot([price()]);
-    const ticks = createSource(fake).ticks({
-      symbols: ['EUR_USD'],
-      storedUntil: new Map(),
-      signal: new AbortController().signal,
-      report: () => {},
-    });
-    for await (const group of ticks) {
-      expect(group).toEqual([tick]);
+    const wanted = createWanted();
+    wanted.change(['EUR_USD'], new Map());
+    const { signal } = new AbortController();
+    for await (const item of createSource(fake).follow({ signal, wanted: wanted.current })) {
+      if (item.kind !== 'ticks') continue;
+      expect(item.ticks).toEqual([tick]);
       break;
     }
     await expect.poll(() => fake.streamConnections).toBe(0);

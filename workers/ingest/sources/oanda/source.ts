@@ -1,13 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { createChannel } from '../../channel.ts';
 import { createLineSplitter } from '../../lines.ts';
 import {
+  type FollowRequest,
   type Instrument,
+  type Item,
   type Source,
+  type SourceEntry,
   SourceError,
-  type Tick,
-  type TickRequest,
 } from '../../source.ts';
 import { quote } from '../../text.ts';
+import { fromEpochMilliseconds } from '../../time.ts';
 import { type Client, createClient, Hiccup, type OandaOptions, within } from './client.ts';
 import { type Message, readInstruments, readMessage } from './messages.ts';
 
@@ -27,19 +30,35 @@ export const OANDA_WATCHLIST: readonly string[] = [
 const LINE_LIMIT = 64 * 1_024;
 
 /**
- * OANDA's v20 price stream. It has no sequence and no replay: what is missed is missed, and the
- * `disconnected` and `connected` events tell when.
+ * OANDA's v20 price stream. It has no sequence and no replay: what happened between two connections is
+ * missed.
  * @throws {SourceError} for a token that cannot be one.
  */
 export function createOanda(options: OandaOptions): Source {
   const client = createClient(options);
   return {
     name: 'oanda',
+    description: 'OANDA v20 pricing stream',
     isSimulated: false,
     instruments: (symbols, signal) => fetchInstruments(client, symbols, signal),
-    ticks: request => follow(client, request),
+    follow: request => follow(client, request),
   };
 }
+
+export const oanda: SourceEntry = {
+  name: 'oanda',
+  create: config => {
+    const { token, accountId, environment, streamUrl, apiUrl } = config.oanda;
+    if (token === undefined || accountId === undefined) {
+      const missing = [
+        ...(token === undefined ? ['OANDA_API_TOKEN'] : []),
+        ...(accountId === undefined ? ['OANDA_ACCOUNT_ID'] : []),
+      ];
+      throw new SourceError(`wrong configuration: the source oanda needs ${missing.join(' and ')}`);
+    }
+    return createOanda({ token, accountId, environment, streamUrl, apiUrl });
+  },
+};
 
 async function fetchInstruments(
   client: Client,
@@ -84,47 +103,136 @@ async function fetchOffered(client: Client, stopped?: AbortSignal): Promise<Inst
   }
 }
 
-async function* follow(client: Client, request: TickRequest): AsyncGenerator<readonly Tick[]> {
-  const { signal, report } = request;
-  if (request.symbols.length === 0) throw new SourceError('OANDA was asked for no symbol');
+async function* follow(client: Client, request: FollowRequest): AsyncGenerator<Item> {
+  const stop = new AbortController();
+  const onStop = () => stop.abort();
+  request.signal.addEventListener('abort', onStop);
+  if (request.signal.aborted) stop.abort();
+  const channel = createChannel<Item>();
+  stop.signal.addEventListener('abort', () => channel.close());
+  const running = listen(client, { ...request, signal: stop.signal }, channel.push).then(
+    () => channel.close(),
+    (error: unknown) => channel.close(error),
+  );
+  try {
+    yield* channel;
+  } finally {
+    request.signal.removeEventListener('abort', onStop);
+    stop.abort();
+    await running;
+  }
+}
+
+type Push = (item: Item) => Promise<void>;
+
+/** Holds a connection for what is wanted. A new one stands before the old one ends, so others lose nothing. */
+async function listen(client: Client, request: FollowRequest, push: Push): Promise<void> {
+  const { signal } = request;
   let failures = 0;
+  let line: Line | undefined;
+  const onSuccess = () => {
+    failures = 0;
+  };
   while (!signal.aborted) {
+    const { symbols, changed } = request.wanted();
     try {
-      yield* stream(client, request, () => {
-        failures = 0;
-      });
+      if (symbols.length === 0) {
+        line?.close();
+        line = undefined;
+      } else {
+        const next = await openLine(client, symbols, signal);
+        if (line?.fault !== undefined) await push(disconnected(line.fault, 0));
+        if (line?.fault !== undefined || line === undefined) await push(CONNECTED);
+        next.read(push, onSuccess);
+        line?.retire();
+        line = next;
+      }
+      await untilAborted([signal, changed], line?.ended);
+      if (line?.fault !== undefined) throw line.fault;
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof Hiccup)) throw error;
       failures += 1;
       const retryInMs = Math.round(client.backoff(failures, error));
-      report({ kind: 'disconnected', reason: error.message, retryInMs });
+      // When the old connection still stands, only the new one has to wait.
+      if (line === undefined || line.fault !== undefined) {
+        line = undefined;
+        await push(disconnected(error, retryInMs));
+      }
       await delay(retryInMs, undefined, { signal }).catch(() => {});
     }
   }
 }
 
-/** One connection. It ends only by an error. */
-async function* stream(client: Client, request: TickRequest, onPriceOrHeartbeat: () => void) {
-  const { signal, report } = request;
+const CONNECTED: Item = { kind: 'state', state: 'connected' };
+
+const disconnected = ({ message }: Error, retryInMs: number): Item => ({
+  kind: 'state',
+  state: 'disconnected',
+  reason: message,
+  retryInMs,
+});
+
+/** Waits until one of the signals aborts or the other thing happens. */
+async function untilAborted(signals: readonly AbortSignal[], other?: Promise<void>): Promise<void> {
+  if (signals.some(signal => signal.aborted)) return;
+  await new Promise<void>(resolve => {
+    const done = () => {
+      for (const signal of signals) signal.removeEventListener('abort', done);
+      resolve();
+    };
+    for (const signal of signals) signal.addEventListener('abort', done);
+    void other?.then(done);
+  });
+}
+
+/** One connection to the stream. */
+interface Line {
+  /** Resolves when it is over: by a fault, or because it was closed. */
+  readonly ended: Promise<void>;
+  readonly fault: Error | undefined;
+  /** Begins to say what comes. */
+  readonly read: (push: Push, onPriceOrHeartbeat: () => void) => void;
+  /** Ends after its next sign of life: what it has said and what its successor says then overlap. */
+  readonly retire: () => void;
+  readonly close: () => void;
+}
+
+async function openLine(
+  client: Client,
+  wanted: readonly string[],
+  stopped: AbortSignal,
+): Promise<Line> {
   const { answer, silence } = client.timings;
-  const symbols = new Set(request.symbols);
+  const symbols = new Set(wanted);
   const connection = new AbortController();
-  const stop = () => connection.abort();
-  signal.addEventListener('abort', stop);
+  const close = () => connection.abort();
+  stopped.addEventListener('abort', close);
+  const end = Promise.withResolvers<void>();
+  void end.promise.then(() => stopped.removeEventListener('abort', close));
+  const url = `${client.streamUrl}/pricing/stream?instruments=${encodeURIComponent([...symbols].join(','))}`;
+  let fault: Error | undefined;
+  let isRetired = false;
+  let response: Response;
   try {
-    const url = `${client.streamUrl}/pricing/stream?instruments=${encodeURIComponent([...symbols].join(','))}`;
-    const response = await within(answer, connection, () => client.get(url, connection.signal));
+    response = await within(answer, connection, () => client.get(url, connection.signal));
     if (response.body === null) throw new Hiccup('the stream has no content');
-    report({ kind: 'connected' });
-    const reader = response.body.getReader();
+  } catch (error) {
+    end.resolve();
+    throw error;
+  }
+  const reader = response.body.getReader();
+  let saidUntil = fromEpochMilliseconds(client.now());
+
+  async function readAll(push: Push, onPriceOrHeartbeat: () => void): Promise<void> {
     const splitter = createLineSplitter(LINE_LIMIT);
     // Only waiting counts, not what our consumer takes; and only usable lines end it, not single bytes.
     let patience = silence;
-    for (;;) {
+    while (!connection.signal.aborted) {
       const since = performance.now();
       const { value, done } = await within(patience, connection, () => reader.read(), silence);
       if (done) throw new Hiccup('the stream was closed by the other side');
+      const heardAt = fromEpochMilliseconds(client.now());
       const messages = splitter
         .push(value)
         .filter(line => line.text.trim() !== '')
@@ -132,22 +240,48 @@ async function* stream(client: Client, request: TickRequest, onPriceOrHeartbeat:
       const isAlive = messages.some(isSignOfLife);
       patience = isAlive ? silence : patience - (performance.now() - since);
       if (messages.some(isPriceOrHeartbeat)) onPriceOrHeartbeat();
-      const ticks = sortOut(messages, request);
-      if (isAlive) report({ kind: 'alive' });
-      if (ticks.length > 0) yield ticks;
+      for (const item of sortOut(messages)) await push(item);
+      if (!isAlive) continue;
+      if (heardAt >= saidUntil) {
+        await push({ kind: 'covered', symbols: [...symbols], from: saidUntil, to: heardAt });
+        saidUntil = heardAt;
+      }
+      if (isRetired) close();
     }
-  } finally {
-    signal.removeEventListener('abort', stop);
-    connection.abort();
   }
+
+  return {
+    ended: end.promise,
+    get fault() {
+      return fault;
+    },
+    read: (push, onPriceOrHeartbeat) => {
+      readAll(push, onPriceOrHeartbeat)
+        .catch((error: unknown) => {
+          const { aborted, reason } = connection.signal;
+          // What was closed by us ends with an error too.
+          const isClosed = aborted && !(reason instanceof Hiccup);
+          if (!isClosed) fault = error instanceof Error ? error : new Error(String(error));
+        })
+        .finally(() => {
+          close();
+          end.resolve();
+        });
+    },
+    retire: () => {
+      isRetired = true;
+    },
+    close,
+  };
 }
 
-/** Reports what is no tick, returns what is. */
-function sortOut(messages: readonly Message[], { report }: TickRequest): Tick[] {
-  return messages.flatMap(message => {
-    if (message.kind === 'rejected') report({ kind: 'rejected', rejection: message.rejection });
-    return message.kind === 'tick' ? [message.tick] : [];
-  });
+/** What is no tick first, then the ticks as one group. */
+function sortOut(messages: readonly Message[]): Item[] {
+  const ticks = messages.flatMap(message => (message.kind === 'tick' ? [message.tick] : []));
+  const rejected = messages.flatMap((message): Item[] =>
+    message.kind === 'rejected' ? [{ kind: 'rejected', rejection: message.rejection }] : [],
+  );
+  return ticks.length === 0 ? rejected : [...rejected, { kind: 'ticks', ticks }];
 }
 
 const isPriceOrHeartbeat = (message: Message) =>

@@ -190,6 +190,9 @@ function hash(seed: number, value: number): number {
   return (bits ^ (bits >>> 16)) >>> 0;
 }
 
+/** A number from 0 to 1 that is always the same for a name and a place, and looks random. */
+export const chance = (name: string, place: number) => fraction(hash(hashText(name), place));
+
 function hashText(text: string): number {
   let bits = text.length;
   for (let index = 0; index < text.length; index++) bits = hash(bits, text.charCodeAt(index));

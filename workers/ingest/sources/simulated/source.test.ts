@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SourceError, type SourceEvent, type Tick } from '../../source.ts';
+import { type Item, SourceError, type Tick, type Wanted } from '../../source.ts';
 import { checkTick } from '../../tick.ts';
 import { epochMicroseconds, fromEpochMicroseconds } from '../../time.ts';
 import {
@@ -35,9 +35,10 @@ interface Run {
   readonly untilMs: number;
   readonly historyHours?: number;
   readonly storedUntil?: ReadonlyMap<string, string>;
-  readonly report?: (event: SourceEvent) => void;
+  readonly report?: (item: Item) => void;
   readonly onGroup?: (group: readonly Tick[]) => void;
   readonly symbols?: readonly string[];
+  readonly wanted?: () => Wanted;
 }
 
 async function run(options: Run): Promise<Tick[]> {
@@ -54,15 +55,20 @@ async function run(options: Run): Promise<Tick[]> {
     sleep,
   });
   const received: Tick[] = [];
-  const ticks = source.ticks({
+  const wanted = {
     symbols: options.symbols ?? symbols,
     storedUntil: options.storedUntil ?? new Map(),
+    changed: new AbortController().signal,
+  };
+  const items = source.follow({
     signal: stop.signal,
-    report: options.report ?? (() => {}),
+    wanted: () => options.wanted?.() ?? wanted,
   });
-  for await (const group of ticks) {
-    options.onGroup?.(group);
-    received.push(...group);
+  for await (const item of items) {
+    options.report?.(item);
+    if (item.kind !== 'ticks') continue;
+    options.onGroup?.(item.ticks);
+    received.push(...item.ticks);
   }
   return received;
 }
@@ -94,14 +100,13 @@ describe('the simulated market', () => {
     expect(await source.instruments(['XAU_USD.SIM'])).toEqual([offered[4]]);
   });
 
-  it('refuses a symbol that it does not have, and a request for none', async () => {
+  it('refuses a symbol that it does not have', async () => {
     const source = createSimulated({ seed: 7 });
     await expect(source.instruments(['EUR_USD'])).rejects.toThrow(SourceError);
     await expect(source.instruments(['EUR_USD'])).rejects.toThrow('"EUR_USD"');
     const clock = virtualClock(start);
     const until = { clock, untilMs: clock.ms };
     await expect(run({ ...until, symbols: ['NO.SIM'] })).rejects.toThrow(SourceError);
-    await expect(run({ ...until, symbols: [] })).rejects.toThrow(SourceError);
   });
 
   it('has the same ticks in every version of the program', () => {
@@ -321,7 +326,9 @@ describe('following the market', () => {
     const ticks = await run({
       clock,
       untilMs: clock.ms + 120_000,
-      report: () => alive.push(clock.ms),
+      report: item => {
+        if (item.kind === 'covered') alive.push(clock.ms);
+      },
       onGroup: () => {
         steps += 1;
         if (steps === 20) clock.ms -= 60_000;
@@ -353,28 +360,124 @@ describe('following the market', () => {
     await run({
       clock,
       untilMs: clock.ms + 60_000,
-      report: ({ kind }) => events.push({ kind, at: clock.ms }),
+      report: ({ kind }) => {
+        if (kind !== 'ticks') events.push({ kind, at: clock.ms });
+      },
     });
-    expect(events[0]?.kind).toBe('connected');
+    expect(events[0]?.kind).toBe('state');
     const rest = events.slice(1);
-    expect(new Set(rest.map(event => event.kind))).toEqual(new Set(['alive']));
+    expect(new Set(rest.map(event => event.kind))).toEqual(new Set(['covered']));
     const pauses = rest.slice(1).map((event, index) => event.at - (rest[index]?.at ?? 0));
     expect(Math.max(...pauses)).toBeLessThanOrEqual(1_000);
   });
 
   it('ends when it is told to, also in the middle of a real sleep', async () => {
     const stop = new AbortController();
-    const ticks = createSimulated({ seed: 7, historyHours: 0.01 }).ticks({
-      symbols,
-      storedUntil: new Map(),
+    const items = createSimulated({ seed: 7, historyHours: 0.01 }).follow({
       signal: stop.signal,
-      report: () => {},
+      wanted: () => ({ symbols, storedUntil: new Map(), changed: stop.signal }),
     });
     let count = 0;
-    for await (const group of ticks) {
-      count += group.length;
+    for await (const item of items) {
+      if (item.kind === 'ticks') count += item.ticks.length;
       setImmediate(() => stop.abort());
     }
     expect(count).toBeGreaterThan(0);
+  });
+});
+
+describe('what the simulated market says of time', () => {
+  /** Every tick that a stretch speaks of was sent before it, and stretches of a symbol join. */
+  function checker() {
+    const said = new Map<string, { from: number; to: number }>();
+    const sent = new Map<string, number>();
+    const count = (symbol: string) => sent.get(symbol) ?? 0;
+    return {
+      said,
+      report(item: Item) {
+        if (item.kind === 'ticks') {
+          for (const { symbol } of item.ticks) sent.set(symbol, count(symbol) + 1);
+        }
+        if (item.kind !== 'covered') return;
+        const [from, to] = [item.from, item.to].map(epochMicroseconds) as [number, number];
+        for (const symbol of item.symbols) {
+          const before = said.get(symbol);
+          if (before !== undefined) expect(from, symbol).toBe(before.to);
+          said.set(symbol, { from: before?.from ?? from, to });
+          const { from: first } = said.get(symbol) ?? { from };
+          expect(count(symbol), symbol).toBe(
+            simulatedTicks(7, [symbol], first, to + 1, clockNow - DENSE_MICROSECONDS).length,
+          );
+        }
+      },
+    };
+  }
+  let clockNow = 0;
+
+  it('is true at every moment, also of symbols that come and go while it runs', async () => {
+    const clock = virtualClock(start);
+    clockNow = start + 1;
+    const { said, report } = checker();
+    const [eur = '', btc = '', jpy = ''] = symbols;
+    const plans: readonly [number, readonly string[]][] = [
+      [0, []],
+      [5_000, [eur]],
+      [15_000, [eur, btc]],
+      [25_000, [btc, jpy]],
+      [35_000, [btc]],
+    ];
+    await run({
+      clock,
+      untilMs: clock.ms + 45_000,
+      report,
+      wanted: () => ({
+        symbols: plans.findLast(([from]) => clock.ms >= start / 1_000 + from)?.[1] ?? [],
+        storedUntil: new Map(),
+        changed: new AbortController().signal,
+      }),
+    });
+    const spans = [...said].map(([symbol, { from, to }]) => [
+      symbol,
+      Math.floor((from - start) / SECOND),
+      Math.floor((to - start) / SECOND),
+    ]);
+    expect(spans.map(([symbol]) => symbol)).toEqual([eur, btc, jpy]);
+    for (const [index, [begin, end]] of [
+      [5, 25],
+      [15, 45],
+      [25, 35],
+    ].entries()) {
+      const [, from, to] = spans[index] as [string, number, number];
+      expect(from).toBeGreaterThanOrEqual(begin ?? 0);
+      expect(from).toBeLessThanOrEqual((begin ?? 0) + 1);
+      expect(to).toBeGreaterThanOrEqual((end ?? 0) - 1);
+      expect(to).toBeLessThanOrEqual((end ?? 0) + 1);
+    }
+  });
+
+  it('goes on where what is stored ends, and says so of no time before', async () => {
+    const clock = virtualClock(start);
+    clockNow = start + 1;
+    const { said, report } = checker();
+    const [eur = '', btc = ''] = symbols;
+    const storedUntil = new Map([[eur, fromEpochMicroseconds(start - 60 * SECOND)]]);
+    await run({
+      clock,
+      untilMs: clock.ms + 5_000,
+      symbols: [eur, btc],
+      storedUntil,
+      historyHours: 0.5,
+      report: item => {
+        if (item.kind === 'ticks') {
+          const own = item.ticks.filter(tick => tick.symbol === eur);
+          for (const tick of own) {
+            expect(epochMicroseconds(tick.observedAt)).toBeGreaterThan(start - 60 * SECOND);
+          }
+        }
+        report(item);
+      },
+    });
+    expect(said.get(eur)?.from).toBe(start - 60 * SECOND);
+    expect(said.get(btc)?.from).toBe(start - HOUR / 2);
   });
 });

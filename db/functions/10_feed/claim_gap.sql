@@ -1,0 +1,57 @@
+-- The newest one first: what a chart shows now matters more than last week.
+create or replace function feed.claim_gap(source text)
+returns table (
+  gap_id bigint, symbol text, missing_from timestamptz, missing_to timestamptz, cause text,
+  before_at timestamptz, before_seq bigint, after_at timestamptz, after_seq bigint
+)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  claimed feed.gaps;
+  newest tstzrange;
+  oldest timestamptz := feed.retention_floor();
+begin
+  -- Their ticks would be refused.
+  update feed.gaps as g set closed_at = clock_timestamp(), grade = 'impossible', last_fault = 'older than what is kept'
+  from feed.instruments as i
+  where i.instrument_id = g.instrument_id and i.source = claim_gap.source
+    and g.closed_at is null and not isempty(g.missing) and upper(g.missing) <= oldest;
+
+  update feed.gaps as g set tries = g.tries + 1, next_try_at = clock_timestamp() + interval '20 seconds'
+  where g.gap_id = (
+    select o.gap_id from feed.gaps as o
+    join feed.instruments as i on i.instrument_id = o.instrument_id and i.source = claim_gap.source and i.is_active
+    where o.closed_at is null and not isempty(o.missing) and o.next_try_at <= clock_timestamp()
+    order by o.gap_to desc
+    limit 1
+    for update of o skip locked)
+  returning * into claimed;
+  if claimed.gap_id is null then
+    return;
+  end if;
+  newest := (select r from unnest(claimed.missing) as r order by r desc limit 1);
+  return query
+  select claimed.gap_id, i.symbol, greatest(lower(newest), oldest), upper(newest), claimed.cause,
+    b.observed_at, b.seq, a.observed_at, a.seq
+  from feed.instruments as i
+  left join lateral (
+    select t.observed_at, t.seq from feed.ticks as t
+    where t.instrument_id = i.instrument_id and t.observed_at <= lower(newest)
+    order by t.observed_at desc, t.seq desc limit 1
+  ) as b on true
+  left join lateral (
+    select t.observed_at, t.seq from feed.ticks as t
+    where t.instrument_id = i.instrument_id and t.observed_at >= upper(newest)
+    order by t.observed_at, t.seq limit 1
+  ) as a on true
+  where i.instrument_id = claimed.instrument_id;
+end
+$$;
+
+comment on function feed.claim_gap(text) is
+  'Take the newest open gap of a source''s active instruments whose time has come, for 20 seconds, and 20 more each time a part of it is covered; no row when there is none. Returned is the newest stretch (UTC) that is missing of it, and the stored ticks nearest before and after that, whose seq a provider with ids can be asked from. Gaps older than what is kept are given up first.';
+grant execute on function feed.claim_gap(text) to foresight_ingest;
