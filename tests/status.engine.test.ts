@@ -235,8 +235,8 @@ describeOnEngine('ops.status, ops.lag and ops.queues', database => {
       /^source oanda has been silent since /,
       /^subscription refuses cannot be sent: AccessDenied/,
       /^subscription hangs has waited since /,
-      /^\d+ indicators have been behind their candles since /,
-      /^\d+ changed candles have waited to be computed since /,
+      /^\d+ indicators of service classical have been behind their candles since /,
+      /^\d+ changed candles of service classical have waited to be computed since /,
     ];
     const may = [
       /^subscription refuses has waited since /,
@@ -301,13 +301,13 @@ describeOnEngine('ops.status, ops.lag and ops.queues', database => {
     const must = [
       /^service classical is not running$/,
       /^service models is not running$/,
-      /^\d+ indicators have been behind their candles since /,
+      /^\d+ indicators of service classical have been behind their candles since /,
       // It takes connections and sends nothing.
       /^source oanda (is disconnected: nothing came for 10 s$|has been silent since )/,
       /^\d+ messages are in outbox.dead_letters$/,
     ];
     // What they had in their hand.
-    const may = [/^\d+ changed candles have waited to be computed since /];
+    const may = [/^\d+ changed candles of service classical have waited to be computed since /];
     const { lag, queues } = await untilShown(must, may);
     expectAge(lag['queue to indicator']?.seconds, since);
     expect(queues.rejects?.dead).toBeGreaterThan(0);
@@ -329,7 +329,7 @@ describeOnEngine('ops.status, ops.lag and ops.queues', database => {
       ),
     ];
     // What was in the queue when it went down.
-    const may = [/^\d+ indicators have been behind their candles since /];
+    const may = [/^\d+ indicators of service classical have been behind their candles since /];
     const { lag, queues } = await untilShown(must, may);
     expectAge(lag['delta to queue']?.seconds, since);
     for (const name of subscriptions) expectCandles(queues[name]?.pending, since);
@@ -346,8 +346,8 @@ describeOnEngine('ops.status, ops.lag and ops.queues', database => {
     ];
     const may = [
       /^\d+ candles are over and were not closed/,
-      /^\d+ indicators have been behind their candles since /,
-      /^\d+ changed candles have waited to be computed since /,
+      /^\d+ indicators of service classical have been behind their candles since /,
+      /^\d+ changed candles of service classical have waited to be computed since /,
       // What was captured last and not claimed yet.
       /^subscription \w+ has waited since /,
     ];

@@ -34,6 +34,7 @@ const rights: readonly (readonly [statement: string, who: string])[] = [
   ['select from ops.queues', 'pw'],
   ['select from ops.gaps', 'pw'],
   ['select from ops.dead_letters', 'pw'],
+  ['select from ops.services', 'pw'],
   ['select ops.all_faults()', 'pw'],
   ['select from ops.faults', ''],
   ['select from feed.faults', ''],

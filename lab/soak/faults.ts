@@ -37,7 +37,10 @@ export const faults: readonly Action[] = [
             const step = { publish: 'tick to delta', indicators: 'queue to indicator' }[
               name as string
             ];
-            const signs = { fault: new RegExp(`process ${name} is not`) };
+            const signs = {
+              fault:
+                name === 'indicators' ? /service \w+ is not/ : new RegExp(`process ${name} is not`),
+            };
             health.expectShown(
               `${name} frozen`,
               step === undefined ? signs : { ...signs, step },
@@ -213,7 +216,7 @@ export const faults: readonly Action[] = [
       if (fault === 'refuse') postgresProxy.reset();
       try {
         const held = await hold(random.int(19_000, 23_000), () => postgresProxy.fault() === fault);
-        const signs = { fault: /process (ingest|upkeep|publish|indicators) is not/ };
+        const signs = { fault: /(process (ingest|upkeep|publish)|service \w+) is not/ };
         health.expectShown(`postgres out of reach (${fault})`, signs, held);
       } finally {
         postgresProxy.set(undefined);

@@ -65,7 +65,7 @@ const causes: readonly (readonly [RegExp, RegExp])[] = [
   [/^changes /, new RegExp(`publish|upkeep|refresh|advance|reconciled|${server}`)],
   [/ not closed/, new RegExp(`publish|upkeep|refresh|advance|reconciled|${server}`)],
   [
-    /^\d+ (indicators|changed candles) /,
+    /^service |^\d+ (indicators|changed candles) of service /,
     new RegExp(`indicators|indicator |recompute|${queues}|${server}`),
   ],
   [/dead_letters/, /refused for good/],

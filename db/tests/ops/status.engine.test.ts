@@ -7,6 +7,7 @@ import {
   claim,
   computeAll,
   finish,
+  kindOf,
   publish,
   registerCatalog,
 } from '../../../tests/support/indicators.ts';
@@ -103,7 +104,9 @@ describeOnEngine('ops.status', ({ sql }) => {
     await age();
     const stuck = (count: number) => [
       expect.stringMatching(
-        new RegExp(`^the history of ${count} indicators has not been computed further since `),
+        new RegExp(
+          `^the history of ${count} indicators of service classical has not been computed further since `,
+        ),
       ),
     ];
     expect(await faults()).toEqual(stuck(2));
@@ -135,7 +138,11 @@ describeOnEngine('ops.status', ({ sql }) => {
     expect(await faults()).toEqual([]);
     await sql`update outbox.candles set captured_at = now() - interval '13 seconds'`;
     await sql`update indicator.definitions set created_at = now() - interval '1 hour'`;
-    const behind = [expect.stringMatching(/^1 indicators have been behind their candles since /)];
+    const behind = [
+      expect.stringMatching(
+        /^1 indicators of service classical have been behind their candles since /,
+      ),
+    ];
     // Its tick came just now, and counts only from then on.
     expect(await faults()).toEqual(behind);
     await sql`update outbox.subscriptions set forming_every = '1 minute' where name = 'indicators.classical'`;
@@ -171,7 +178,11 @@ describeOnEngine('ops.status', ({ sql }) => {
     await change(1);
     expect(await faults()).toEqual([]);
     await age();
-    const waiting = [expect.stringMatching(/^1 changed candles have waited to be computed since /)];
+    const waiting = [
+      expect.stringMatching(
+        /^1 changed candles of service classical have waited to be computed since /,
+      ),
+    ];
     expect(await faults()).toEqual(waiting);
     expect(await lag()).toBeGreaterThan(12);
     await change(2);
@@ -185,4 +196,94 @@ describeOnEngine('ops.status', ({ sql }) => {
     await computeAll(sql);
     expect(await faults()).toEqual([]);
   });
+
+  it('names the service that stands still, and no other', async () => {
+    const { python, theirs, ours } = await besidesPython();
+    const symbol = await addInstrument(sql);
+    const ids = [await theirs(symbol), await ours(symbol)];
+    await feed.recordTicks('manual', [await quoteOfAge(sql, symbol, '10 minutes', 1)]);
+    const published = await publish(sql);
+    const onlyOf = async (wrong: RegExp) => {
+      const shown = await faults();
+      expect(shown).toEqual([expect.stringContaining('of service python ')]);
+      expect(shown[0]).toMatch(wrong);
+    };
+
+    await sql`update indicator.backfills set progressed_at = now() - interval '13 seconds'
+      where service = 'python'`;
+    await onlyOf(
+      /^the history of 1 indicators of service python has not been computed further since /,
+    );
+    await sql`delete from indicator.backfills`;
+
+    await sql`update outbox.candles set captured_at = now() - interval '13 seconds'`;
+    await sql`update indicator.definitions set created_at = now() - interval '1 hour'`;
+    await accept(sql, published);
+    await computeAll(sql);
+    await onlyOf(/^1 indicators of service python have been behind their candles since /);
+
+    await python.acceptCandles(published.filter(each => each.subscription === 'indicators.python'));
+    await sql`update outbox.candles set captured_at = now()`;
+    await sql`update indicator.pending set accepted_at = now() - interval '13 seconds'`;
+    await onlyOf(/^1 changed candles of service python have waited to be computed since /);
+
+    const rows = await sql`
+      select service, is_running, to_send::int, pending::int, histories::int
+      from ops.services order by service`;
+    const well = { is_running: true, to_send: 0, pending: 0, histories: 0 };
+    expect([...rows]).toEqual([
+      { service: 'classical', ...well },
+      { service: 'models', ...well },
+      { service: 'python', ...well, pending: 1 },
+    ]);
+    for (const id of ids) await sql`select indicator.remove(${id})`;
+    await sql`select indicator.remove_service('python')`;
+  });
+
+  it('holds no service of closed candles behind for one that forms', async () => {
+    const { theirs } = await besidesPython({ isClosedOnly: true });
+    const symbol = await addInstrument(sql);
+    const id = await theirs(symbol);
+    // Somebody else is told of forming ones.
+    await subscribe(sql, symbol);
+    await sql`delete from indicator.backfills`;
+    await sql`update indicator.definitions set created_at = now() - interval '1 hour'`;
+    const since = async () => {
+      const rows = await sql<{ since: string }[]>`
+        select case when b.behind_since = c.captured_at then 'captured' else b.behind_since::text end as since
+        from indicator.behind as b, outbox.candles as c
+        where b.indicator_id = ${id} and c.instrument_id = feed.instrument_id(${symbol})`;
+      return rows.map(row => row.since);
+    };
+    await feed.recordTicks('manual', [await quoteOfAge(sql, symbol, '0 s', 1)]);
+    await publish(sql);
+    await sql`update outbox.candles set captured_at = now() - interval '1 hour'`;
+    expect(await since()).toEqual([]);
+    // It has closed, was sent, and counts from then on, however old its ticks are.
+    await sql`update outbox.candles set is_closed = true, captured_at = now() - interval '13 seconds'`;
+    await sql`delete from outbox.deliveries`;
+    expect(await since()).toEqual(['captured']);
+    expect(await faults()).toEqual([
+      expect.stringMatching(
+        /^1 indicators of service python have been behind their candles since /,
+      ),
+    ]);
+    await sql`select indicator.remove(${id})`;
+    await sql`select indicator.remove_service('python')`;
+    expect(await faults()).toEqual([]);
+  });
+
+  /** A service of another process beside ours, which beats, and how to add an indicator of each. */
+  async function besidesPython({ isClosedOnly = false } = {}) {
+    const python = createServiceStore(sql, 'python');
+    const kinds = [{ ...kindOf('ma_cross'), kind: 'python_model', defaults: [] }];
+    await python.register({ service: 'python', description: 'Of another', isClosedOnly, kinds });
+    await sql`select indicator.beat('{python}', 'there', 7)`;
+    const params = { fast: 1, slow: 2 };
+    return {
+      python,
+      theirs: (symbol: string) => addIndicator(sql, symbol, params, { kind: 'python_model' }),
+      ours: (symbol: string) => addIndicator(sql, symbol, params),
+    };
+  }
 });
