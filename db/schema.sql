@@ -8,7 +8,7 @@ grant usage on schema feed to foresight_indicators, foresight_ingest, foresight_
 
 -- [postgres]
 -- For each timeframe: 1s, 1m, 5m, 15m, 1h, 4h, 1d.
--- Candles of <width> (kept by feed.roll_up): a row an instrument and UTC bucket that has ticks; bucket is the left edge.
+-- Candles of <width> (kept by feed.roll_up): a row per instrument and UTC bucket that has ticks; bucket is the left edge.
 create table feed.candles_<timeframe> (
   instrument_id int not null,
   bucket timestamptz not null,
@@ -43,7 +43,7 @@ create table feed.candles_<timeframe> (
 
 -- [timescaledb]
 -- For each timeframe: 1s, 1m, 5m, 15m, 1h, 4h, 1d.
--- Candles of <width> (continuous aggregate): a row an instrument and UTC bucket that has ticks; bucket is the left edge.
+-- Candles of <width> (continuous aggregate): a row per instrument and UTC bucket that has ticks; bucket is the left edge.
 create view feed.candles_<timeframe> (
   instrument_id int,
   bucket timestamptz,
@@ -530,7 +530,7 @@ create function feed.tg_ticks__refuse_change() returns trigger;
 create function feed.tg_ticks__refuse_delete() returns trigger;
 
 -- [postgres]
--- Keep the candles equal to the ticks: runs once a statement that inserts ticks.
+-- Keep the candles equal to the ticks: runs once per statement that inserts ticks.
 create function feed.tg_ticks__roll_up() returns trigger security definer;
 
 -- Keep the candles of a new timeframe for ever, until an operator says otherwise.
@@ -1279,7 +1279,7 @@ create view ops.queues (
 );
 grant select on ops.queues to foresight_publish, foresight_web;
 
--- What ops.reconcile found: a row a day of candles that it compared with the ticks.
+-- What ops.reconcile found: a row per day of candles that it compared with the ticks.
 create table ops.reconciliations (
   reconciliation_id bigint not null generated always as identity,
   from_time timestamptz not null,
@@ -1324,7 +1324,7 @@ grant execute on function ops.beat to foresight_indicators, foresight_ingest, fo
 create function ops.begin_maintenance() returns bigint security definer;
 grant execute on function ops.begin_maintenance to foresight_upkeep;
 
--- Compare the stored candles of [from_time, to_time) (UTC, whole days) with the ticks: a row a timeframe with how many candles there are, and instruments and buckets (element i of both) of those that are missing, too many, or other than the ticks say: all four sides exactly, sums and volumes to 1e-9.
+-- Compare the stored candles of [from_time, to_time) (UTC, whole days) with the ticks: a row per timeframe with how many candles there are, and instruments and buckets (element i of both) of those that are missing, too many, or other than the ticks say: all four sides exactly, sums and volumes to 1e-9.
 create function ops.compare_candles(from_time timestamptz, to_time timestamptz) returns table(timeframe text,
   compared bigint, instrument_ids int[], buckets timestamptz[]) security definer;
 

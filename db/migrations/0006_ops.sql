@@ -34,7 +34,7 @@ create table ops.reconciliations (
   samples jsonb not null
 );
 create index reconciliations_by_time on ops.reconciliations (from_time);
-comment on table ops.reconciliations is 'What ops.reconcile found: a row a day of candles that it compared with the ticks.';
+comment on table ops.reconciliations is 'What ops.reconcile found: a row per day of candles that it compared with the ticks.';
 comment on column ops.reconciliations.compared is 'Candles of all timeframes, each with its four sides.';
 comment on column ops.reconciliations.different is 'Candles that were not what the ticks say; samples names the first of them.';
 comment on column ops.reconciliations.unrepaired is 'How many of them still were not after the repair.';

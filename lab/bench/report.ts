@@ -40,7 +40,7 @@ const digest = (report: Report): string[] => [
   'Everything (database, queue, workers, load, measuring) shares the machine.',
 ];
 
-/** The aims, then a row a figure, a column an engine. */
+/** The aims, then a row per figure, a column per engine. */
 function tables({ results }: Report) {
   const engines = results.map(result => result.engine);
   const verdicts = results.map(judge);

@@ -14,7 +14,7 @@ declare
   unknown_id int;
   touched outbox.changes[];
 begin
-  -- One look at the new ticks; all that follows has a row an instrument and minute.
+  -- One look at the new ticks; all that follows has a row per instrument and minute.
   select array_agg(row(m.instrument_id, m.minute, m.changed_from, m.changed_to, null, null, null, null)::outbox.changes),
     min(m.changed_from), max(m.changed_to), max(m.highest), max(m.largest)
   into touched, oldest, newest, highest, largest

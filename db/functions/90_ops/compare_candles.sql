@@ -64,4 +64,4 @@ end
 $$;
 
 comment on function ops.compare_candles(timestamptz, timestamptz) is
-  'Compare the stored candles of [from_time, to_time) (UTC, whole days) with the ticks: a row a timeframe with how many candles there are, and instruments and buckets (element i of both) of those that are missing, too many, or other than the ticks say: all four sides exactly, sums and volumes to 1e-9. Null when none is.';
+  'Compare the stored candles of [from_time, to_time) (UTC, whole days) with the ticks: a row per timeframe with how many candles there are, and instruments and buckets (element i of both) of those that are missing, too many, or other than the ticks say: all four sides exactly, sums and volumes to 1e-9. Null when none is.';

@@ -74,4 +74,4 @@ end
 $$;
 
 comment on procedure ops.reconcile(timestamptz, timestamptz, boolean) is
-  'Compare the candles of the days that meet [from_time, to_time) (UTC) with their ticks, in every timeframe; with repair, compute those that differ again and publish them. Writes a row a day into ops.reconciliations. Days whose ticks were dropped are left out. A statement of its own, by the owner. Error 55P03: another refresh runs now; try again later.';
+  'Compare the candles of the days that meet [from_time, to_time) (UTC) with their ticks, in every timeframe; with repair, compute those that differ again and publish them. Writes a row per day into ops.reconciliations. Days whose ticks were dropped are left out. A statement of its own, by the owner. Error 55P03: another refresh runs now; try again later.';

@@ -179,7 +179,7 @@ describeOnEngine('Coverage', ({ sql, as }) => {
     );
   });
 
-  it('writes a row an instrument at most, however often it is told', async () => {
+  it('writes a row per instrument at most, however often it is told', async () => {
     const symbols = await Promise.all([1, 2, 3].map(() => addInstrument(sql)));
     for (let second = 0; second < 60; second += 2) {
       await feed.extendCoverage(

@@ -26,7 +26,7 @@ describeOnEngine('feed.filled_candles', ({ sql }) => {
   const brief = (rows: Record<string, unknown>[]) =>
     rows.map(row => `${row.bucket} ${row.close} ${row.tick_count} ${row.filled}`);
 
-  it('has a row a bucket: candles as they are, and the last close where no tick came', async () => {
+  it('has a row per bucket: candles as they are, and the last close where no tick came', async () => {
     const symbol = await pricesAt({ '10:00:00': 1, '10:00:30': 3, '10:03:00': 5 });
     const rows = await filled(symbol, at('10:00:00'), at('10:05:00'));
     expect(brief(rows)).toEqual([

@@ -32,7 +32,7 @@ begin
       'candles_' || timeframe, candle.columns, width, candle.measures, 'candles_' || built_from);
   end if;
   execute format('comment on table feed.%I is %L', 'candles_' || timeframe,
-    format('Candles of %s (kept by feed.roll_up): a row an instrument and UTC bucket that has ticks; bucket is the left edge.', width));
+    format('Candles of %s (kept by feed.roll_up): a row per instrument and UTC bucket that has ticks; bucket is the left edge.', width));
 end
 $$;
 

@@ -10,7 +10,7 @@ begin
 end
 $$;
 
-comment on function feed.tg_ticks__roll_up() is 'Keep the candles equal to the ticks: runs once a statement that inserts ticks.';
+comment on function feed.tg_ticks__roll_up() is 'Keep the candles equal to the ticks: runs once per statement that inserts ticks.';
 
 create or replace trigger _500_roll_up
   after insert on feed.ticks

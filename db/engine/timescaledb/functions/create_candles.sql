@@ -48,7 +48,7 @@ begin
       'candles_' || timeframe, width, measures, 'candles_' || built_from);
   end if;
   execute format('comment on view feed.%I is %L', 'candles_' || timeframe,
-    format('Candles of %s (continuous aggregate): a row an instrument and UTC bucket that has ticks; bucket is the left edge.', width));
+    format('Candles of %s (continuous aggregate): a row per instrument and UTC bucket that has ticks; bucket is the left edge.', width));
 end
 $$;
 

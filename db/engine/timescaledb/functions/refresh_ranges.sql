@@ -9,10 +9,8 @@
 -- tick until then would be a late one. Up to there nothing is jumped over, as below a watermark what
 -- was not materialised is missing.
 --
--- One refresh costs 2 to 50 ms, the more the coarser the level, however few candles it makes; ten
--- buckets between two windows cost less. So each level joins its own windows: a hundred ticks of
--- twenty hours, no two near each other, took 1.7 s until they were published instead of 7.1 with a
--- hundred windows in each, both beside a soak, and 1.2 alone.
+-- One refresh costs the more the coarser the level, however few candles it makes; ten buckets between two
+-- windows cost less. So each level joins its own windows.
 create or replace procedure feed.refresh_ranges(ranges tstzmultirange, force boolean default false)
 language plpgsql
 as $$
