@@ -1,3 +1,4 @@
 /** Every live source: a new one is a folder in `sources/` and a line here. */
+export { gappy } from './sources/gappy/source.ts';
 export { oanda } from './sources/oanda/source.ts';
 export { simulated } from './sources/simulated/source.ts';
