@@ -898,7 +898,7 @@ create table indicator.definitions (
   constraint definitions_side_check check (side = any (array['bid', 'ask', 'mid', 'last']))
 );
 
--- What is wrong between a queue and the values, in words, and since when (UTC).
+-- What is wrong between a queue and the values of each service, in words, and since when (UTC).
 create view indicator.faults (
   fault text,
   since timestamptz
@@ -1295,6 +1295,26 @@ create table ops.reconciliations (
   constraint reconciliations_pkey primary key (reconciliation_id)
 );
 create index reconciliations_by_time on ops.reconciliations (from_time);
+
+-- Who computes: each service with its indicators, the processes (host and id) that compute for it, what its queue was not sent yet, what it took and did not compute yet and since when, how many histories it computes and when it last got further, and since when it is behind what it was sent. Times are UTC.
+create view ops.services (
+  service text,
+  description text,
+  queue text,
+  closed_only boolean,
+  forming_every interval,
+  indicators bigint,
+  processes text[],
+  seen_at timestamptz,
+  is_running boolean,
+  to_send bigint,
+  pending bigint,
+  pending_since timestamptz,
+  histories bigint,
+  history_since timestamptz,
+  behind_since timestamptz
+);
+grant select on ops.services to foresight_publish, foresight_web;
 
 -- The engine, and whether everything works; faults says in words what does not. Each schema tells its own, in a view faults.
 create view ops.status (
