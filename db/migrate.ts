@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { runMigrations } from 'graphile-worker';
 import { runner } from 'node-pg-migrate';
@@ -7,6 +8,8 @@ import { ConfigError, loadConfig, requireDatabaseUrl } from './runtime/config.ts
 import { connectionFault } from './runtime/database.ts';
 import { createLogger, type Logger } from './runtime/logger.ts';
 
+const folder = fileURLToPath(new URL('./migrations', import.meta.url));
+
 /** Any constant number that nothing else in the database locks. */
 const deployLock = 7_305_126_402;
 
@@ -15,6 +18,7 @@ const deployLock = 7_305_126_402;
  * and views as their files say now, in one transaction. Safe to run twice, to interrupt, and from
  * two places at once: the second waits for the first.
  *
+ * @throws {ConfigError} when there is no such database, or it is of another version.
  * @throws the database's error; nothing of the failed deploy is left behind.
  */
 export async function migrate(options: { url: string; logger: Logger }): Promise<void> {
@@ -30,11 +34,12 @@ export async function migrate(options: { url: string; logger: Logger }): Promise
   });
   try {
     await client.query('select pg_advisory_lock($1)', [deployLock]);
+    await refuseUnknown(client);
     await runMigrations({ connectionString: options.url });
     await forgetFunctions(client);
     const applied = await runner({
       dbClient: client,
-      dir: fileURLToPath(new URL('./migrations', import.meta.url)),
+      dir: folder,
       direction: 'up',
       migrationsTable: 'migrations',
       migrationsSchema: 'migration',
@@ -49,12 +54,30 @@ export async function migrate(options: { url: string; logger: Logger }): Promise
   }
 }
 
+/** @throws {ConfigError} when the database has a migration of which there is no file. */
+async function refuseUnknown(client: pg.Client): Promise<void> {
+  if (!(await isMigrated(client))) return;
+  const known = readdirSync(folder).map(file => file.replace(/\.\w+$/, ''));
+  const { rows } = await client.query(
+    'select name from migration.migrations where name <> all ($1) order by name limit 1',
+    [known],
+  );
+  if (rows[0] === undefined) return;
+  throw new ConfigError(
+    `DATABASE_URL: that database has the migration ${rows[0].name}, which this version does not know: it is of a newer one, or was made before the first release and must be made anew`,
+  );
+}
+
 /** Makes the last migration pending again; it re-applies every function and view. */
 async function forgetFunctions(client: pg.Client): Promise<void> {
-  const { rows } = await client.query("select to_regclass('migration.migrations') as found");
-  if (rows[0]?.found !== null) {
+  if (await isMigrated(client)) {
     await client.query("delete from migration.migrations where name = '9999_functions'");
   }
+}
+
+async function isMigrated(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query("select to_regclass('migration.migrations') as found");
+  return rows[0]?.found !== null;
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

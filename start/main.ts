@@ -216,6 +216,7 @@ async function runAll(session: Session): Promise<number> {
   signal.throwIfAborted();
   terminal.status('bringing the database up to date ...');
   await migrate({ url: services.databaseUrl, logger }).catch(error => {
+    if (error instanceof ConfigError) throw error;
     logger.error({ err: error }, 'cannot bring the database up to date');
     throw new ToldError();
   });

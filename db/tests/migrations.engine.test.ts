@@ -14,6 +14,7 @@ import {
 import { at, tickOf } from '../../tests/support/ticks.ts';
 import { createFeed } from '../../workers/ingest/feed.ts';
 import { migrate } from '../migrate.ts';
+import { ConfigError } from '../runtime/config.ts';
 
 const logger = testLogger;
 
@@ -53,6 +54,18 @@ describeOnEngine('A deploy', ({ sql, url }) => {
       await Promise.all([migrate({ url: empty, logger }), migrate({ url: empty, logger })]);
       await Promise.all([migrate({ url: empty, logger }), migrate({ url: empty, logger })]);
     });
+  });
+
+  it('of another version than the one that made the database is refused, and changes nothing', async () => {
+    const before = await catalogue();
+    await sql`insert into migration.migrations (name, run_on) values ('0016_ticks_by_time', now())`;
+    const refused = migrate({ url, logger });
+    await expect(refused).rejects.toThrow(
+      /has the migration 0016_ticks_by_time, .* must be made anew/,
+    );
+    await expect(refused).rejects.toThrow(ConfigError);
+    await sql`delete from migration.migrations where name = '0016_ticks_by_time'`;
+    expect(await catalogue()).toEqual(before);
   });
 
   it('that is cut off while it replaces functions leaves the old ones, and can be run again', async () => {
