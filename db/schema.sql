@@ -576,6 +576,23 @@ create sequence outbox.change_revision as bigint;
 -- Revisions of candles. One for all, so that a revision can only grow, also after old rows are gone.
 create sequence outbox.revision as bigint;
 
+-- History that a subscription asked for and that was not queued yet; a row goes when it has reached the present.
+create table outbox.backfills (
+  subscription_id int not null,
+  instrument_id int not null,
+  timeframe text not null,
+  side text not null,
+  -- The first bucket (UTC) that was not queued yet.
+  next_bucket timestamptz not null,
+  requested_at timestamptz not null default clock_timestamp(),
+  -- The subscription was told all states with higher revisions when they were captured; null: not known yet.
+  since_revision bigint,
+  constraint backfills_pkey primary key (subscription_id, instrument_id, timeframe, side),
+  constraint backfills_instrument_id_fkey foreign key (instrument_id) references feed.instruments(instrument_id),
+  constraint backfills_subscription_id_fkey foreign key (subscription_id) references outbox.subscriptions(subscription_id) on delete cascade,
+  constraint backfills_timeframe_fkey foreign key (timeframe) references feed.timeframes(timeframe) on delete cascade
+);
+
 -- The newest captured state of every subscribed candle: the delta that is, or was, sent.
 create table outbox.candles (
   instrument_id int not null,
@@ -594,28 +611,11 @@ create table outbox.candles (
   is_closed boolean not null,
   revision bigint not null,
   captured_at timestamptz not null,
-  -- Added by a catch-up, and so told to those only that catch up.
-  is_of_catch_up boolean not null default false,
+  -- Added by a backfill, and so told to those only that asked for history.
+  is_of_backfill boolean not null default false,
   constraint candles_pkey primary key (instrument_id, timeframe, side, bucket)
 ) with (fillfactor=50);
 create index candles_to_close on outbox.candles (closes_at) where (not is_closed);
-
--- History that a subscription asked for and that was not queued yet; a row goes when it has reached the present.
-create table outbox.catch_ups (
-  subscription_id int not null,
-  instrument_id int not null,
-  timeframe text not null,
-  side text not null,
-  -- The first bucket (UTC) that was not queued yet.
-  next_bucket timestamptz not null,
-  requested_at timestamptz not null default clock_timestamp(),
-  -- The subscription was told all states with higher revisions when they were captured; null: not known yet.
-  since_revision bigint,
-  constraint catch_ups_pkey primary key (subscription_id, instrument_id, timeframe, side),
-  constraint catch_ups_instrument_id_fkey foreign key (instrument_id) references feed.instruments(instrument_id),
-  constraint catch_ups_subscription_id_fkey foreign key (subscription_id) references outbox.subscriptions(subscription_id) on delete cascade,
-  constraint catch_ups_timeframe_fkey foreign key (timeframe) references feed.timeframes(timeframe) on delete cascade
-);
 
 -- Where ticks came in and candles were not captured since: a row per instrument, minute and generation, however many ticks.
 create table outbox.changes (
@@ -724,6 +724,9 @@ create function outbox.capture_deltas(max_changes int default 500, out change_co
   returns record security definer;
 grant execute on function outbox.capture_deltas to foresight_publish;
 
+-- The candles of every timeframe and side that somebody wants and that hold ticks of these marks, as they are now, to be stored: without revision, is_closed and captured_at.
+create function outbox.changed_candles(marks outbox.changes[]) returns setof outbox.candles;
+
 -- Take up to max_deliveries waiting candles of each subscription for 20 seconds, oldest first, with their newest state. except_queues: queues that somebody sends to right now.
 create function outbox.claim_deliveries(max_deliveries int default 1000, except_queues text[] default '{}'::text[])
   returns table(subscription_id int, subscription text, queue text, instrument_id int, symbol text, timeframe text,
@@ -737,11 +740,15 @@ create function outbox.close_candles(max_candles int default 2000) returns int s
 grant execute on function outbox.close_candles to foresight_publish;
 
 -- Queue the next stretches of history for subscriptions that asked for it, about max_candles candles; returns how many stretches were read, 0 when nothing is left or the queues have enough for now.
-create function outbox.continue_catch_ups(max_candles int default 1000) returns int security definer;
-grant execute on function outbox.continue_catch_ups to foresight_publish;
+create function outbox.continue_backfills(max_candles int default 1000) returns int security definer;
+grant execute on function outbox.continue_backfills to foresight_publish;
 
 -- What these marks stand for is captured: remove those that did not change meanwhile.
 create function outbox.finish_changes(marks outbox.changes[]) returns int;
+
+-- The candles of a series whose buckets begin in [from_bucket, to_bucket) (UTC) and no mark speaks of, to be stored as those of a backfill: without revision, is_closed and captured_at.
+create function outbox.history_candles(instrument_id int, timeframe text, side text, from_bucket timestamptz,
+  to_bucket timestamptz) returns setof outbox.candles;
 
 -- Whether late ticks wait for outbox.refresh_late.
 create function outbox.is_refresh_due() returns boolean;
@@ -763,7 +770,7 @@ create function outbox.mark_sent(subscription_ids int[], instrument_ids int[], t
 grant execute on function outbox.mark_sent to foresight_publish;
 
 -- Whether a subscription takes more of its history now: it is sent to, and fewer than 2,000 candles wait for it.
-create function outbox.may_catch_up(subscription outbox.subscriptions) returns boolean;
+create function outbox.may_backfill(subscription outbox.subscriptions) returns boolean;
 
 -- When there is next something to do (UTC): now if marks wait to be captured or something has to be closed, sent or queued, else when the next candle closes, the next paced candle is due, a lease or the wait after a failed send ends.
 create function outbox.next_work_at() returns timestamptz security definer;
@@ -791,6 +798,10 @@ grant execute on function outbox.purge to foresight_upkeep;
 -- Queue deltas for every subscription that wants them, or for only one of these; a delivery that still waits only gets the higher revision.
 create function outbox.queue_deliveries(deltas outbox.delta[], only_subscription int default null) returns int;
 
+-- Queue captured candles of a series with buckets from from_bucket to before to_bucket (UTC) for one subscription, except those that it was told because they were captured after since_revision; returns how many that were.
+create function outbox.queue_history(subscription_id int, instrument_id int, timeframe text, side text,
+  from_bucket timestamptz, to_bucket timestamptz, since_revision bigint) returns int;
+
 -- The queues of all subscriptions that are not paused.
 create function outbox.queues() returns text[] security definer;
 grant execute on function outbox.queues to foresight_publish;
@@ -808,6 +819,10 @@ create function outbox.requeue_deliveries(places tid[]) returns void;
 
 -- Send a paused subscription what waits for it, and go on.
 create function outbox.resume(name text) returns boolean security definer;
+
+-- Store candles that were read, each that is new or other than what was captured with a new revision; one of a backfill only if it is new.
+create function outbox.store_candles(candles outbox.candles[], marks outbox.changes[] default '{}'::outbox.changes[])
+  returns outbox.delta[];
 
 -- Send candles that change from now on to an SQS queue, which is made when it is missing; returns the subscription's id. symbol or timeframe null: all of them. closed_only: not the forming ones. forming_every: at most one state of a candle per this time while it forms. from_time (UTC): also the stored candles that end after it, oldest first.
 create function outbox.subscribe(name text, queue text, symbol text default null, timeframe text default null,
@@ -1269,7 +1284,7 @@ create view ops.queues (
   is_paused boolean,
   pending bigint,
   oldest_pending_at timestamptz,
-  catching_up_from timestamptz,
+  backfilling_from timestamptz,
   sent_count bigint,
   last_sent_at timestamptz,
   failure_count int,

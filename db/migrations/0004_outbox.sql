@@ -79,13 +79,13 @@ create table outbox.candles (
   is_closed boolean not null,
   revision bigint not null,
   captured_at timestamptz not null,
-  is_of_catch_up boolean not null default false,
+  is_of_backfill boolean not null default false,
   primary key (instrument_id, timeframe, side, bucket)
 ) with (fillfactor = 50);
 create index candles_to_close on outbox.candles (closes_at) where not is_closed;
 comment on table outbox.candles is 'The newest captured state of every subscribed candle: the delta that is, or was, sent.';
 comment on column outbox.candles.closes_at is 'End of the bucket plus the source''s grace.';
-comment on column outbox.candles.is_of_catch_up is 'Added by a catch-up, and so told to those only that catch up.';
+comment on column outbox.candles.is_of_backfill is 'Added by a backfill, and so told to those only that asked for history.';
 
 create table outbox.deliveries (
   subscription_id int not null references outbox.subscriptions on delete cascade,
@@ -108,7 +108,7 @@ comment on column outbox.deliveries.due_at is 'Not sent before: the pace of a fo
 comment on column outbox.deliveries.is_repeated is 'Queued again by outbox.republish while it was on its way, and not claimed since: what is on its way does not count.';
 comment on column outbox.deliveries.changed_at is 'Since when the subscriber waits for it (UTC): since the first tick was stored of its instrument''s changes that were captured together, since the candle and its grace were over, or since history was queued.';
 
-create table outbox.catch_ups (
+create table outbox.backfills (
   subscription_id int not null references outbox.subscriptions on delete cascade,
   instrument_id int not null references feed.instruments,
   timeframe text not null references feed.timeframes on delete cascade,
@@ -118,9 +118,9 @@ create table outbox.catch_ups (
   since_revision bigint,
   primary key (subscription_id, instrument_id, timeframe, side)
 );
-comment on table outbox.catch_ups is 'History that a subscription asked for and that was not queued yet; a row goes when it has reached the present.';
-comment on column outbox.catch_ups.next_bucket is 'The first bucket (UTC) that was not queued yet.';
-comment on column outbox.catch_ups.since_revision is 'The subscription was told all states with higher revisions when they were captured; null: not known yet.';
+comment on table outbox.backfills is 'History that a subscription asked for and that was not queued yet; a row goes when it has reached the present.';
+comment on column outbox.backfills.next_bucket is 'The first bucket (UTC) that was not queued yet.';
+comment on column outbox.backfills.since_revision is 'The subscription was told all states with higher revisions when they were captured; null: not known yet.';
 
 create table outbox.dead_letters (
   dead_letter_id bigint generated always as identity primary key,

@@ -6,11 +6,32 @@ const folder = join(import.meta.dirname, '..');
 
 /** The SQL files below db/ whose text has something. */
 function filesWith(text: RegExp): string[] {
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter(file => file.endsWith('.sql') && text.test(readFileSync(join(folder, file), 'utf8')))
-    .sort();
+  return (
+    readdirSync(folder, { recursive: true, encoding: 'utf8' })
+      // db/schema.sql repeats what the others say.
+      .filter(
+        file =>
+          file.includes('/') &&
+          file.endsWith('.sql') &&
+          text.test(readFileSync(join(folder, file), 'utf8')),
+      )
+      .sort()
+  );
 }
 
 it('says in one place where buckets begin', () => {
   expect(filesWith(/date_bin|2000-01-03/)).toEqual(['functions/10_feed/bucket.sql']);
+});
+
+it('has one place that reads candles by a name that is put together', () => {
+  // The name of the candles of some timeframe, or a relation of feed that a format fills in.
+  expect(filesWith(/'candles_'|feed\.candles_|feed\.%/)).toEqual([
+    // The engines make, keep and refresh the candles.
+    ...filesWith(/'candles_'|feed\.%/).filter(file => file.startsWith('engine/')),
+    // Looks which there are.
+    'functions/10_feed/create_missing_candles.sql',
+    'functions/10_feed/read_candles.sql',
+    // Compares whole rows with the ticks.
+    'functions/90_ops/compare_candles.sql',
+  ]);
 });

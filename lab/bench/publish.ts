@@ -203,7 +203,7 @@ async function captured(sql: Sql, patienceMs: number): Promise<void> {
 async function caughtUp(sql: Sql, patienceMs: number): Promise<void> {
   for (const deadline = Date.now() + patienceMs; ; await sleep(10)) {
     const [row] = await sql<{ is_left: boolean }[]>`
-      select exists (select from outbox.catch_ups) or exists (select from outbox.deliveries) as is_left`;
+      select exists (select from outbox.backfills) or exists (select from outbox.deliveries) as is_left`;
     if (row?.is_left === false) return;
     if (Date.now() > deadline) throw new Error('stretches or candles were not sent');
   }

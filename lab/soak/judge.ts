@@ -140,7 +140,7 @@ async function whatIsLeft(world: World): Promise<string> {
   const [row] = await world.query<Record<string, number>>(`
     select (select count(*)::int from outbox.changes) as changes,
       (select count(*)::int from outbox.deliveries) as deliveries,
-      (select count(*)::int from outbox.catch_ups) as catch_ups,
+      (select count(*)::int from outbox.backfills) as backfills,
       (select count(*)::int from outbox.dead_letters) as dead_letters,
       (select count(*)::int from outbox.candles as c
        where not c.is_closed and c.closes_at <= clock_timestamp() - interval '2 seconds') as overdue,

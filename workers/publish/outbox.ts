@@ -21,7 +21,7 @@ export interface Outbox {
   captureDeltas(maxChanges: number): Promise<{ change_count: number; delta_count: number }>;
   closeCandles(): Promise<number>;
   /** Queues stretches of history that subscriptions asked for; how many, 0 when there is no more for now. */
-  continueCatchUps(): Promise<number>;
+  continueBackfills(): Promise<number>;
   /** Up to `maxDeliveries` of each subscription, oldest first, but none of these queues. */
   claimDeliveries(maxDeliveries: number, exceptQueues?: readonly string[]): Promise<Delivery[]>;
   markSent(deliveries: readonly Delivery[]): Promise<void>;
@@ -49,8 +49,8 @@ export function createOutbox(sql: Sql): Outbox {
       const [row] = await sql<{ count: number }[]>`select outbox.close_candles() as count`;
       return row?.count ?? 0;
     },
-    async continueCatchUps() {
-      const [row] = await sql<{ count: number }[]>`select outbox.continue_catch_ups() as count`;
+    async continueBackfills() {
+      const [row] = await sql<{ count: number }[]>`select outbox.continue_backfills() as count`;
       return row?.count ?? 0;
     },
     async claimDeliveries(maxDeliveries, exceptQueues = []) {

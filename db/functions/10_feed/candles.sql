@@ -17,22 +17,17 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   width interval := feed.timeframe_width(candles.timeframe);
-  instrument feed.instruments;
+  wanted_id int := feed.instrument_id(candles.symbol);
+  grace interval := (
+    select s.grace from feed.instruments as i join feed.sources as s using (source) where i.instrument_id = wanted_id
+  );
 begin
-  perform feed.checked_side(candles.side);
-  select i.* into instrument from feed.instruments as i
-  where i.instrument_id = feed.instrument_id(candles.symbol);
-  return query execute format(
-    'select c.bucket, c.%1$s_open, c.%1$s_high, c.%1$s_low, c.%1$s_close, c.%1$s_sum / c.%1$s_count,
-       c.%1$s_sum, c.volume, c.%1$s_count,
-       c.bucket + %2$L::interval + (select s.grace from feed.sources as s where s.source = %3$L) <= now()
-     from feed.%4$I as c
-     where c.instrument_id = %5$s and c.bucket >= %6$L and c.bucket < %7$L and c.%1$s_count > 0
-     order by c.bucket',
-    candles.side, width, instrument.source, 'candles_' || candles.timeframe,
-    instrument.instrument_id,
-    feed.bucket(width, from_time),
-    to_time);
+  return query
+  select c.bucket, c.open, c.high, c.low, c.close, c.sum / c.tick_count, c.sum, c.volume, c.tick_count,
+    c.bucket + width + grace <= now()
+  from feed.read_candles(
+    candles.timeframe, array[wanted_id], array[feed.checked_side(candles.side)], feed.bucket(width, from_time), to_time) as c
+  order by c.bucket;
 end
 $$;
 

@@ -20,9 +20,10 @@ begin
     start_at := greatest(start_at, feed.history_start(next_bucket.instrument_id, next_bucket.timeframe));
     while start_at < dropped_to loop
       end_at := least(start_at + span, dropped_to);
-      execute format('select min(c.bucket) from feed.%I as c where c.instrument_id = %s and c.bucket >= %L and c.bucket < %L',
-        'candles_' || next_bucket.timeframe, next_bucket.instrument_id, start_at, end_at) into found_at;
-      if found_at is not null then
+      select c.bucket into found_at
+      from feed.read_candles(next_bucket.timeframe, array[next_bucket.instrument_id], array['bid', 'ask', 'mid', 'last'],
+        start_at, end_at, max_candles => 1) as c;
+      if found then
         return found_at;
       end if;
       start_at := end_at;

@@ -15,7 +15,7 @@ begin
   closing_at := clock_timestamp();
   with closed as (
     update outbox.candles as c
-    set is_closed = true, is_of_catch_up = false, revision = nextval('outbox.revision'),
+    set is_closed = true, is_of_backfill = false, revision = nextval('outbox.revision'),
       captured_at = clock_timestamp()
     -- By their place in the table, whatever the planner believes of its size: only what is over is read.
     where c.ctid = any (array(

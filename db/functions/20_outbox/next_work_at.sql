@@ -38,17 +38,17 @@ begin
       ) as free_at
     from outbox.subscriptions as s where not s.is_paused
   ),
-  catching_up as materialized (
+  backfilling as materialized (
     select s
-    from (select distinct c.subscription_id from outbox.catch_ups as c) as c
+    from (select distinct c.subscription_id from outbox.backfills as c) as c
     join outbox.subscriptions as s using (subscription_id)
   )
   select least(
     next_at,
     (select min(greatest(w.retry_at, w.free_at)) from sendable as w where w.free_at is not null),
     (
-      select min((c.s).retry_at) from catching_up as c
-      where outbox.may_catch_up(c.s) or not (c.s).is_paused and (c.s).retry_at > statement_timestamp()
+      select min((c.s).retry_at) from backfilling as c
+      where outbox.may_backfill(c.s) or not (c.s).is_paused and (c.s).retry_at > statement_timestamp()
     )
   ) into next_at;
   return case when next_at is not null then greatest(statement_timestamp(), next_at) end;

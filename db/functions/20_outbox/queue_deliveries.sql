@@ -10,7 +10,7 @@ declare
 begin
   -- In one statement, so that the subscriptions whose history ends here are exactly those that are told.
   with begun as (
-    update outbox.catch_ups as c
+    update outbox.backfills as c
     set since_revision = (select min(d.revision) - 1 from unnest(deltas) as d)
     where c.since_revision is null and only_subscription is null
   )

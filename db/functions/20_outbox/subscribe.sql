@@ -67,7 +67,7 @@ begin
   cross join unnest(sides) as s(side)
   on conflict do nothing;
   if from_time is not null then
-    insert into outbox.catch_ups as old (subscription_id, instrument_id, timeframe, side, next_bucket)
+    insert into outbox.backfills as old (subscription_id, instrument_id, timeframe, side, next_bucket)
     select subscription.subscription_id, i.instrument_id, t.timeframe, s.side,
       feed.bucket(t.width, from_time)
     from feed.instruments as i
@@ -75,7 +75,7 @@ begin
     cross join unnest(sides) as s(side)
     where (instrument_ids is null or i.instrument_id = any (instrument_ids))
       and (timeframes is null or t.timeframe = any (timeframes))
-    on conflict on constraint catch_ups_pkey do update
+    on conflict on constraint backfills_pkey do update
       set next_bucket = least(old.next_bucket, excluded.next_bucket), since_revision = null;
   end if;
   return subscription.subscription_id;

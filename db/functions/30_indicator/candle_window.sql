@@ -1,7 +1,7 @@
 -- The candles that the values of some buckets need: those from from_bucket to to_bucket, up to
 -- bars_before existing ones before, and up to bars_after after, whose own windows hold a changed one.
--- The look into the past is bounded in time and widened until there are enough: without a bound a
--- continuous aggregate would aggregate the whole history to find the last few.
+-- The look into the past is bounded in time and widened until there are enough: without a bound the
+-- whole history would be read to find the last few.
 create or replace function indicator.candle_window(
   instrument_id int, timeframe text, side text, from_bucket timestamptz, to_bucket timestamptz,
   bars_before int, bars_after int,
@@ -35,26 +35,20 @@ begin
   loop
     start_at := greatest(oldest, case when bars_before > 0 then from_bucket - span else from_bucket end);
     end_at := least(newest, case when bars_after > 0 then to_bucket + span else to_bucket end);
-    execute format(
-      'select count(*) filter (where w.bucket < %6$L), count(*) filter (where w.bucket > %7$L),
-         array_agg(w.bucket order by w.bucket), array_agg(w.open order by w.bucket),
-         array_agg(w.high order by w.bucket), array_agg(w.low order by w.bucket),
-         array_agg(w.close order by w.bucket), array_agg(w.sum order by w.bucket),
-         array_agg(w.volume order by w.bucket), array_agg(w.tick_count order by w.bucket)
-       from (
-         select c.*, count(*) filter (where c.bucket < %6$L) over (order by c.bucket desc) as place_before,
-           count(*) filter (where c.bucket > %7$L) over (order by c.bucket) as place_after
-         from (
-           select c.bucket, c.%1$s_open as open, c.%1$s_high as high, c.%1$s_low as low,
-             c.%1$s_close as close, c.%1$s_sum as sum, c.volume, c.%1$s_count as tick_count
-           from feed.%2$I as c
-           where c.instrument_id = %3$s and c.bucket >= %4$L and c.bucket <= %5$L and c.%1$s_count > 0
-         ) as c
-       ) as w
-       where w.place_before <= %8$s and w.place_after <= %9$s',
-      candle_window.side, 'candles_' || candle_window.timeframe, candle_window.instrument_id,
-      start_at, end_at, from_bucket, to_bucket, bars_before, bars_after)
-    into found_before, found_after, buckets, opens, highs, lows, closes, sums, volumes, tick_counts;
+    select count(*) filter (where w.bucket < from_bucket), count(*) filter (where w.bucket > to_bucket),
+      array_agg(w.bucket order by w.bucket), array_agg(w.open order by w.bucket),
+      array_agg(w.high order by w.bucket), array_agg(w.low order by w.bucket),
+      array_agg(w.close order by w.bucket), array_agg(w.sum order by w.bucket),
+      array_agg(w.volume order by w.bucket), array_agg(w.tick_count order by w.bucket)
+    into found_before, found_after, buckets, opens, highs, lows, closes, sums, volumes, tick_counts
+    from (
+      select c.*, count(*) filter (where c.bucket < from_bucket) over (order by c.bucket desc) as place_before,
+        count(*) filter (where c.bucket > to_bucket) over (order by c.bucket) as place_after
+      from feed.read_candles(
+        candle_window.timeframe, array[candle_window.instrument_id], array[candle_window.side],
+        start_at, end_at + interval '1 microsecond') as c
+    ) as w
+    where w.place_before <= bars_before and w.place_after <= bars_after;
     exit when (found_before >= bars_before or start_at <= oldest)
       and (found_after >= bars_after or end_at >= newest);
     span := span * 8;

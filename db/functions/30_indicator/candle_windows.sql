@@ -43,40 +43,37 @@ begin
     join feed.storage as k on k.level = p.timeframe
     group by p.timeframe, p.side, p.reach, k.floor_at
   loop
-    for stretch in execute format(
-      $statement$
-      select w.place::int as place, w.bars_before, w.bars_after,
+    for stretch in
+      -- The rows come in order, so the arrays need no sort of their own.
+      select w.place::int as place, min(w.bars_before) as bars_before, min(w.bars_after) as bars_after,
         count(*) filter (where w.bucket < w.from_bucket) as found_before,
         count(*) filter (where w.bucket > w.to_bucket) as found_after,
-        array_agg(w.bucket order by w.bucket) filter (where w.bucket is not null) as buckets,
-        array_agg(w.open order by w.bucket) filter (where w.bucket is not null) as opens,
-        array_agg(w.high order by w.bucket) filter (where w.bucket is not null) as highs,
-        array_agg(w.low order by w.bucket) filter (where w.bucket is not null) as lows,
-        array_agg(w.close order by w.bucket) filter (where w.bucket is not null) as closes,
-        array_agg(w.sum order by w.bucket) filter (where w.bucket is not null) as sums,
-        array_agg(w.volume order by w.bucket) filter (where w.bucket is not null) as volumes,
-        array_agg(w.tick_count order by w.bucket) filter (where w.bucket is not null) as tick_counts
+        array_agg(w.bucket) filter (where w.bucket is not null) as buckets,
+        array_agg(w.open) filter (where w.bucket is not null) as opens,
+        array_agg(w.high) filter (where w.bucket is not null) as highs,
+        array_agg(w.low) filter (where w.bucket is not null) as lows,
+        array_agg(w.close) filter (where w.bucket is not null) as closes,
+        array_agg(w.sum) filter (where w.bucket is not null) as sums,
+        array_agg(w.volume) filter (where w.bucket is not null) as volumes,
+        array_agg(w.tick_count) filter (where w.bucket is not null) as tick_counts
       from (
         select s.*, c.*,
-          count(*) filter (where c.bucket < s.from_bucket) over (partition by s.place order by c.bucket desc) as place_before,
-          count(*) filter (where c.bucket > s.to_bucket) over (partition by s.place order by c.bucket) as place_after
-        from unnest($1, $2, $3, $4, $5)
+          row_number() over series as n,
+          count(*) filter (where c.bucket < s.from_bucket) over whole as count_before,
+          count(*) filter (where c.bucket <= s.to_bucket) over whole as count_until
+        from unnest(instrument_ids, from_buckets, to_buckets, bars_before, bars_after)
           with ordinality as s(of_instrument, from_bucket, to_bucket, bars_before, bars_after, place)
-        left join (
-          select c.instrument_id, c.bucket, c.%1$s_open as open, c.%1$s_high as high, c.%1$s_low as low,
-            c.%1$s_close as close, c.%1$s_sum as sum, c.volume, c.%1$s_count as tick_count
-          from feed.%2$I as c
-          where c.instrument_id = any (%3$L::int[]) and c.bucket >= %4$L and c.bucket <= %5$L and c.%1$s_count > 0
-        ) as c on c.instrument_id = s.of_instrument
+        left join feed.read_candles(
+          piece.timeframe, piece.instrument_ids, array[piece.side], piece.start_at, piece.end_at + interval '1 microsecond') as c
+          on c.instrument_id = s.of_instrument
           and (s.bars_before > 0 or c.bucket >= s.from_bucket)
           and (s.bars_after > 0 or c.bucket <= s.to_bucket)
-        where s.place = any (%6$L::bigint[])
+        where s.place = any (piece.places)
+        window series as (partition by s.place order by c.bucket), whole as (partition by s.place)
+        order by s.place, c.bucket
       ) as w
-      where w.place_before <= w.bars_before and w.place_after <= w.bars_after
-      group by w.place, w.bars_before, w.bars_after
-      $statement$,
-      piece.side, 'candles_' || piece.timeframe, piece.instrument_ids, piece.start_at, piece.end_at, piece.places)
-    using instrument_ids, from_buckets, to_buckets, bars_before, bars_after
+      where w.bucket is null or w.n > w.count_before - w.bars_before and w.n <= w.count_until + w.bars_after
+      group by w.place
     loop
       "position" := stretch.place;
       -- No tick is later than our clock and its tolerance.

@@ -16,8 +16,7 @@ const marks = `select array_agg(d.mark) as marks
 const keys = `select array_agg(d.subscription_id), array_agg(d.instrument_id), array_agg(d.timeframe),
     array_agg(d.side), array_agg(d.bucket), array_agg(d.revision)
   from (select * from outbox.deliveries order by bucket, instrument_id limit ${count}) as d`;
-const pending = `select array_agg(d.instrument_id), array_agg(d.timeframe), array_agg(d.side),
-    array_agg(d.bucket), array_agg(d.revision)
+const pending = `select array_agg(d.work_id) as ids
   from (select * from indicator.pending order by bucket, instrument_id limit ${count}) as d`;
 
 /**
@@ -34,8 +33,8 @@ describeOnEngine('Work that is named by its keys', ({ sql }) => {
     await own`insert into outbox.deliveries (subscription_id, instrument_id, timeframe, side, bucket, revision)
       select outbox.subscribe('proportion', 'proportion'), c.instrument_id, '1m', 'mid', c.minute, c.revision
       from outbox.changes as c on conflict do nothing`;
-    await own`insert into indicator.pending (instrument_id, timeframe, side, bucket, revision)
-      select c.instrument_id, '1m', 'mid', c.minute, c.revision from outbox.changes as c on conflict do nothing`;
+    await own`insert into indicator.pending (service, instrument_id, timeframe, side, bucket, revision)
+      select 'heavy', c.instrument_id, '1m', 'mid', c.minute, c.revision from outbox.changes as c on conflict do nothing`;
   }
 
   /** Many pages and one row: what a burst leaves behind. */
@@ -73,7 +72,7 @@ describeOnEngine('Work that is named by its keys', ({ sql }) => {
     {
       name: 'indicator.finish_pending',
       table: 'indicator.pending',
-      call: `select indicator.finish_pending(k.b, k.c, k.d, k.e, k.f) as done from (${pending}) as k(b, c, d, e, f)`,
+      call: `select indicator.finish_pending(k.ids) as done from (${pending}) as k`,
     },
   ])('reads little else: $name', async ({ name, table, call }) => {
     await leaveOneRow();
@@ -115,7 +114,7 @@ describeOnEngine('Work that is named by its keys', ({ sql }) => {
     {
       name: 'indicator.claim_pending',
       table: 'indicator.pending',
-      call: `select coalesce(sum(cardinality(claimed_buckets)), 0)::int as done from indicator.claim_pending(10)`,
+      call: `select coalesce(sum(cardinality(work_ids)), 0)::int as done from indicator.claim_pending('heavy', 10)`,
       done: 10,
     },
   ])('reads few of all that is there: $name', async ({ table, call, done }) => {

@@ -10,7 +10,7 @@ from outbox.deliveries as d
 union all
 select 'history to queue', count(*),
   extract(epoch from now() - min(c.requested_at))::double precision
-from outbox.catch_ups as c
+from outbox.backfills as c
 union all
 select 'queue to indicator', count(*),
   extract(epoch from now() - least(min(p.accepted_at), (select min(b.behind_since) from indicator.behind as b)))::double precision

@@ -1,7 +1,7 @@
 create or replace view ops.queues as
 select s.name as subscription, s.queue, s.closed_only, s.forming_every, s.is_paused,
   waiting.pending, waiting.oldest_pending_at,
-  (select min(c.next_bucket) from outbox.catch_ups as c where c.subscription_id = s.subscription_id) as catching_up_from,
+  (select min(c.next_bucket) from outbox.backfills as c where c.subscription_id = s.subscription_id) as backfilling_from,
   s.sent_count, s.last_sent_at, s.failure_count, s.last_error, s.retry_at,
   (select count(*) from outbox.dead_letters as l where l.subscription = s.name) as dead_letters
 from outbox.subscriptions as s

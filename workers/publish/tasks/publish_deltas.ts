@@ -34,7 +34,7 @@ export function publishDeltas(parts: {
       isMore = false;
       const captured = await outbox.captureDeltas(maxChanges);
       const closed = await outbox.closeCandles();
-      const stretches = await outbox.continueCatchUps();
+      const stretches = await outbox.continueBackfills();
       const deliveries = await outbox.claimDeliveries(maxDeliveries, senders.busy());
       await send(deliveries);
       isMore ||= captured.change_count === maxChanges || closed > 0 || stretches > 0;

@@ -40,7 +40,7 @@ describeOnEngine('A subscription from a time on', ({ sql }) => {
     let longest = 0;
     for (;;) {
       await capture(sql);
-      const stretches = await outbox.continueCatchUps();
+      const stretches = await outbox.continueBackfills();
       longest = Math.max(longest, (await waitingFor(sql, name)).length);
       const claimed = (await outbox.claimDeliveries(atOnce)).filter(
         delivery => delivery.subscription === name,
@@ -51,7 +51,7 @@ describeOnEngine('A subscription from a time on', ({ sql }) => {
     }
   }
 
-  const catchUps = async () => (await sql`select from outbox.catch_ups`).length;
+  const backfills = async () => (await sql`select from outbox.backfills`).length;
 
   it('gets the stored candles that end after it, oldest first, as they are in feed.candles', async () => {
     const symbol = await history(10);
@@ -62,7 +62,7 @@ describeOnEngine('A subscription from a time on', ({ sql }) => {
       from feed.candles(${symbol}, '1m', 'bid', '2026-03-02T10:04:00Z')`;
     expect(candles).toHaveLength(6);
     expect(sent).toMatchObject([...candles]);
-    expect(await catchUps()).toBe(0);
+    expect(await backfills()).toBe(0);
     expect(await hasWork(sql)).toBe(false);
   });
 
@@ -99,7 +99,7 @@ describeOnEngine('A subscription from a time on', ({ sql }) => {
     await feed.recordTicks('manual', [tickOf(symbol, at('10:05:30'), { bid: 9 })]);
     await sql`call outbox.refresh_late()`;
     const name = await subscribeFrom(symbol, '-infinity');
-    await outbox.continueCatchUps();
+    await outbox.continueBackfills();
     const closes = (await drain(name)).sent.map(each => each.close);
     expect(closes.toSorted((a, b) => a - b)).toEqual([1, 2, 9]);
     expect(await waitingFor(sql, early)).toHaveLength(1);
@@ -121,11 +121,11 @@ describeOnEngine('A subscription from a time on', ({ sql }) => {
     const name = await subscribeFrom(symbol, '-infinity', '1s');
     await withSessions(sql, async session => {
       await session.sql`begin`;
-      await session.sql`select outbox.continue_catch_ups()`;
+      await session.sql`select outbox.continue_backfills()`;
       await session.sql`rollback`;
     });
     expect(await waitingFor(sql, name)).toEqual([]);
-    await outbox.continueCatchUps();
+    await outbox.continueBackfills();
     expect((await waitingFor(sql, name)).length).toBeGreaterThan(0);
     expect((await drain(name)).sent).toHaveLength(3_000);
   });
@@ -134,10 +134,10 @@ describeOnEngine('A subscription from a time on', ({ sql }) => {
     const symbol = await history(3);
     const name = await subscribeFrom(symbol, '-infinity');
     await sql`select outbox.pause(${name})`;
-    expect(await outbox.continueCatchUps()).toBe(0);
+    expect(await outbox.continueBackfills()).toBe(0);
     expect(await hasWork(sql)).toBe(false);
     const [queue] = await sql`
-      select to_char(catching_up_from, 'YYYY') as year, is_paused from ops.queues where subscription = ${name}`;
+      select to_char(backfilling_from, 'YYYY') as year, is_paused from ops.queues where subscription = ${name}`;
     expect(queue).toMatchObject({ is_paused: true });
     await sql`select outbox.resume(${name})`;
     expect(await hasWork(sql)).toBe(true);
@@ -236,7 +236,7 @@ describeOnEngine('A subscription from a time on', ({ sql }) => {
       await subscribing.sql`begin`;
       await subscribing.sql`select outbox.subscribe(${name}, ${name}, ${symbol}, '1m', 'bid',
         from_time => '2026-03-02T10:02:00Z')`;
-      const continued = createOutbox(publishing.sql).continueCatchUps();
+      const continued = createOutbox(publishing.sql).continueBackfills();
       await untilBlocked(sql, publishing);
       await subscribing.sql`commit`;
       await continued;
@@ -258,10 +258,10 @@ describeOnEngine('A subscription from a time on', ({ sql }) => {
   it('ends with its subscription', async () => {
     const symbol = await history(3);
     const name = await subscribeFrom(symbol, '-infinity');
-    expect(await catchUps()).toBe(1);
+    expect(await backfills()).toBe(1);
     await sql`select outbox.unsubscribe(${name})`;
-    expect(await catchUps()).toBe(0);
-    expect(await outbox.continueCatchUps()).toBe(0);
+    expect(await backfills()).toBe(0);
+    expect(await outbox.continueBackfills()).toBe(0);
   });
 });
 

@@ -1,4 +1,4 @@
-create or replace function outbox.may_catch_up(subscription outbox.subscriptions)
+create or replace function outbox.may_backfill(subscription outbox.subscriptions)
 returns boolean
 language sql
 stable
@@ -10,5 +10,5 @@ as $$
   )
 $$;
 
-comment on function outbox.may_catch_up(outbox.subscriptions) is
+comment on function outbox.may_backfill(outbox.subscriptions) is
   'Whether a subscription takes more of its history now: it is sent to, and fewer than 2,000 candles wait for it.';

@@ -1,0 +1,59 @@
+-- What is near in time is read together, as each read of a timeframe has one range of time, and planning it
+-- takes longer than reading an hour more of a few instruments.
+create or replace function outbox.changed_candles(marks outbox.changes[])
+returns setof outbox.candles
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  piece record;
+begin
+  for piece in
+    with wanted as (
+      select t.timeframe, t.width, array_agg(distinct f.side) as sides, greatest(t.width * 60, interval '1 hour') as gap
+      from feed.timeframes as t
+      join outbox.filters as f on f.timeframe is null or f.timeframe = t.timeframe
+      where f.instrument_id is null or f.instrument_id in (select m.instrument_id from unnest(marks) as m)
+      group by t.timeframe, t.width
+    )
+    select w.timeframe, w.width, w.sides, lower(r.range) as from_bucket, upper(r.range) - w.gap as to_bucket,
+      array_agg(distinct m.instrument_id) as instrument_ids
+    from wanted as w
+    cross join lateral unnest((
+      select range_agg(tstzrange(
+        feed.bucket(w.width, m.changed_from), feed.bucket(w.width, m.changed_to) + w.width + w.gap))
+      from unnest(marks) as m
+    )) as r(range)
+    join unnest(marks) as m on m.changed_from <@ r.range
+    group by w.timeframe, w.width, w.sides, w.gap, r.range
+    order by w.width
+  loop
+    return query
+    with touched as (
+      -- Buckets side by side become one range, so that a bulk load has few of them.
+      select m.instrument_id, unnest(range_agg(tstzrange(
+        feed.bucket(piece.width, m.changed_from), feed.bucket(piece.width, m.changed_to) + piece.width))) as range
+      from unnest(marks) as m
+      where m.changed_from >= piece.from_bucket and m.changed_from < piece.to_bucket
+      group by m.instrument_id
+    ),
+    wanted as (
+      select distinct i.instrument_id, f.side, s.grace
+      from feed.instruments as i
+      join feed.sources as s using (source)
+      join outbox.filters as f
+        on (f.timeframe is null or f.timeframe = piece.timeframe) and (f.instrument_id is null or f.instrument_id = i.instrument_id)
+      where i.instrument_id = any (piece.instrument_ids)
+    )
+    select c.instrument_id, piece.timeframe, c.side, c.bucket, c.open, c.high, c.low, c.close, c.sum, c.volume, c.tick_count,
+      c.bucket + piece.width + w.grace, null::boolean, null::bigint, null::timestamptz, false
+    from feed.read_candles(piece.timeframe, piece.instrument_ids, piece.sides, piece.from_bucket, piece.to_bucket) as c
+    join touched as t on t.instrument_id = c.instrument_id and c.bucket <@ t.range
+    join wanted as w on w.instrument_id = c.instrument_id and w.side = c.side;
+  end loop;
+end
+$$;
+
+comment on function outbox.changed_candles(outbox.changes[]) is
+  'The candles of every timeframe and side that somebody wants and that hold ticks of these marks, as they are now, to be stored: without revision, is_closed and captured_at.';
