@@ -24,7 +24,7 @@ begin
   if (cardinality(covered_froms), cardinality(covered_tos), coalesce(cardinality(causes), cardinality(symbols)))
     is distinct from (cardinality(symbols), cardinality(symbols), cardinality(symbols))
   then
-    raise exception 'coverage must have one element a stretch: % symbols, % covered_froms, % covered_tos, % causes',
+    raise exception 'coverage must have one element per stretch: % symbols, % covered_froms, % covered_tos, % causes',
       cardinality(symbols), cardinality(covered_froms), cardinality(covered_tos), cardinality(causes)
       using errcode = 'ARRAY';
   end if;

@@ -37,7 +37,7 @@ begin
   if received is null or (received, received, received, received, received, received) is distinct from
     (cardinality(observed_ats), cardinality(seqs), cardinality(bids), cardinality(asks), cardinality(lasts), cardinality(sizes))
   then
-    raise exception 'the arrays of a batch must have one element a tick: % symbols, % observed_ats, % seqs, % bids, % asks, % lasts, % sizes',
+    raise exception 'the arrays of a batch must have one element per tick: % symbols, % observed_ats, % seqs, % bids, % asks, % lasts, % sizes',
       received, cardinality(observed_ats), cardinality(seqs), cardinality(bids), cardinality(asks),
       cardinality(lasts), cardinality(sizes)
       using errcode = 'ARRAY';
