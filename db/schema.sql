@@ -305,7 +305,7 @@ create trigger _110_forget_work before delete on feed.timeframes for each row
 create trigger _120_forget_deltas before delete on feed.timeframes for each row
   execute function outbox.tg_timeframes__forget();
 
--- Add an instrument and return its id; one that is there already is made active again. symbol: capital letters, digits and . _ : -, at most 32. price_precision: digits shown.
+-- Add an instrument and return its id; one that is there already is made active again.
 create function feed.add_instrument(symbol text, source text default 'manual', description text default '',
   price_precision int default 5) returns int security definer;
 grant execute on function feed.add_instrument to foresight_ingest;

@@ -19,7 +19,7 @@ begin
   if not exists (select from feed.sources as s where s.source = add_instrument.source) then
     raise exception 'there is no source %', quote_literal(left(add_instrument.source, 80))
       using errcode = 'NOSRC',
-        hint = (select 'Choose one of ' || string_agg(s.source, ', ' order by s.source) from feed.sources as s);
+        hint = (select 'Its process makes it known when it is started first; known are ' || string_agg(s.source, ', ' order by s.source) from feed.sources as s);
   end if;
   insert into feed.instruments as i (symbol, source, description, price_precision)
   values (add_instrument.symbol, add_instrument.source, add_instrument.description, add_instrument.price_precision)
@@ -36,5 +36,5 @@ end
 $$;
 
 comment on function feed.add_instrument(text, text, text, int) is
-  'Add an instrument and return its id; one that is there already is made active again. symbol: capital letters, digits and . _ : -, at most 32. price_precision: digits shown. Errors: NOSRC no such source, SRCIN the symbol belongs to another source, 23514 a symbol or precision that is not allowed.';
+  'Add an instrument and return its id; one that is there already is made active again. While its source''s process runs, it is followed within seconds. symbol: capital letters, digits and . _ : -, at most 32. price_precision: digits shown. Errors: NOSRC no such source, SRCIN the symbol belongs to another source, 23514 a symbol or precision that is not allowed.';
 grant execute on function feed.add_instrument(text, text, text, int) to foresight_ingest;
