@@ -1,6 +1,7 @@
 -- The end of every deploy: what must hold for all objects, whoever forgot.
 set local check_function_bodies = on;
 select feed.create_missing_candles();
+select feed.prepare_levels();
 revoke execute on all functions in schema feed, outbox, indicator, dashboard, ops from public;
 revoke execute on all procedures in schema feed, outbox, indicator, dashboard, ops from public;
 

@@ -225,10 +225,14 @@ create table feed.sources (
   constraint source_is_a_short_code check (source ~ '^[a-z][a-z0-9_]{0,31}$')
 );
 
--- A row for the ticks and one a timeframe: when they are compressed and how long they are kept. UPDATE compress_after and retain_for as you like; a CALL of ops.apply_storage(), or the next maintenance, does it.
+-- A row per level, which is a relation that grows with time: the ticks, the candles of a timeframe, and what other schemas keep: when it is compressed and how long it is kept. UPDATE compress_after and retain_for as you like; a CALL of ops.apply_storage(), or the next maintenance, does it.
 create table feed.storage (
   level text not null,
+  -- Of candles; absent: the level is none of candles.
   timeframe text,
+  relation text not null,
+  -- By which it is old (UTC). The first column of its primary key says whose a row is.
+  time_column text not null,
   -- TimescaleDB moves what is older into its columnstore; null: never. Late ticks are still taken in. Plain PostgreSQL has none.
   compress_after interval,
   -- What is older goes, in whole days (UTC); null: kept for ever. Ticks may go while their candles stay.
@@ -238,10 +242,11 @@ create table feed.storage (
   -- Older (UTC) may be gone: nothing is computed from it any more.
   dropped_to timestamptz not null default '-infinity'::timestamptz,
   constraint storage_pkey primary key (level),
+  constraint storage_relation_key unique (relation),
   constraint storage_timeframe_key unique (timeframe),
   constraint storage_timeframe_fkey foreign key (timeframe) references feed.timeframes(timeframe) on delete cascade,
   constraint compress_after_is_at_least_a_day check (compress_after >= '1 day'::interval),
-  constraint level_is_the_ticks_or_a_timeframe check (level = coalesce(timeframe, 'ticks')),
+  constraint level_of_candles_is_their_timeframe check (level = coalesce(timeframe, level)),
   constraint only_what_is_below_the_floor_is_dropped check (dropped_to <= floor_at),
   constraint retain_for_is_at_least_two_days check (retain_for >= '2 days'::interval)
 );
@@ -334,6 +339,11 @@ grant execute on function feed.candles to foresight_indicators, foresight_ingest
 -- The side itself.
 create function feed.checked_side(side text) returns text;
 
+-- [timescaledb]
+-- The chunks of a hypertable or of a continuous aggregate, and from when to when (UTC) each reaches.
+create function feed.chunks(relation regclass) returns table(chunk regclass, range_start timestamptz,
+  range_end timestamptz);
+
 -- Take the newest open gap of a source's active instruments whose time has come, for 20 seconds, and 20 more each time a part of it is covered; no row when there is none.
 create function feed.claim_gap(source text) returns table(gap_id bigint, symbol text, missing_from timestamptz,
   missing_to timestamptz, cause text, before_at timestamptz, before_seq bigint, after_at timestamptz,
@@ -344,8 +354,7 @@ grant execute on function feed.claim_gap to foresight_ingest;
 create function feed.close_before(instrument_id int, timeframe text, side text, before_bucket timestamptz)
   returns double precision;
 
--- Compress the ticks or the candles of a timeframe that are older than a time. -- [postgres]
--- Compress the ticks (level ticks) or the candles of a timeframe in chunks that end before a time (UTC). -- [timescaledb]
+-- Compress what is older than a time (UTC) of a level of feed.storage.
 create procedure feed.compress_level(level text, before_time timestamptz);
 
 -- Make the candles of one timeframe.
@@ -360,7 +369,7 @@ create function feed.define_roll_up() returns void;
 -- Drop the candles of one timeframe.
 create function feed.drop_candles(timeframe text) returns void;
 
--- Drop the ticks (level ticks) or the candles of a timeframe that are older than a time (UTC).
+-- Drop what is older than a time (UTC) of a level of feed.storage.
 create procedure feed.drop_level(level text, before_time timestamptz);
 
 -- Name and version of the engine that keeps ticks and candles.
@@ -401,6 +410,10 @@ grant execute on function feed.hide_simulated to foresight_ingest;
 -- The first bucket (UTC) of an instrument that there is or may be: that of its first tick ever, or what was kept of the timeframe.
 create function feed.history_start(instrument_id int, timeframe text) returns timestamptz security definer;
 
+-- [timescaledb]
+-- The hypertable that holds a relation's rows: of a continuous aggregate the one of its stored candles, else the relation itself.
+create function feed.hypertable_of(relation regclass) returns regclass;
+
 -- The id of an instrument by its symbol.
 create function feed.instrument_id(symbol text) returns int;
 grant execute on function feed.instrument_id to foresight_indicators, foresight_ingest, foresight_publish;
@@ -428,6 +441,9 @@ create function feed.open_gap(instrument_id int, gap_from timestamptz, gap_to ti
 create function feed.open_gaps(source text, symbols text[], gap_froms timestamptz[], gap_tos timestamptz[],
   causes text[]) returns void security definer;
 grant execute on function feed.open_gaps to foresight_ingest;
+
+-- Make the tables of feed.storage ready to be compressed and dropped, as every deploy does.
+create function feed.prepare_levels() returns void;
 
 -- Stored candles of instruments and sides whose buckets begin in [from_time, to_time) (UTC), each where it has ticks of its side; in no order, or with max_candles the oldest or newest of them, in that order. tick_count counts the ticks of the side; volume is the sum of trade sizes.
 create function feed.read_candles(timeframe text, instrument_ids int[], sides text[], from_time timestamptz,
@@ -1012,6 +1028,7 @@ create table indicator.values (
   constraint value_is_finite check (value > '-Infinity'::double precision and value < 'Infinity'::double precision),
   constraint verdict_is_bullish_neutral_or_bearish check (verdict = any (array['-1'::int, 0, 1]))
 ) with (fillfactor=70);
+-- hypertable by bucket, chunks of 7 days, columnstore by indicator_id, ordered by bucket -- [timescaledb]
 
 -- Take candle deltas of a message to a service (array i is candle i): their indicators of its kinds have to be computed.
 create function indicator.accept_candles(service text, symbols text[], timeframes text[], sides text[],

@@ -70,21 +70,27 @@ insert into feed.timeframes (timeframe, width, built_from) values
 create table feed.storage (
   level text primary key,
   timeframe text unique references feed.timeframes on delete cascade,
+  relation text not null unique,
+  time_column text not null,
   compress_after interval constraint compress_after_is_at_least_a_day check (compress_after >= interval '1 day'),
   retain_for interval constraint retain_for_is_at_least_two_days check (retain_for >= interval '2 days'),
   floor_at timestamptz not null default '-infinity',
   dropped_to timestamptz not null default '-infinity'
     constraint only_what_is_below_the_floor_is_dropped check (dropped_to <= floor_at),
-  constraint level_is_the_ticks_or_a_timeframe check (level = coalesce(timeframe, 'ticks'))
+  constraint level_of_candles_is_their_timeframe check (level = coalesce(timeframe, level))
 );
-comment on table feed.storage is 'A row for the ticks and one a timeframe: when they are compressed and how long they are kept. UPDATE compress_after and retain_for as you like; a CALL of ops.apply_storage(), or the next maintenance, does it.';
+comment on table feed.storage is 'A row per level, which is a relation that grows with time: the ticks, the candles of a timeframe, and what other schemas keep: when it is compressed and how long it is kept. UPDATE compress_after and retain_for as you like; a CALL of ops.apply_storage(), or the next maintenance, does it.';
+comment on column feed.storage.timeframe is 'Of candles; absent: the level is none of candles.';
+comment on column feed.storage.time_column is 'By which it is old (UTC). The first column of its primary key says whose a row is.';
 comment on column feed.storage.compress_after is 'TimescaleDB moves what is older into its columnstore; null: never. Late ticks are still taken in. Plain PostgreSQL has none.';
 comment on column feed.storage.retain_for is 'What is older goes, in whole days (UTC); null: kept for ever. Ticks may go while their candles stay.';
 comment on column feed.storage.floor_at is 'Older (UTC) was given up: ticks of then are refused. Never goes back.';
 comment on column feed.storage.dropped_to is 'Older (UTC) may be gone: nothing is computed from it any more.';
 
-insert into feed.storage (level, timeframe, compress_after) values ('ticks', null, '7 days');
-insert into feed.storage (level, timeframe) select t.timeframe, t.timeframe from feed.timeframes as t;
+insert into feed.storage (level, relation, time_column, compress_after)
+values ('ticks', 'feed.ticks', 'observed_at', '7 days');
+insert into feed.storage (level, timeframe, relation, time_column)
+select t.timeframe, t.timeframe, format('feed.%I', 'candles_' || t.timeframe), 'bucket' from feed.timeframes as t;
 
 create table feed.ticks (
   instrument_id int not null,

@@ -64,6 +64,7 @@ create table indicator.values (
   primary key (indicator_id, bucket),
   constraint value_is_finite check (value > '-infinity' and value < 'infinity')
 ) with (fillfactor = 70);
+insert into feed.storage (level, relation, time_column) values ('values', 'indicator.values', 'bucket');
 comment on table indicator.values is 'One value a candle: a pure function of the window of candles that ends with it.';
 comment on column indicator.values.verdict is '+1 bullish, 0 neutral, -1 bearish; absent while warming up.';
 comment on column indicator.values.bars is 'Candles of the window that existed; fewer than required means warming up.';

@@ -5,7 +5,8 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  insert into feed.storage (level, timeframe) values (new.timeframe, new.timeframe);
+  insert into feed.storage (level, timeframe, relation, time_column)
+  values (new.timeframe, new.timeframe, format('feed.%I', 'candles_' || new.timeframe), 'bucket');
   return null;
 end
 $$;

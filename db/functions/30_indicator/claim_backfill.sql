@@ -30,7 +30,9 @@ begin
     select d.* into definition from indicator.definitions as d where d.indicator_id = job.indicator_id;
     width := feed.timeframe_width(definition.timeframe);
     -- The first candle that is due: a gap in the history is jumped over.
-    first_bucket := feed.next_bucket(definition.instrument_id, definition.timeframe, job.next_bucket);
+    first_bucket := feed.next_bucket(
+      definition.instrument_id, definition.timeframe,
+      greatest(job.next_bucket, (select s.floor_at from feed.storage as s where s.level = 'values')));
     exit when first_bucket is not null;
     delete from indicator.backfills as b where b.indicator_id = job.indicator_id;
   end loop;

@@ -18,11 +18,19 @@ begin
   from unnest(indicator_ids, buckets, "values", lines, verdicts, bars, revisions)
     as v(indicator_id, bucket, value, lines, verdict, bars, revision)
   where exists (select from indicator.definitions as d where d.indicator_id = v.indicator_id)
+    -- Older ones were given up.
+    and v.bucket >= (select s.floor_at from feed.storage as s where s.level = 'values')
   order by v.indicator_id, v.bucket, v.revision desc
   on conflict (indicator_id, bucket) do update set
     value = excluded.value, lines = excluded.lines, verdict = excluded.verdict, bars = excluded.bars,
     revision = excluded.revision, computed_at = excluded.computed_at
-  where excluded.revision >= old.revision;
+  where excluded.revision >= old.revision
+    -- Candles of its window were given up since: it stays as it was with them.
+    and (excluded.bars >= old.bars or not exists (
+      select from indicator.definitions as d
+      join feed.storage as s on s.level = d.timeframe and s.floor_at > '-infinity'
+      where d.indicator_id = excluded.indicator_id and excluded.bars < d.bars_required
+    ));
   get diagnostics stored = row_count;
   perform pg_notify('dashboard', 'values');
   return stored;

@@ -14,9 +14,10 @@ declare
   late_count int;
 begin
   for level in
-    select s.level, s.compress_after, s.retain_for
+    select s.level, s.timeframe, s.compress_after, s.retain_for
     from feed.storage as s left join feed.timeframes as t using (timeframe)
-    order by t.width nulls first
+    -- What is neither ticks nor candles waits for nobody. Ticks come before their candles.
+    order by s.timeframe is not null or s.level = 'ticks', s.level <> 'ticks', t.width
   loop
     target := feed.bucket(interval '1 day', now() - level.retain_for);
     if level.level = 'ticks' then
@@ -68,7 +69,10 @@ begin
       end if;
       ticks_dropped_to := (select s.dropped_to from feed.storage as s where s.level = 'ticks');
     else
-      target := least(target, ticks_dropped_to);
+      -- Candles go with their ticks or later, for what was dropped is no longer compared; whatever else is kept by itself.
+      if level.timeframe is not null then
+        target := least(target, ticks_dropped_to);
+      end if;
       update feed.storage as s set floor_at = target, dropped_to = target
       where s.level = level.level and s.floor_at < target and level.retain_for is not null;
       commit;

@@ -7,4 +7,4 @@ end
 $$;
 
 comment on procedure feed.compress_level(text, timestamptz) is
-  'Compress the ticks or the candles of a timeframe that are older than a time. Plain PostgreSQL: nothing.';
+  'Compress what is older than a time (UTC) of a level of feed.storage. Plain PostgreSQL: nothing.';

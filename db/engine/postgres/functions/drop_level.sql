@@ -1,22 +1,29 @@
--- By instrument and time, as the keys are ordered: what is old is found without reading the rest.
+-- By the first column of the key and time, as keys are ordered: what is old is found without reading the rest.
 create or replace procedure feed.drop_level(level text, before_time timestamptz)
 language plpgsql
 as $$
 declare
-  relation text := case level when 'ticks' then 'ticks' else 'candles_' || level end;
-  time_column text := case level when 'ticks' then 'observed_at' else 'bucket' end;
-  instrument record;
+  target record;
+  id int;
   is_left boolean;
 begin
-  for instrument in select i.instrument_id from feed.instruments as i order by 1 loop
+  select s.relation::regclass as relation, s.time_column, a.attname as id_column into target
+  from feed.storage as s
+  join pg_index as i on i.indrelid = s.relation::regclass and i.indisprimary
+  join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+  where s.level = drop_level.level;
+  loop
+    execute format('select min(o.%1$I) from %2$s as o where o.%1$I > %3$L', target.id_column, target.relation, coalesce(id, -1))
+    into id;
+    exit when id is null;
     loop
-      execute format('select exists (select from feed.%I as o where o.instrument_id = %s and o.%I < %L)',
-        relation, instrument.instrument_id, time_column, before_time) into is_left;
+      execute format('select exists (select from %s as o where o.%I = %s and o.%I < %L)',
+        target.relation, target.id_column, id, target.time_column, before_time) into is_left;
       exit when not is_left;
       execute format(
-        'delete from feed.%1$I as d where d.ctid = any (array(
-           select o.ctid from feed.%1$I as o where o.instrument_id = %2$s and o.%3$I < %4$L order by o.%3$I limit 20000))',
-        relation, instrument.instrument_id, time_column, before_time);
+        'delete from %1$s as d where d.ctid = any (array(
+           select o.ctid from %1$s as o where o.%2$I = %3$s and o.%4$I < %5$L order by o.%4$I limit 20000))',
+        target.relation, target.id_column, id, target.time_column, before_time);
       commit;
     end loop;
   end loop;
@@ -24,4 +31,4 @@ end
 $$;
 
 comment on procedure feed.drop_level(text, timestamptz) is
-  'Drop the ticks (level ticks) or the candles of a timeframe that are older than a time (UTC). Plain PostgreSQL: 20,000 rows a transaction.';
+  'Drop what is older than a time (UTC) of a level of feed.storage. Plain PostgreSQL: 20,000 rows a transaction.';

@@ -3,31 +3,26 @@ create or replace procedure feed.compress_level(level text, before_time timestam
 language plpgsql
 as $$
 declare
-  hypertable regclass;
-  is_enabled boolean;
+  relation regclass := (select s.relation::regclass from feed.storage as s where s.level = compress_level.level);
   chunk regclass;
 begin
-  if level = 'ticks' then
-    hypertable := 'feed.ticks'::regclass;
-  else
-    select format('%I.%I', a.materialization_hypertable_schema, a.materialization_hypertable_name)::regclass, a.compression_enabled
-    into hypertable, is_enabled
-    from timescaledb_information.continuous_aggregates as a
-    where a.view_schema = 'feed' and a.view_name = 'candles_' || level;
-    if not is_enabled then
-      execute format('alter materialized view feed.%I set (timescaledb.enable_columnstore,
-        timescaledb.segmentby = ''instrument_id'', timescaledb.orderby = ''bucket'')', 'candles_' || level);
-      commit;
-    end if;
+  if exists (
+    select from pg_class as c
+    join pg_namespace as n on n.oid = c.relnamespace
+    join timescaledb_information.continuous_aggregates as a on a.view_schema = n.nspname and a.view_name = c.relname
+    where c.oid = relation and not a.compression_enabled
+  ) then
+    execute format('alter materialized view %s set (timescaledb.enable_columnstore,
+      timescaledb.segmentby = ''instrument_id'', timescaledb.orderby = ''bucket'')', relation);
+    commit;
   end if;
   for chunk in
-    select format('%I.%I', c.chunk_schema, c.chunk_name)::regclass
-    from timescaledb_information.chunks as c
-    join _timescaledb_catalog.chunk as k on k.schema_name = c.chunk_schema and k.table_name = c.chunk_name
-    where format('%I.%I', c.hypertable_schema, c.hypertable_name)::regclass = hypertable
-      and c.range_end <= before_time
-      -- Bits of the status: 1 compressed, 2 unordered, 8 partly compressed.
-      and (k.status & 1 = 0 or k.status & 10 > 0)
+    select c.chunk
+    from feed.chunks(relation) as c
+    cross join lateral (select _timescaledb_functions.chunk_status(c.chunk) as bits) as status
+    where c.range_end <= before_time
+      -- Bits: 1 compressed, 2 unordered, 8 partly compressed.
+      and (status.bits & 1 = 0 or status.bits & 10 > 0)
     order by c.range_start
   loop
     -- Who waits for a lock holds up all that come after: others insert late ticks.
@@ -39,4 +34,4 @@ end
 $$;
 
 comment on procedure feed.compress_level(text, timestamptz) is
-  'Compress the ticks (level ticks) or the candles of a timeframe in chunks that end before a time (UTC). TimescaleDB: into its columnstore. Error 55P03: somebody else is busy with such a chunk; try again later.';
+  'Compress what is older than a time (UTC) of a level of feed.storage. TimescaleDB: chunks that end before it, into its columnstore. Error 55P03: somebody else is busy with such a chunk; try again later.';

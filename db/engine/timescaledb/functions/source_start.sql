@@ -7,15 +7,7 @@ as $$
   select case when c.range_start is not null then greatest(s.dropped_to, c.range_start) end
   from feed.timeframes as t
   join feed.storage as s on s.level = coalesce(t.built_from, 'ticks')
-  cross join lateral (
-    select min(c.range_start) as range_start
-    from timescaledb_information.chunks as c
-    where (c.hypertable_schema = 'feed' and c.hypertable_name = 'ticks')
-      or (c.hypertable_schema, c.hypertable_name) in (
-        select a.materialization_hypertable_schema, a.materialization_hypertable_name
-        from timescaledb_information.continuous_aggregates as a
-        where a.view_schema = 'feed' and a.view_name = 'candles_' || t.built_from)
-  ) as c
+  cross join lateral (select min(c.range_start) as range_start from feed.chunks(to_regclass(s.relation)) as c) as c
   where t.timeframe = source_start.timeframe
 $$;
 
