@@ -6,15 +6,14 @@ import type { Database } from './database.ts';
 import type { Figure } from './figures.ts';
 import { fillHistory, preparePipeline, settled } from './pipeline.ts';
 import { startSubscriber } from './subscriber.ts';
-import { type ProcessName, type System, systemUsage, withSystem } from './system.ts';
+import { processNames, type System, systemUsage, withSystem } from './system.ts';
 import { cpuBetween, serverCpu } from './usage.ts';
 
 const part = 'idle';
-const processes: readonly ProcessName[] = ['upkeep', 'publish', 'indicators', 'web', 'ingest'];
 /** Old enough that every candle, also the one of its day, is closed before the quiet begins. */
 const historyEndMs = 2 * 86_400_000;
 
-/** What a minute without ticks costs, with all processes, 200 indicators and two subscriptions there. */
+/** What a minute without ticks costs, with all processes, 200 indicators and a subscription beside those of the services. */
 export async function measureIdle(database: Database, isQuick: boolean): Promise<Figure[]> {
   const { sql, url } = database;
   const pipeline = await preparePipeline(database, { hours: 0, budgetMs: 0 });
@@ -22,11 +21,11 @@ export async function measureIdle(database: Database, isQuick: boolean): Promise
     select symbol, instrument_id from feed.instruments order by symbol`;
   const ids = new Map(rows.map(row => [row.symbol, row.instrument_id]));
   await fillHistory(database, ids, { hours: 1, budgetMs: 60_000, endMs: historyEndMs });
-  const meters = new Map<ProcessName, Meter>();
+  const meters = new Map<string, Meter>();
   try {
-    for (const name of processes) meters.set(name, await openMeter(url));
-    const urlOf = (name: ProcessName): string => meters.get(name)?.url ?? url;
-    return await withSystem({ processes, urlOf }, async system => {
+    for (const name of processNames) meters.set(name, await openMeter(url));
+    const urlOf = (name: string): string => meters.get(name)?.url ?? url;
+    return await withSystem({ processes: processNames, urlOf }, async system => {
       const { queue } = system;
       const subscriber = await startSubscriber(queue.endpoint, 'bench', pipeline.symbols);
       system.onStop(() => subscriber.stop());
@@ -59,7 +58,7 @@ async function maintained(sql: Sql): Promise<void> {
 async function measure(
   sql: Sql,
   system: System,
-  meters: ReadonlyMap<ProcessName, Meter>,
+  meters: ReadonlyMap<string, Meter>,
   seconds: number,
 ): Promise<Figure[]> {
   const before = await reading(sql, system, meters);
@@ -84,7 +83,7 @@ async function measure(
   const isHeartbeat = ({ text }: { text: string }): boolean =>
     ['ops.beat', 'indicator.beat'].includes(text);
   return [
-    ...processes.map(name =>
+    ...processNames.map(name =>
       figure(
         `statements of ${name}`,
         'statements',
@@ -114,7 +113,7 @@ async function measure(
   ];
 }
 
-async function reading(sql: Sql, system: System, meters: ReadonlyMap<ProcessName, Meter>) {
+async function reading(sql: Sql, system: System, meters: ReadonlyMap<string, Meter>) {
   const counts = await system.queue.counts();
   const statements = new Map([...meters].map(([name, meter]) => [name, meter.counts()]));
   const [row] = await sql<{ commits: number; wal: number }[]>`

@@ -45,7 +45,7 @@ export async function measureLate(database: Database, isQuick: boolean): Promise
       const subscriber = await startSubscriber(system.queue.endpoint, 'bench', symbols);
       system.onStop(() => subscriber.stop());
       await sql`select outbox.subscribe('bench', 'bench')`;
-      for (const name of ['upkeep', 'publish'] as const) await system.start(name);
+      for (const name of ['upkeep', 'publish']) await system.start(name);
       const feed = createFeed(connection);
       // A full hour, within the two that are filled.
       const from = Math.ceil((Date.now() - dayMs - 3_600_000) / 3_600_000) * 3_600_000;

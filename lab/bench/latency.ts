@@ -8,7 +8,7 @@ import { dueAt, type Schedule } from './load.ts';
 import { backfilled, type Pipeline, preparePipeline, settled } from './pipeline.ts';
 import { type Sampler, startSampler } from './sampler.ts';
 import { type Subscriber, startSubscriber } from './subscriber.ts';
-import { type System, systemUsage, withSystem } from './system.ts';
+import { type System, serviceNames, systemUsage, withSystem } from './system.ts';
 import { cpuBetween, serverCpu } from './usage.ts';
 
 interface Setting {
@@ -77,7 +77,7 @@ function withPipeline<Result>(
     const subscriber = await startSubscriber(system.queue.endpoint, 'bench', pipeline.symbols);
     system.onStop(() => subscriber.stop());
     await sql`select outbox.subscribe('bench', 'bench', timeframe => '1m')`;
-    for (const name of ['upkeep', 'publish', 'indicators'] as const) await system.start(name);
+    for (const name of ['upkeep', 'publish', ...serviceNames]) await system.start(name);
     return use({ database, pipeline, system, subscriber });
   });
 }

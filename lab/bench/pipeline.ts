@@ -106,7 +106,7 @@ export async function storeHistory(sql: Sql): Promise<void> {
       select change_count from outbox.capture_deltas(max_changes => 20000)`;
     count = row?.change_count ?? 0;
   }
-  // As the publisher does every few seconds.
+  // As upkeep does every second.
   await sql`call feed.advance_candles()`;
   await sql`analyze`;
 }

@@ -56,7 +56,7 @@ export async function measurePublish(database: Database, isQuick: boolean): Prom
   const seconds = isQuick ? 3 : 15;
   const ids = await addInstruments(sql, instrumentCount);
   await fillHistory(database, ids, { hours: 0.25, budgetMs: 60_000 });
-  const processes = ['upkeep', 'publish', 'ingest'] as const;
+  const processes = ['upkeep', 'publish', 'ingest'];
   return withSystem({ processes, urlOf: () => url, inspects: true }, async system => {
     const figures: Figure[] = [];
     // Beside the others and as long as all of them, since a minute ends only once a minute.

@@ -2,24 +2,30 @@ import { freePort } from '../../start/embedded/cluster.ts';
 import { workerEnvironment } from '../../tests/support/system.ts';
 import { type Process, startProcess } from '../harness/processes.ts';
 import { type CountedQueue, startQueue } from '../harness/queue.ts';
+import { createRoster } from '../harness/roster.ts';
 import { usageOf } from './usage.ts';
 
-const programs = {
-  ingest: 'lab/bench/load.main.ts',
-  upkeep: 'workers/upkeep/main.ts',
-  publish: 'workers/publish/main.ts',
-  indicators: 'workers/indicators/main.ts',
-  web: 'web/main.ts',
-};
-export type ProcessName = keyof typeof programs;
+/** Those of the roster, with a source of our own. */
+const programs = new Map(
+  createRoster().programs.map(program => [
+    program.name,
+    program.name === 'ingest' ? { ...program, script: 'lab/bench/load.main.ts' } : program,
+  ]),
+);
+/** Of every process, in the order in which they are started. */
+export const processNames = [...programs.keys()];
+/** Of those that compute. */
+export const serviceNames = createRoster()
+  .roles.filter(({ isService }) => isService)
+  .map(({ name }) => name);
 
 /** Running processes and their queue. */
 export interface System {
   readonly queue: CountedQueue;
-  readonly children: ReadonlyMap<ProcessName, Process>;
+  readonly children: ReadonlyMap<string, Process>;
   /** Starts one more, or the same again after {@link System.end}. */
-  start(name: ProcessName): Promise<Process>;
-  end(name: ProcessName): Promise<void>;
+  start(name: string): Promise<Process>;
+  end(name: string): Promise<void>;
   /** The last started first; also after a failure. */
   onStop(close: () => Promise<void>): void;
 }
@@ -31,26 +37,28 @@ export interface System {
  */
 export async function withSystem<Result>(
   parts: {
-    readonly processes: readonly ProcessName[];
-    readonly urlOf: (name: ProcessName) => string;
+    readonly processes: readonly string[];
+    readonly urlOf: (name: string) => string;
     readonly inspects?: boolean;
   },
   use: (system: System) => Promise<Result>,
 ): Promise<Result> {
   const queue = await startQueue({ inspects: parts.inspects ?? false });
   const closers: (() => Promise<void>)[] = [() => queue.stop()];
-  const children = new Map<ProcessName, Process>();
-  const end = async (name: ProcessName): Promise<void> => {
+  const children = new Map<string, Process>();
+  const end = async (name: string): Promise<void> => {
     const child = children.get(name);
     children.delete(name);
     await child?.stop();
   };
-  const start = async (name: ProcessName): Promise<Process> => {
+  const start = async (name: string): Promise<Process> => {
     const env = {
       ...workerEnvironment(parts.urlOf(name), queue.endpoint),
       ...(name === 'web' ? { PORT: String(await freePort()) } : {}),
     };
-    const child = await startProcess(programs[name], env);
+    const program = programs.get(name);
+    if (program === undefined) throw new Error(`there is no process ${name}`);
+    const child = await startProcess(program.script, env, program.args);
     children.set(name, child);
     closers.push(() => end(name));
     return child;
@@ -68,7 +76,7 @@ export async function withSystem<Result>(
 /** CPU seconds and memory of each process, the queue's among them. */
 export async function systemUsage({ queue, children }: System) {
   const pids = [
-    ...[...children].map(([name, child]) => [name as string, child.pid] as const),
+    ...[...children].map(([name, child]) => [name, child.pid] as const),
     ['queue', queue.pid] as const,
   ];
   return new Map(

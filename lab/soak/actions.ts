@@ -3,7 +3,7 @@ import type { Random } from './random.ts';
 import type { World } from './world.ts';
 
 /** What an action is given. */
-export interface FaultParts {
+export interface Parts {
   readonly world: World;
   readonly random: Random;
   readonly health: Health;
@@ -24,7 +24,7 @@ export interface Action {
   readonly isOutage?: boolean;
   /** Whether everything is sent again because of it: what was lost before is mended and not found. */
   readonly isHealing?: boolean;
-  readonly isPossible?: (parts: FaultParts) => boolean;
+  readonly isPossible?: (parts: Parts) => boolean;
   /** Undoes itself before it ends, whatever happens. */
-  readonly run: (parts: FaultParts) => Promise<unknown>;
+  readonly run: (parts: Parts) => Promise<unknown>;
 }

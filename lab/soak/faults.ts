@@ -1,58 +1,77 @@
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DeleteQueueCommand, GetQueueUrlCommand } from '@aws-sdk/client-sqs';
 import type { FaultProxy, ProxyFault } from '../../tests/support/proxy.ts';
+import { waitFor } from '../../tests/support/wait.ts';
+import { holdersOf, type Role, type Roster } from '../harness/roster.ts';
 import type { Action } from './actions.ts';
 import { readiness } from './health.ts';
 import { inTransaction, stubbornly } from './operator.ts';
 import type { Random } from './random.ts';
 import { hold } from './told.ts';
-import { processNames, type World } from './world.ts';
+import type { World } from './world.ts';
 
 /** Deaths, pauses and bad networks. */
-export const faults: readonly Action[] = [
-  ...processNames.map(
-    (name): Action => ({
-      kind: `kill -9 ${name}`,
-      weight: name === 'web' ? 2 : 8,
-      group: `process ${name}`,
-      isKill: true,
-      isOutage: name !== 'web',
-      run: async ({ world }) => kill(world.pid(name), 'SIGKILL'),
-    }),
-  ),
-  ...processNames.map(
-    (name): Action => ({
-      kind: `freeze ${name}`,
-      weight: 1.5,
-      group: `process ${name}`,
-      isOutage: name !== 'web',
-      run: async ({ world, random, health }) => {
-        const pid = world.pid(name);
-        const isLong = random.chance(0.4);
-        kill(pid, 'SIGSTOP');
-        try {
-          const ms = isLong ? random.int(19_000, 25_000) : random.int(1_000, 6_000);
-          const held = await hold(ms, () => isAlive(pid));
-          if (isLong) {
-            const step = { publish: 'tick to delta', indicators: 'queue to indicator' }[
-              name as string
-            ];
-            const signs = {
-              fault:
-                name === 'indicators' ? /service \w+ is not/ : new RegExp(`process ${name} is not`),
-            };
-            health.expectShown(
-              `${name} frozen`,
-              step === undefined ? signs : { ...signs, step },
-              held,
-            );
-          }
-        } finally {
-          kill(pid, 'SIGCONT');
-        }
-      },
-    }),
-  ),
+export function faultsOf({ roles }: Roster): Action[] {
+  return [...roles.map(killOf), ...roles.map(freezeOf), ...faults];
+}
+
+/** In which step of `ops.lag` it shows that nobody has a role. */
+const stepOf = ({ name, isService }: Role): string | undefined =>
+  isService ? 'queue to indicator' : { publish: 'tick to delta' }[name];
+
+function killOf(role: Role): Action {
+  return {
+    kind: `kill -9 ${role.name}`,
+    weight: role.name === 'web' ? 2 : role.isService ? 5 : 7,
+    group: `process ${role.name}`,
+    isKill: true,
+    isOutage: role.name !== 'web',
+    run: async ({ world, random }) => {
+      for (const pid of victims(world, role, random.chance(0.3), random)) kill(pid, 'SIGKILL');
+    },
+  };
+}
+
+function freezeOf(role: Role): Action {
+  return {
+    kind: `freeze ${role.name}`,
+    weight: 1.5,
+    group: `process ${role.name}`,
+    isOutage: role.name !== 'web',
+    run: async ({ world, random, health }) => {
+      const isLong = random.chance(0.4);
+      const pids = victims(world, role, random.chance(0.5), random);
+      for (const pid of pids) kill(pid, 'SIGSTOP');
+      try {
+        const ms = isLong ? random.int(19_000, 25_000) : random.int(1_000, 6_000);
+        // A process of several threads does not stand still at once; one may be dead by then.
+        await waitFor('they stand still', () => pids.every(isFrozen)).catch(() => undefined);
+        const held = await hold(ms, () => pids.length > 0 && pids.every(isFrozen));
+        // Another one that has the role goes on with the work.
+        if (!isLong || pids.length < role.holders.length) return;
+        const step = stepOf(role);
+        const signs = { fault: new RegExp(`^${role.fault}`, 'm') };
+        health.expectShown(
+          `${role.name} frozen`,
+          step === undefined ? signs : { ...signs, step },
+          held,
+        );
+      } finally {
+        for (const pid of pids) kill(pid, 'SIGCONT');
+      }
+    },
+  };
+}
+
+/** The processes of all that have a role, or of one of them. */
+function victims({ pids }: World, role: Role, isAll: boolean, random: Random): number[] {
+  const one = random.pick(role.holders);
+  const names = isAll ? role.holders : [one];
+  return names.flatMap(name => pids().get(name) ?? []);
+}
+
+const faults: readonly Action[] = [
   {
     kind: 'terminate a session',
     weight: 10,
@@ -137,7 +156,10 @@ export const faults: readonly Action[] = [
     weight: 1.2,
     group: 'queue',
     run: async ({ world, random, queues }) => {
-      const QueueName = random.pick([...queues, 'foresight-classical']);
+      const services = await world.query<{ queue: string }>(
+        'select queue from indicator.services order by service',
+      );
+      const QueueName = random.pick([...queues, ...services.map(each => each.queue)]);
       const { QueueUrl } = await world.queues.sqs.send(new GetQueueUrlCommand({ QueueName }));
       await world.queues.sqs.send(new DeleteQueueCommand({ QueueUrl }));
     },
@@ -216,7 +238,7 @@ export const faults: readonly Action[] = [
       if (fault === 'refuse') postgresProxy.reset();
       try {
         const held = await hold(random.int(19_000, 23_000), () => postgresProxy.fault() === fault);
-        const signs = { fault: /(process (ingest|upkeep|publish)|service \w+) is not/ };
+        const signs = { fault: /^(process|service) \w+ is not running/m };
         health.expectShown(`postgres out of reach (${fault})`, signs, held);
       } finally {
         postgresProxy.set(undefined);
@@ -244,12 +266,16 @@ export const faults: readonly Action[] = [
     kind: 'price source silent for long',
     weight: 0.7,
     group: 'stream',
-    run: async ({ world: { oanda, pid }, random, health }) => {
-      const listener = pid('ingest');
+    run: async ({ world: { oanda, pids, roster }, random, health }) => {
+      const listeners = (): string =>
+        holdersOf(roster, 'ingest')
+          .map(name => pids().get(name))
+          .join();
+      const before = listeners();
       oanda.goSilent(true);
       try {
         // One that was started again has listened for a shorter time.
-        const held = await hold(random.int(19_000, 23_000), () => pid('ingest') === listener);
+        const held = await hold(random.int(19_000, 23_000), () => listeners() === before);
         const signs = { fault: /source oanda |process ingest is not/ };
         health.expectShown('source silent', signs, held);
       } finally {
@@ -349,9 +375,10 @@ export function kill(pid: number | undefined, signal: NodeJS.Signals): void {
   }
 }
 
-function isAlive(pid: number | undefined): boolean {
+/** Stopped: one that was killed meanwhile is not. */
+function isFrozen(pid: number): boolean {
   try {
-    return pid !== undefined && process.kill(pid, 0);
+    return /\) T /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
   } catch {
     return false;
   }

@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Role, Roster } from '../harness/roster.ts';
 import type { Ledger } from './ledger.ts';
 import type { Watcher } from './subscribers.ts';
 import { type Held, judgeTelling, type Observation, type Signs, shows, type View } from './told.ts';
-import { processNames, type World } from './world.ts';
+import type { World } from './world.ts';
 
 /** What the system said of itself, once a second, and how large it was. */
 export interface Health {
@@ -55,23 +56,35 @@ const longWaitMs = 20_000;
 
 const server = 'postgres|session|lock held|migrate|snapshot|timeframe|storage|captures';
 const queues = 'sqs|queue|publish|upkeep|subscription|republish|refused for good';
+const candles = 'publish|upkeep|refresh|advance|reconciled';
+
 /** Which actions can be the cause of which fault. */
-const causes: readonly (readonly [RegExp, RegExp])[] = [
-  ...processNames.map(
-    name => [new RegExp(`^process ${name} `), new RegExp(`${name}|${server}`)] as const,
-  ),
-  [/^source /, new RegExp(`ingest|stream|silent|${server}`)],
-  [/^subscription /, new RegExp(`${queues}|${server}`)],
-  [/^changes /, new RegExp(`publish|upkeep|refresh|advance|reconciled|${server}`)],
-  [/ not closed/, new RegExp(`publish|upkeep|refresh|advance|reconciled|${server}`)],
-  [
-    /^service |^\d+ (indicators|changed candles) of service /,
-    new RegExp(`indicators|indicator |recompute|${queues}|${server}`),
-  ],
-  [/dead_letters/, /refused for good/],
-];
+function causesOf({ roles }: Roster): readonly (readonly [RegExp, RegExp])[] {
+  const services = roles.filter(({ isService }) => isService);
+  /** Whatever happens to those that have a role; one of them may have another one too. */
+  const toHolders = ({ name, isService, holders }: Role): string =>
+    isService && holders.length > 1 ? services.map(each => each.name).join('|') : name;
+  return [
+    ...roles.map(
+      role => [new RegExp(`^${role.fault}`), new RegExp(`${toHolders(role)}|${server}`)] as const,
+    ),
+    ...services.map(
+      role =>
+        [
+          new RegExp(` of service ${role.name} `),
+          new RegExp(`${toHolders(role)}|indicator |recompute|${queues}|${server}`),
+        ] as const,
+    ),
+    [/^source /, new RegExp(`ingest|stream|silent|${server}`)],
+    [/^subscription /, new RegExp(`${queues}|${server}`)],
+    [/^changes /, new RegExp(`${candles}|${server}`)],
+    [/ not closed/, new RegExp(`${candles}|${server}`)],
+    [/dead_letters/, /refused for good/],
+  ];
+}
 
 export function watchHealth(world: World): Health {
+  const causes = causesOf(world.roster);
   const observations: Observation[] = [];
   const largest: Health['largest'] = { memoryMb: {}, tableMb: {} };
   const shown: Health['shown'] = {};
@@ -226,12 +239,9 @@ export function watchHealth(world: World): Health {
   };
 }
 
-/** What /readyz says; undefined when the page's process does not answer. */
-export async function readiness(world: World): Promise<string | undefined> {
-  try {
-    const signal = AbortSignal.timeout(3_000);
-    return await (await fetch(`${world.webUrl}/readyz`, { signal })).text();
-  } catch {
-    return undefined;
-  }
+/** What /readyz says; undefined when no page's process answers. */
+export async function readiness({ webUrls }: World): Promise<string | undefined> {
+  const signal = AbortSignal.timeout(3_000);
+  const answers = webUrls.map(async url => (await fetch(`${url}/readyz`, { signal })).text());
+  return Promise.any(answers).catch(() => undefined);
 }

@@ -33,7 +33,7 @@ export async function judge(parts: {
   world: World;
   ledger: Ledger;
   feeders: Feeders;
-  health: Pick<Health, 'endTruth'>;
+  health: Pick<Health, 'acted' | 'endTruth'>;
   wanted: readonly Subscribed[];
   say: (line: string) => void;
 }): Promise<Comparison & { convergenceSeconds: number | undefined }> {
@@ -50,6 +50,8 @@ export async function judge(parts: {
   await endFaults(world);
   const quietFrom = Date.now();
   const stopping = feeders.stop();
+  // A tick of the future that came last is all that is heard of its source then.
+  health.acted('stream ends')();
   const convergenceSeconds = await converge(world, quietFrom, stopping, differences);
   say(`${world.engine}: came to rest after ${convergenceSeconds?.toFixed(1) ?? 'more than 300'} s`);
   health.endTruth();

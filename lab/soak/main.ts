@@ -21,9 +21,16 @@ const options = command(
       .choices(['both', 'timescaledb', 'postgres'])
       .default('both'),
   )
+  .option('--twins', 'two of each process, and a third that computes indicators', false)
   .option('--report <file>', 'where the report is written as JSON')
   .parse()
-  .opts<{ minutes: number; seed: number; engine: 'both' | Engine; report?: string }>();
+  .opts<{
+    minutes: number;
+    seed: number;
+    engine: 'both' | Engine;
+    twins: boolean;
+    report?: string;
+  }>();
 const engines: Engine[] =
   options.engine === 'both' ? ['timescaledb', 'postgres'] : [options.engine];
 
@@ -42,6 +49,7 @@ for (const engine of engines) {
     engine,
     seed: options.seed,
     minutes: options.minutes,
+    twins: options.twins,
     signal: interrupted.signal,
     say: line => console.error(`${new Date().toISOString().slice(11, 19)} ${line}`),
   });

@@ -87,10 +87,15 @@ export const operator: readonly Action[] = [
     isHealing: true,
     weight: 0.5,
     group: 'subscription',
-    run: ({ world, random }) =>
-      world.query(`select ops.republish($1, now() - interval '10 minutes')`, [
-        random.pick(['soak-all', pausedSubscription, 'indicators.classical']),
-      ]),
+    run: async ({ world, random }) => {
+      const services = await world.query<{ name: string }>(
+        'select indicator.subscription_of(service) as name from indicator.services order by service',
+      );
+      const names = ['soak-all', pausedSubscription, ...services.map(({ name }) => name)];
+      await world.query(`select ops.republish($1, now() - interval '10 minutes')`, [
+        random.pick(names),
+      ]);
+    },
   },
   {
     kind: 'indicator comes and goes',

@@ -7,6 +7,7 @@ export interface Report {
   readonly seed: number;
   readonly engine: Engine;
   readonly minutes: number;
+  readonly twins: boolean;
   readonly startedAt: string;
   readonly kills: number;
   /** By kind: how often it was done, how often it failed itself, and what came of it. */
@@ -31,7 +32,7 @@ export interface Report {
 /** The report for people. */
 export function describe(report: Report): string {
   const lines = [
-    `soak: ${report.engine}, seed ${report.seed}, ${report.minutes} minutes from ${report.startedAt}`,
+    `soak: ${report.engine}, seed ${report.seed}, ${report.minutes} minutes${report.twins ? ', two of each process,' : ''} from ${report.startedAt}`,
     `kills: ${report.kills}`,
     '',
     'what was done                              times  failed  recovery in s: median    max',

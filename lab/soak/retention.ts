@@ -8,6 +8,7 @@ export const oldSymbol = 'ZZ.OLD';
 
 /** Two hundred ticks a day, from twenty days ago to eight; their candles are final before anything breaks. */
 export async function addOldTicks(world: World): Promise<void> {
+  await world.query(`select feed.register_source('replay', false)`);
   await world.query(`select feed.add_instrument($1, 'replay')`, [oldSymbol]);
   await world.query(
     `insert into feed.ticks (instrument_id, observed_at, bid, ask)

@@ -7,6 +7,7 @@ import { testLogger } from '../../tests/support/database.ts';
 import { registerKinds } from '../../tests/support/values.ts';
 import { waitFor } from '../../tests/support/wait.ts';
 import { createFeed } from '../../workers/ingest/feed.ts';
+import { createRoster } from '../harness/roster.ts';
 import { type Engine, startServer } from '../harness/server.ts';
 import { watchHealth } from './health.ts';
 import { judge } from './judge.ts';
@@ -17,12 +18,14 @@ import type { Report } from './report.ts';
 import { addOldTicks } from './retention.ts';
 import { runActions } from './schedule.ts';
 import { startWatcher, type Watcher } from './subscribers.ts';
-import { openWorld, processNames, type World } from './world.ts';
+import { openWorld, type World } from './world.ts';
 
 export interface SoakOptions {
   readonly engine: Engine;
   readonly seed: number;
   readonly minutes: number;
+  /** Two of each process. */
+  readonly twins: boolean;
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
 }
@@ -45,7 +48,7 @@ const allTimeframes = ['1s', '1m', '5m', '15m', '1h', '4h', '1d'];
  * @returns undefined when the engine is not on this machine.
  */
 export async function soak(options: SoakOptions): Promise<Report | undefined> {
-  const { engine, seed, minutes, signal, say } = options;
+  const { engine, seed, minutes, twins, signal, say } = options;
   const random = createRandom(seed);
   const server = await startServer(engine, 'own');
   if (server === undefined) return undefined;
@@ -55,7 +58,8 @@ export async function soak(options: SoakOptions): Promise<Report | undefined> {
   try {
     const startedAt = new Date().toISOString();
     const streamed = instruments.oanda.map(({ symbol }) => symbol);
-    const world = await openWorld(engine, server, logDir, streamed);
+    const ingestArgs = ['--source', 'oanda', '--symbols', streamed.join(',')];
+    const world = await openWorld(engine, server, logDir, createRoster({ twins, ingestArgs }));
     closers.push(() => world.close());
     await prepare(world);
     const ledger = createLedger();
@@ -64,7 +68,7 @@ export async function soak(options: SoakOptions): Promise<Report | undefined> {
     const starts = countStarts(world);
     closers.push(() => starts.stop());
     await waitFor('the processes run', () =>
-      processNames.every(name => world.pid(name) !== undefined),
+      world.roster.programs.every(({ name }) => world.pids().has(name)),
     );
     await waitFor('the stream is open', () => world.oanda.streamConnections > 0, {
       deadlineMs: 60_000,
@@ -134,6 +138,7 @@ export async function soak(options: SoakOptions): Promise<Report | undefined> {
       seed,
       engine,
       minutes,
+      twins,
       startedAt,
       kills: done.kills,
       actions: done.actions,
@@ -165,6 +170,7 @@ async function prepare(world: World): Promise<void> {
     await registerKinds(sql);
     const feed = createFeed(sql);
     for (const [source, own] of Object.entries(instruments)) {
+      await sql`select feed.register_source(${source}, false)`;
       for (const { symbol } of own) {
         await feed.addInstrument(source, { symbol, description: 'soak', pricePrecision: 5 });
         const side = symbol.includes('TRADE') ? 'last' : 'mid';

@@ -1,8 +1,8 @@
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Action, FaultParts } from './actions.ts';
-import { faults } from './faults.ts';
+import type { Action, Parts } from './actions.ts';
+import { faultsOf } from './faults.ts';
 import { operator } from './operator.ts';
 import type { Report } from './report.ts';
 
@@ -15,17 +15,16 @@ export interface Done {
   problems: string[];
 }
 
-const all: readonly Action[] = [...faults, ...operator];
-
 /** Does something every few seconds until the time is over, then waits until each has undone itself. */
 export async function runActions(parts: {
-  parts: FaultParts;
+  parts: Parts;
   until: number;
   signal: AbortSignal;
   say: (line: string) => void;
 }): Promise<Done> {
   const { until, signal, say } = parts;
-  const { random, health } = parts.parts;
+  const { random, health, world } = parts.parts;
+  const all: readonly Action[] = [...faultsOf(world.roster), ...operator];
   const done: Done = { kills: 0, actions: {}, errors: [], problems: [] };
   const busy = new Map<string, Promise<void>>();
   const recoveries: Promise<void>[] = [];

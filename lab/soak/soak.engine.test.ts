@@ -8,6 +8,7 @@ describe('Half a minute of random faults', () => {
       engine: inject('engine').engine,
       seed: 1,
       minutes: 0.4,
+      twins: false,
       signal: context.signal,
       say: () => undefined,
     });

@@ -8,10 +8,8 @@ import { type FaultProxy, openProxy } from '../../tests/support/proxy.ts';
 import { openQueueServer, type QueueServer } from '../../tests/support/queue_server.ts';
 import { type FakeOanda, startFakeOanda } from '../../workers/ingest/sources/oanda/fake.ts';
 import { root } from '../harness/processes.ts';
+import type { Roster } from '../harness/roster.ts';
 import { createDatabase, type Engine, type Server } from '../harness/server.ts';
-
-export const processNames = ['ingest', 'upkeep', 'publish', 'indicators', 'web'] as const;
-export type ProcessName = (typeof processNames)[number];
 
 /** Rows of a statement that goes straight to the server, past the proxy. */
 export type Query = <Row>(text: string, values?: unknown[]) => Promise<Row[]>;
@@ -28,9 +26,11 @@ export interface World {
   readonly sqsProxy: FaultProxy;
   readonly queues: QueueServer;
   readonly oanda: FakeOanda;
-  readonly webUrl: string;
+  /** One a page's process. */
+  readonly webUrls: readonly string[];
   readonly logDir: string;
-  pid(name: ProcessName): number | undefined;
+  readonly roster: Roster;
+  /** The running processes by the names of the roster. */
   pids(): ReadonlyMap<string, number>;
   /** A process that said that no restart can help. */
   readonly refused: string[];
@@ -43,7 +43,7 @@ export async function openWorld(
   engine: Engine,
   server: Server,
   logDir: string,
-  oandaSymbols: readonly string[],
+  roster: Roster,
 ): Promise<World> {
   const closers: (() => unknown)[] = [];
   const close = async (): Promise<void> => {
@@ -69,16 +69,19 @@ export async function openWorld(
     const oanda = await startFakeOanda({ ...access, heartbeatMs: 2_000 });
     closers.push(() => oanda.close());
 
-    const webPort = await freePort();
     const refused: string[] = [];
+    const webPorts = new Map<string, number>();
+    for (const { name, script } of roster.programs) {
+      if (script === 'web/main.ts') webPorts.set(name, await freePort());
+    }
     const supervision = superviseAll({
       url: url.href,
       sqsPort: sqsProxy.port,
       oandaUrl: oanda.url,
-      webPort,
+      webPorts,
       logDir,
       note,
-      oandaSymbols,
+      roster,
     });
     closers.push(() => supervision.stop());
     void supervision.ended.then(end => {
@@ -94,9 +97,9 @@ export async function openWorld(
       sqsProxy,
       queues,
       oanda,
-      webUrl: `http://127.0.0.1:${webPort}`,
+      webUrls: [...webPorts.values()].map(port => `http://127.0.0.1:${port}`),
       logDir,
-      pid: process => supervision.pids().get(process),
+      roster,
       pids: () => supervision.pids(),
       refused,
       close,
@@ -111,10 +114,10 @@ function superviseAll(parts: {
   url: string;
   sqsPort: number;
   oandaUrl: string;
-  webPort: number;
+  webPorts: ReadonlyMap<string, number>;
   logDir: string;
   note: (line: string) => void;
-  oandaSymbols: readonly string[];
+  roster: Roster;
 }): Supervision {
   const env = {
     DATABASE_URL: parts.url,
@@ -127,17 +130,18 @@ function superviseAll(parts: {
     OANDA_API_URL: parts.oandaUrl,
     OANDA_STREAM_URL: parts.oandaUrl,
     HOST: '127.0.0.1',
-    PORT: String(parts.webPort),
     LOG_LEVEL: 'info',
   };
-  const ingestArgs = ['--source', 'oanda', '--symbols', parts.oandaSymbols.join(',')];
   return supervise(
-    processNames.map(name => ({
-      name,
-      script: name === 'web' ? join(root, 'web/main.ts') : join(root, 'workers', name, 'main.ts'),
-      args: name === 'ingest' ? ingestArgs : [],
-      env,
-    })),
+    parts.roster.programs.map(({ name, script, args }) => {
+      const port = parts.webPorts.get(name);
+      return {
+        name,
+        script: join(root, script),
+        args,
+        env: port === undefined ? env : { ...env, PORT: String(port) },
+      };
+    }),
     {
       logger: testLogger,
       logDir: parts.logDir,
