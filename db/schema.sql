@@ -579,7 +579,7 @@ create function feed.weaker_grade(one text, other text) returns text;
 create schema outbox;
 grant usage on schema outbox to foresight_ingest, foresight_publish, foresight_upkeep;
 
--- A candle that changed, and the revision of its new state.
+-- Names a delta: the candle that changed, and the revision of its new state, whose content outbox.candles has.
 create type outbox.delta as (instrument_id int, timeframe text, side text, bucket timestamptz, is_closed boolean,
   revision bigint, changed_at timestamptz);
 

@@ -135,4 +135,4 @@ comment on table outbox.dead_letters is 'Deltas that a queue refused for good, w
 create type outbox.delta as (
   instrument_id int, timeframe text, side text, bucket timestamptz, is_closed boolean, revision bigint, changed_at timestamptz
 );
-comment on type outbox.delta is 'A candle that changed, and the revision of its new state.';
+comment on type outbox.delta is 'Names a delta: the candle that changed, and the revision of its new state, whose content outbox.candles has.';

@@ -24,12 +24,10 @@ it('says in one place where buckets begin', () => {
 });
 
 it('has one place that reads candles by a name that is put together', () => {
-  // The name of the candles of some timeframe, or a relation of feed that a format fills in.
-  expect(filesWith(/'candles_'|feed\.candles_|feed\.%/)).toEqual([
-    // The engines make, keep and refresh the candles.
-    ...filesWith(/'candles_'|feed\.%/).filter(file => file.startsWith('engine/')),
-    // Looks which there are.
-    'functions/10_feed/create_missing_candles.sql',
+  // A relation whose name is filled in, or candles by a name that need not be there.
+  const reads = filesWith(/\b(from|join)\s+feed\.(candles_|%)/);
+  expect(reads).toContain('engine/postgres/functions/create_candles.sql');
+  expect(reads.filter(file => !file.startsWith('engine/'))).toEqual([
     'functions/10_feed/read_candles.sql',
     // Compares whole rows with the ticks.
     'functions/90_ops/compare_candles.sql',
