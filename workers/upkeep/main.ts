@@ -20,15 +20,16 @@ await runProcess('upkeep', async context => {
   onStop(() => sql.end({ timeout: 2 }));
   await waitForDatabase(sql, { ...connection, signal });
   if (signal.aborted) return;
-  // For the candles, and for storage beside them.
-  const owner = openDatabase({ ...connection, maxConnections: 2, statementTimeout: 0 });
+  // For the candles, for storage beside them, and to ask how they go on.
+  const owner = openDatabase({ ...connection, maxConnections: 3, statementTimeout: 0 });
   onStop(() => owner.end({ timeout: 2 }));
   const pool = openPgPool({ ...connection, role });
   onStop(() => pool.end());
 
-  const upkeep = watchCalls(createUpkeep(sql, owner), {
+  const calls = createUpkeep(sql, owner);
+  const upkeep = watchCalls(calls, {
     deadlineMs: 32_000,
-    except: longCalls,
+    long: { calls: longCalls, isRunning: calls.isCalling },
     onHang: context.fail,
   });
   const { nextWorkIn, nudge } = upkeep;

@@ -16,6 +16,8 @@ export interface Upkeep {
   applyStorage(): Promise<void>;
   /** Compares yesterday's candles with their ticks, once; may take long. */
   reconcileYesterday(): Promise<void>;
+  /** Whether the database works on any of these, for any upkeep. */
+  isCalling(): Promise<boolean>;
   /** What {@link Upkeep.endMaintenance} wants of a run; undefined: one was begun less than a minute ago. */
   beginMaintenance(): Promise<string | undefined>;
   endMaintenance(revisions: string): Promise<void>;
@@ -61,6 +63,15 @@ export function createUpkeep(sql: Sql, owner: Sql): Upkeep {
     },
     async reconcileYesterday() {
       await owner`call ops.reconcile_yesterday()`;
+    },
+    async isCalling() {
+      const [row] = await owner<[{ is_calling: boolean }]>`
+        select exists (
+          select from pg_stat_activity as a
+          where a.datname = current_database() and a.pid <> pg_backend_pid() and a.state = 'active'
+            and a.application_name = current_setting('application_name') and a.query like 'call %'
+        ) as is_calling`;
+      return row.is_calling;
     },
     async beginMaintenance() {
       const [row] = await sql<{ revisions: string | null }[]>`

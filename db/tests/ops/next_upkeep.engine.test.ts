@@ -94,4 +94,13 @@ describeOnEngine('Upkeep', ({ sql, engine }) => {
     await upkeep.sayGoodbye('host', 1);
     expect([...(await sql`select from ops.processes`)]).toEqual([]);
   });
+
+  it('tells whether the database works on a long call', async () => {
+    await sql`create procedure public.take_long() language plpgsql as 'begin perform pg_sleep(1); end'`;
+    expect(await upkeep.isCalling()).toBe(false);
+    const call = sql`call public.take_long()`.execute();
+    await waitFor('it is seen', upkeep.isCalling);
+    await call;
+    expect(await upkeep.isCalling()).toBe(false);
+  });
 });
