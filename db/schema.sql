@@ -916,8 +916,10 @@ create table indicator.definitions (
   kind text not null,
   params jsonb not null,
   label text not null,
-  -- Candles a value is computed from: the window ends with the value's bucket.
+  -- Candles that a value needs at least; with fewer it is warming up.
   bars_required int not null,
+  -- Candles that a value is computed from, if so many exist: its window ends with its bucket. With fewer it is settling.
+  bars_window int not null,
   created_at timestamptz not null default now(),
   constraint definitions_pkey primary key (indicator_id),
   constraint definitions_instrument_id_timeframe_side_kind_params_key unique (instrument_id, timeframe, side, kind,
@@ -925,8 +927,9 @@ create table indicator.definitions (
   constraint definitions_instrument_id_fkey foreign key (instrument_id) references feed.instruments(instrument_id),
   constraint definitions_kind_fkey foreign key (kind) references indicator.kinds(kind),
   constraint definitions_timeframe_fkey foreign key (timeframe) references feed.timeframes(timeframe),
-  constraint definitions_bars_required_check check (bars_required >= 1 and bars_required <= 5000),
-  constraint definitions_side_check check (side = any (array['bid', 'ask', 'mid', 'last']))
+  constraint definitions_side_check check (side = any (array['bid', 'ask', 'mid', 'last'])),
+  constraint window_is_from_what_is_required_to_5000_bars check (1 <= bars_required and bars_required <= bars_window
+    and bars_window <= 5000)
 );
 
 -- What is wrong between a queue and the values of each service, in words, and since when (UTC).
@@ -943,17 +946,27 @@ create table indicator.kinds (
   -- In words: when the verdict is bullish, bearish, neutral.
   rule text not null,
   label text not null,
+  -- Where the formula comes from.
+  definition text not null,
   -- Per parameter its type, bounds and default; see indicator.register_kind.
   parameters jsonb not null,
-  -- Length of the window in candles: the sum of each parameter times its number here, and of "plus".
-  bars jsonb not null,
+  -- What of a candle it reads.
+  columns text[] not null,
+  -- The numbers that a value has, each with name, unit, pane and thresholds; the first is what is called the value.
+  outputs jsonb not null,
+  -- Candles that a value needs at least: a list of sums of parameters times numbers, of which the largest counts; see indicator.longest_sum.
+  bars_required jsonb not null,
+  -- Candles that a value is computed from when there are enough, in the same way.
+  bars_window jsonb not null,
+  -- It has no value of a candle that forms.
+  closed_only boolean not null,
   registered_at timestamptz not null default now(),
   constraint kinds_pkey primary key (kind),
   constraint kinds_service_fkey foreign key (service) references indicator.services(service),
   constraint kind_is_a_short_code check (kind ~ '^[a-z][a-z0-9_]{0,39}$')
 );
 
--- The newest value of every indicator; verdict +1 bullish, 0 neutral, -1 bearish, null while warming up.
+-- The newest value of every indicator; verdict +1 bullish, 0 neutral, -1 bearish, null while warming up. A value of fewer bars than its window is settling.
 create view indicator.latest (
   indicator_id int,
   symbol text,
@@ -964,11 +977,14 @@ create view indicator.latest (
   params jsonb,
   bucket timestamptz,
   value double precision,
-  lines jsonb,
+  outputs jsonb,
   verdict smallint,
+  strength real,
+  forecast jsonb,
   reading text,
   bars int,
   bars_required int,
+  bars_window int,
   is_closed boolean,
   revision bigint,
   computed_at timestamptz,
@@ -1015,17 +1031,32 @@ create table indicator.values (
   indicator_id int not null,
   bucket timestamptz not null,
   value double precision,
-  lines jsonb,
+  -- The numbers that its kind declares, in that order; absent while warming up.
+  outputs double precision[],
   -- +1 bullish, 0 neutral, -1 bearish; absent while warming up.
   verdict smallint,
-  -- Candles of the window that existed; fewer than required means warming up.
+  -- How clear the verdict is, from 0 to 1, with its sign.
+  strength real,
+  -- Of a forecast: so many bars ahead the price lies between low and high.
+  horizon int,
+  low double precision,
+  high double precision,
+  -- Candles of the window that existed; fewer than required means warming up, fewer than the whole window settling.
   bars int not null,
   -- The candle revision that asked for this value; a lower one never overwrites it.
   revision bigint not null,
   computed_at timestamptz not null default clock_timestamp(),
   constraint values_pkey primary key (indicator_id, bucket),
   constraint values_indicator_id_fkey foreign key (indicator_id) references indicator.definitions(indicator_id) on delete cascade,
-  constraint value_is_finite check (value > '-Infinity'::double precision and value < 'Infinity'::double precision),
+  constraint forecast_is_an_interval_some_bars_ahead check ((num_nulls(horizon, low, high) = any (array[0, 3]))
+    and horizon > 0 and low > '-Infinity'::double precision and low <= high and high < 'Infinity'::double precision),
+  constraint outputs_are_finite_numbers check (array_position(outputs, null) is null
+    and ('Infinity'::double precision > all (outputs)) and ('-Infinity'::double precision < all (outputs))),
+  constraint strength_is_up_to_1_and_has_the_sign_of_the_verdict check (abs(strength) <= 1::double precision
+    and (sign(strength::double precision) = 0::double precision
+    or sign(strength::double precision) = verdict::double precision)),
+  constraint value_is_the_first_output check (not value is distinct from outputs[1]),
+  constraint verdict_and_strength_come_with_a_value check (num_nulls(value, verdict, strength) = any (array[0, 3])),
   constraint verdict_is_bullish_neutral_or_bearish check (verdict = any (array['-1'::int, 0, 1]))
 ) with (fillfactor=70);
 -- hypertable by bucket, chunks of 7 days, columnstore by indicator_id, ordered by bucket -- [timescaledb]
@@ -1070,20 +1101,21 @@ create function indicator.checked_service(service text) returns text;
 
 -- Lease the next stretch of history of a service for 10 seconds, of the indicator that waited longest: the indicator, and its candles as indicator.candle_window gives them.
 create function indicator.claim_backfill(service text, max_candles int default 1000) returns table(instrument_id int,
-  timeframe text, side text, from_bucket timestamptz, to_bucket timestamptz, revision bigint, work_id bigint,
-  indicators jsonb, buckets timestamptz[], opens double precision[], highs double precision[],
+  timeframe text, side text, from_bucket timestamptz, to_bucket timestamptz, revision bigint, closed_to timestamptz,
+  work_id bigint, indicators jsonb, buckets timestamptz[], opens double precision[], highs double precision[],
   lows double precision[], closes double precision[], sums double precision[], volumes double precision[],
   tick_counts bigint[]) security definer;
 grant execute on function indicator.claim_backfill to foresight_indicators;
 
 -- Lease changed candles of a service for 10 seconds, newest first, grouped by series: the indicators to compute, and bars, the longest window of candles among them (null when nobody wants the series any more).
 create function indicator.claim_pending(service text, max_candles int default 500) returns table(instrument_id int,
-  timeframe text, side text, from_bucket timestamptz, to_bucket timestamptz, revision bigint, work_ids bigint[],
-  indicators jsonb, bars int) security definer;
+  timeframe text, side text, from_bucket timestamptz, to_bucket timestamptz, revision bigint, closed_to timestamptz,
+  work_ids bigint[], indicators jsonb, bars int) security definer;
 grant execute on function indicator.claim_pending to foresight_indicators;
 
--- What follows from a kind and complete parameters: the label, and the length of the window in candles.
-create function indicator.derived(kind text, params jsonb, out label text, out bars_required int) returns record;
+-- What follows from a kind and complete parameters: the label, and how many candles a value needs at least and at most.
+create function indicator.derived(kind text, params jsonb, out label text, out bars_required int, out bars_window int)
+  returns record;
 
 -- The values of a claimed stretch of history are stored up to reached_bucket (UTC), which may be before its end: the history goes on after it when it is its turn again, unless it was asked for anew meanwhile.
 create function indicator.finish_backfill(work_id bigint, reached_bucket timestamptz) returns void security definer;
@@ -1093,10 +1125,20 @@ grant execute on function indicator.finish_backfill to foresight_indicators;
 create function indicator.finish_pending(work_ids bigint[]) returns int security definer;
 grant execute on function indicator.finish_pending to foresight_indicators;
 
+-- What is wrong with the declaration of an indicator kind, in words that name it; null: nothing.
+create function indicator.kind_fault(parameters jsonb, columns text[], outputs jsonb, bars_required jsonb,
+  bars_window jsonb) returns text;
+
 -- Go on with claimed candles for this long from now; with 0, give them back to be claimed at once.
 create function indicator.lease_pending(work_ids bigint[], lease interval default '00:00:10'::interval)
   returns bigint[] security definer;
 grant execute on function indicator.lease_pending to foresight_indicators;
+
+-- The largest of some sums, rounded up: each is an object of parameters and what they are multiplied by, and of "plus", which is added. [{"slow": 1, "plus": 1}, {"fast": 3}] is 91 for slow 26 and fast 30.
+create function indicator.longest_sum(sums jsonb, params jsonb) returns int;
+
+-- The outputs that a kind declares with what they are: [{"name", "unit", "pane", "thresholds", "value"}], value null while warming up.
+create function indicator.named_outputs(declared jsonb, outputs double precision[]) returns jsonb;
 
 -- When there are next values to compute for a service (UTC): now if some wait, else when the first lease of a claim ends.
 create function indicator.next_work_at(service text) returns timestamptz security definer;
@@ -1110,14 +1152,17 @@ grant execute on function indicator.nudge to foresight_indicators;
 create function indicator.recompute(indicator_id int, from_time timestamptz default '-infinity'::timestamptz)
   returns void security definer;
 
--- Store indicator values (array i is value i): bucket in UTC, lines a JSON object of named numbers or null, verdict +1, 0, -1 or null while warming up, bars the candles of the window, revision the candle revision that asked.
-create function indicator.record_values(indicator_ids int[], buckets timestamptz[], "values" double precision[],
-  lines text[], verdicts smallint[], bars int[], revisions bigint[]) returns int security definer;
+-- Store indicator values (array i is value i): bucket in UTC; outputs the numbers that the kind declares, in that order, as text such as {1.5,2}, null while warming up; verdict +1, 0, -1; strength from -1 to 1 with its sign; of a forecast the horizon in bars and its interval from low to high, else null; bars the candles of the window; revision the candle revision that asked.
+create function indicator.record_values(indicator_ids int[], buckets timestamptz[], outputs text[],
+  verdicts smallint[], strengths real[], horizons int[], lows double precision[], highs double precision[],
+  bars int[], revisions bigint[]) returns int security definer;
 grant execute on function indicator.record_values to foresight_indicators;
 
--- A service says what it can compute. parameters: [{"name", "type": "integer" or "number", "min", "max", "default", "less_than": other parameter}]. bars: window length in candles as a sum, for example {"slow": 1, "plus": 1}. label: text with {parameter} in it. defaults: [{"timeframe", "side", "params"}] that every instrument gets; they are taken only the first time, afterwards indicator.defaults is the operator's.
+-- A service says what it can compute, each time it starts. rule: when the verdict is bullish, bearish, neutral, in words. label: text with {parameter} in it. definition: where the formula comes from. parameters: [{"name", "type": "integer" or "number", "min", "max", "default", "less_than": other parameter}, {"name", "type": "choice", "choices": [texts], "default"}]. columns: which of open, high, low, close, average, volume, tick_count it reads. outputs: [{"name", "unit": "price", "percent", "ratio", "count" or "probability", "pane": "price" or "own", "thresholds": [numbers]}], the first is the value. bars_required: candles that a value needs at least, bars_window (null: the same): from how many it is computed when there are enough; lists of sums of which the largest counts, as [{"slow": 1, "plus": 1}]. closed_only: not of candles that form. defaults: [{"timeframe", "side", "params"}] that every instrument gets; they are taken only the first time, afterwards indicator.defaults is the operator's.
 create function indicator.register_kind(service text, kind text, description text, rule text, label text,
-  parameters jsonb, bars jsonb, defaults jsonb default '[]'::jsonb) returns void security definer;
+  definition text, parameters jsonb, columns text[], outputs jsonb, bars_required jsonb,
+  bars_window jsonb default null, closed_only boolean default false, defaults jsonb default '[]'::jsonb)
+  returns void security definer;
 grant execute on function indicator.register_kind to foresight_indicators;
 
 -- A service says that it is there, each time it starts; then it registers its kinds. queue: the SQS queue on which it is told about candles, foresight-<service> when left out. closed_only: only closed candles. forming_every: at most one state of a candle per this time while it forms.
@@ -1169,6 +1214,9 @@ create function dashboard.indicators_of(instrument_ids int[], at timestamptz def
 -- One instrument with its indicators, how old they are at a time (UTC), their summary, and the timeframes there are, as JSON; null when there is none.
 create function dashboard.instrument(symbol text, at timestamptz default now()) returns jsonb security definer;
 grant execute on function dashboard.instrument to foresight_web;
+
+-- Which outputs of indicator.named_outputs are drawn, by name: those over the price, or all where there are none.
+create function dashboard.lines(outputs jsonb) returns jsonb;
 
 -- Candles of a series as JSON, newest first: at most max_candles of those with buckets from from_time to to_time (UTC).
 create function dashboard.recent_candles(instrument_id int, timeframe text, side text, from_time timestamptz,

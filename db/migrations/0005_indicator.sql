@@ -19,14 +19,24 @@ create table indicator.kinds (
   description text not null,
   rule text not null,
   label text not null,
+  definition text not null,
   parameters jsonb not null,
-  bars jsonb not null,
+  columns text[] not null,
+  outputs jsonb not null,
+  bars_required jsonb not null,
+  bars_window jsonb not null,
+  closed_only boolean not null,
   registered_at timestamptz not null default now()
 );
 comment on table indicator.kinds is 'Indicators that a service can compute. Services register theirs when they start.';
 comment on column indicator.kinds.rule is 'In words: when the verdict is bullish, bearish, neutral.';
 comment on column indicator.kinds.parameters is 'Per parameter its type, bounds and default; see indicator.register_kind.';
-comment on column indicator.kinds.bars is 'Length of the window in candles: the sum of each parameter times its number here, and of "plus".';
+comment on column indicator.kinds.definition is 'Where the formula comes from.';
+comment on column indicator.kinds.columns is 'What of a candle it reads.';
+comment on column indicator.kinds.outputs is 'The numbers that a value has, each with name, unit, pane and thresholds; the first is what is called the value.';
+comment on column indicator.kinds.bars_required is 'Candles that a value needs at least: a list of sums of parameters times numbers, of which the largest counts; see indicator.longest_sum.';
+comment on column indicator.kinds.bars_window is 'Candles that a value is computed from when there are enough, in the same way.';
+comment on column indicator.kinds.closed_only is 'It has no value of a candle that forms.';
 
 create table indicator.defaults (
   kind text not null references indicator.kinds,
@@ -45,29 +55,46 @@ create table indicator.definitions (
   kind text not null references indicator.kinds,
   params jsonb not null,
   label text not null,
-  bars_required int not null check (bars_required between 1 and 5000),
+  bars_required int not null,
+  bars_window int not null,
   created_at timestamptz not null default now(),
-  unique (instrument_id, timeframe, side, kind, params)
+  unique (instrument_id, timeframe, side, kind, params),
+  constraint window_is_from_what_is_required_to_5000_bars check (1 <= bars_required and bars_required <= bars_window and bars_window <= 5000)
 );
 comment on table indicator.definitions is 'An indicator on one series of candles. Other parameters are another indicator.';
-comment on column indicator.definitions.bars_required is 'Candles a value is computed from: the window ends with the value''s bucket.';
+comment on column indicator.definitions.bars_required is 'Candles that a value needs at least; with fewer it is warming up.';
+comment on column indicator.definitions.bars_window is 'Candles that a value is computed from, if so many exist: its window ends with its bucket. With fewer it is settling.';
 
 create table indicator.values (
   indicator_id int not null references indicator.definitions on delete cascade,
   bucket timestamptz not null,
   value double precision,
-  lines jsonb,
+  outputs double precision[],
   verdict smallint constraint verdict_is_bullish_neutral_or_bearish check (verdict in (-1, 0, 1)),
+  strength real,
+  horizon int,
+  low double precision,
+  high double precision,
   bars int not null,
   revision bigint not null,
   computed_at timestamptz not null default clock_timestamp(),
   primary key (indicator_id, bucket),
-  constraint value_is_finite check (value > '-infinity' and value < 'infinity')
+  constraint value_is_the_first_output check (value is not distinct from outputs[1]),
+  constraint outputs_are_finite_numbers check (array_position(outputs, null) is null
+    and 'infinity' > all (outputs) and '-infinity' < all (outputs)),
+  constraint verdict_and_strength_come_with_a_value check (num_nulls(value, verdict, strength) in (0, 3)),
+  -- NaN is greater than all numbers in PostgreSQL.
+  constraint strength_is_up_to_1_and_has_the_sign_of_the_verdict check (abs(strength) <= 1 and sign(strength) in (0, verdict)),
+  constraint forecast_is_an_interval_some_bars_ahead check (num_nulls(horizon, low, high) in (0, 3)
+    and horizon > 0 and low > '-infinity' and low <= high and high < 'infinity')
 ) with (fillfactor = 70);
 insert into feed.storage (level, relation, time_column) values ('values', 'indicator.values', 'bucket');
 comment on table indicator.values is 'One value a candle: a pure function of the window of candles that ends with it.';
 comment on column indicator.values.verdict is '+1 bullish, 0 neutral, -1 bearish; absent while warming up.';
-comment on column indicator.values.bars is 'Candles of the window that existed; fewer than required means warming up.';
+comment on column indicator.values.outputs is 'The numbers that its kind declares, in that order; absent while warming up.';
+comment on column indicator.values.strength is 'How clear the verdict is, from 0 to 1, with its sign.';
+comment on column indicator.values.horizon is 'Of a forecast: so many bars ahead the price lies between low and high.';
+comment on column indicator.values.bars is 'Candles of the window that existed; fewer than required means warming up, fewer than the whole window settling.';
 comment on column indicator.values.revision is 'The candle revision that asked for this value; a lower one never overwrites it.';
 
 create sequence indicator.work_id;

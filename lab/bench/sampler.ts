@@ -40,12 +40,12 @@ export async function startSampler(sql: Sql, indicatorIds: readonly number[]): P
     while (isAsked) {
       isAsked = false;
       const rows = await sql<{ id: number; fast: number; computed_at: number }[]>`
-        select v.indicator_id as id, (v.lines ->> 'fast')::float8 as fast,
+        select v.indicator_id as id, v.outputs[2] as fast,
           (extract(epoch from v.computed_at) * 1000)::float8 as computed_at
         from indicator.values as v
         where v.indicator_id = any(${[...indicatorIds]}::int[])
           and v.bucket >= date_trunc('minute', now()) - interval '1 minute'
-          and v.lines is not null
+          and v.outputs is not null
         order by v.bucket`;
       const seenAt = Date.now();
       reads += 1;

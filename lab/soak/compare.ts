@@ -1,5 +1,7 @@
 import { type OracleCandle, oracleCandles, sides } from '../../tests/support/oracle.ts';
 import { catalog } from '../../workers/indicators/catalog.ts';
+import { readingAt } from '../../workers/indicators/compute.ts';
+import { seriesOf } from '../../workers/indicators/window.ts';
 import type { Tick } from '../../workers/ingest/source.ts';
 import type { CandleDelta } from '../../workers/messages.ts';
 import { isSame, keyOfTick, type Ledger } from './ledger.ts';
@@ -178,13 +180,15 @@ export async function compareValues(query: Query, candlesOf: CandlesOf): Promise
     timeframe: string;
     side: string;
     kind: string;
-    params: Record<string, number>;
-    bars: number;
+    params: Record<string, number | string>;
+    bars_required: number;
+    bars_window: number;
   }>(
-    `select d.indicator_id as id, i.symbol, d.timeframe, d.side, d.kind, d.params, d.bars_required as bars
+    `select d.indicator_id as id, i.symbol, d.timeframe, d.side, d.kind, d.params, d.bars_required, d.bars_window
      from indicator.definitions as d join feed.instruments as i using (instrument_id)`,
   );
-  for (const { id, symbol, timeframe, side, kind, params, bars } of definitions) {
+  for (const definition of definitions) {
+    const { id, symbol, timeframe, side } = definition;
     const rows = await query<{
       bucket: string;
       value: number | null;
@@ -196,18 +200,15 @@ export async function compareValues(query: Query, candlesOf: CandlesOf): Promise
       [id],
     );
     const stored = new Map(rows.map(row => [row.bucket, row]));
-    const compute = catalog.get(kind)?.compute;
-    const candles = candlesOf(symbol, timeframe, side).map(candle => ({
-      ...candle,
-      tickCount: candle.tick_count,
-    }));
-    for (const [index, { bucket }] of candles.entries()) {
-      const window = candles.slice(Math.max(0, index + 1 - bars), index + 1);
-      const reading = window.length < bars ? null : (compute?.(window, params) ?? null);
+    const kind = catalog.get(definition.kind);
+    if (kind === undefined) throw new Error(`there is no kind ${definition.kind}`);
+    const series = seriesOf(candlesOf(symbol, timeframe, side));
+    for (const [index, bucket] of series.buckets.entries()) {
+      const { reading, bars } = readingAt(series, index, kind, definition);
       const row = stored.get(bucket);
       stored.delete(bucket);
       values += 1;
-      const expected = [reading?.value ?? null, reading?.verdict ?? null, window.length];
+      const expected = [reading?.outputs[0] ?? null, reading?.verdict ?? null, bars];
       const found = row === undefined ? 'nothing' : [row.value, row.verdict, row.bars];
       if (JSON.stringify(found) === JSON.stringify(expected)) continue;
       differences.push(

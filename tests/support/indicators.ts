@@ -116,9 +116,11 @@ export async function computeAll(sql: Sql, maxCandles = 500): Promise<void> {
 
 export interface Value {
   readonly bucket: string;
-  readonly value: number | null;
-  readonly lines: Readonly<Record<string, number>> | null;
+  readonly outputs: readonly number[] | null;
   readonly verdict: number | null;
+  readonly strength: number | null;
+  readonly low: number | null;
+  readonly high: number | null;
   readonly bars: number;
 }
 
@@ -126,7 +128,8 @@ export interface Value {
 export async function valuesOf(sql: Sql, indicatorId: number): Promise<Value[]> {
   return [
     ...(await sql<Value[]>`
-      select to_char(bucket, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as bucket, value, lines, verdict, bars
+      select to_char(bucket, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as bucket,
+        outputs, verdict, strength, low, high, bars
       from indicator.values where indicator_id = ${indicatorId} order by bucket`),
   ];
 }

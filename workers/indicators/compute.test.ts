@@ -2,8 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { maCross } from './catalog/averages/ma_cross.ts';
 import { computeValues, type Failure } from './compute.ts';
-import type { Candle, Kind } from './kind.ts';
+import type { Kind, Reading } from './kind.ts';
 import type { ComputedValue, Definition, Work } from './service.ts';
+import { type Candle, seriesOf } from './window.ts';
 
 const kinds = new Map<string, Kind>([[maCross.kind, maCross]]);
 const bucketAt = (index: number): string =>
@@ -14,6 +15,7 @@ const definition = (id: number, fast: number, slow: number): Definition => ({
   kind: 'ma_cross',
   params: { fast, slow },
   bars_required: slow,
+  bars_window: slow,
 });
 const definitions = [definition(1, 1, 2), definition(2, 3, 10), definition(3, 5, 7)];
 const longest = 10;
@@ -25,12 +27,15 @@ function workFor(candles: readonly Candle[], from: number, to: number): Work {
     fromBucket: candles[from]?.bucket ?? '',
     toBucket: candles[to]?.bucket ?? '',
     revision: '7',
+    closedTo: '9',
     isHistory: false,
     workIds: [],
     indicators: definitions,
-    candles: candles.slice(Math.max(0, from - longest + 1), to + longest),
+    series: seriesOf(candles.slice(Math.max(0, from - longest + 1), to + longest)),
   };
 }
+
+const reading = (outputs: readonly number[]): Reading => ({ outputs, verdict: 1, strength: 0.5 });
 
 /** All values, none of which may fail. */
 const valuesOf = (work: Work): ComputedValue[] => [
@@ -52,7 +57,7 @@ const candleAt = (index: number, close: number): Candle => ({
   close,
   sum: close,
   volume: null,
-  tickCount: 1,
+  tick_count: 1,
 });
 
 const series = fc
@@ -111,7 +116,7 @@ describe('computeValues', () => {
     const values = valuesOf({ ...workFor(candles, 0, 11), isHistory: true }).filter(
       value => value.indicatorId === 2,
     );
-    expect(values.slice(0, 10).map(value => [value.bars, value.value === null])).toEqual(
+    expect(values.slice(0, 10).map(value => [value.bars, value.reading === null])).toEqual(
       Array.from({ length: 10 }, (_, index) => [index + 1, index < 9]),
     );
   });
@@ -120,9 +125,9 @@ describe('computeValues', () => {
     const candles = Array.from({ length: 12 }, (_, index) => candleAt(index, 1 + index));
     const broken: Kind = {
       ...maCross,
-      compute: (window, params) => {
+      compute: (columns, params) => {
         if (params.slow === 10) throw new Error('too hard');
-        return maCross.compute(window, params);
+        return maCross.compute(columns, { fast: Number(params.fast), slow: Number(params.slow) });
       },
     };
     const failures: Failure[] = [];
@@ -148,6 +153,83 @@ describe('computeValues', () => {
     const ofOne = { ...work, indicators: [definition(1, 1, 1)] };
     expect([...computeValues(ofOne, new Map(), failure => failures.push(failure))]).toEqual([]);
     expect(failures).toHaveLength(1);
-    expect(valuesOf({ ...work, candles: [] })).toEqual([]);
+    expect(valuesOf({ ...work, series: seriesOf([]) })).toEqual([]);
+  });
+
+  it('settles: takes what there is of the window, and says how much that was', () => {
+    const candles = Array.from({ length: 8 }, (_, index) => candleAt(index, 1 + index));
+    const lengths: Kind = { ...maCross, compute: ({ close }) => reading([close.length, 0, 0]) };
+    const indicators = [{ ...definition(1, 1, 2), bars_required: 2, bars_window: 5 }];
+    const values = [
+      ...computeValues(
+        { ...workFor(candles, 0, 7), isHistory: true, indicators },
+        new Map([['ma_cross', lengths]]),
+        ({ error }) => {
+          throw error;
+        },
+      ),
+    ];
+    expect(values.map(value => [value.bars, value.reading?.outputs[0]])).toEqual([
+      [1, undefined],
+      ...[2, 3, 4, 5, 5, 5, 5].map(bars => [bars, bars]),
+    ]);
+  });
+
+  it('computes the values whose whole window holds a changed candle', () => {
+    const candles = Array.from({ length: 20 }, (_, index) => candleAt(index, 1 + index));
+    const indicators = [{ ...definition(1, 1, 2), bars_window: 5 }];
+    const values = valuesOf({ ...workFor(candles, 10, 10), indicators });
+    expect(values.map(value => value.bucket).toReversed()).toEqual(
+      candles.slice(10, 15).map(candle => candle.bucket),
+    );
+  });
+
+  it('has no value of a candle that was not closed, where its kind reads only closed ones', () => {
+    const candles = Array.from({ length: 6 }, (_, index) => candleAt(index, 1 + index));
+    const closed: Kind = { ...maCross, compute: () => reading([1, 1, 1]), isClosedOnly: true };
+    const work = { ...workFor(candles, 0, 5), isHistory: true, closedTo: bucketAt(3) };
+    const bucketsOf = (kind: Kind) => [
+      ...new Set(
+        [...computeValues(work, new Map([['ma_cross', kind]]), () => undefined)].map(
+          value => value.bucket,
+        ),
+      ),
+    ];
+    const all = candles.map(candle => candle.bucket);
+    expect(bucketsOf(closed)).toEqual(all.slice(0, 4));
+    expect(bucketsOf({ ...closed, isClosedOnly: false })).toEqual(all);
+  });
+
+  it.each([
+    ['1 outputs instead of 3', reading([1])],
+    ['strength 2 with verdict 1', { ...reading([1, 1, 1]), strength: 2 }],
+    ['strength -0.5 with verdict 1', { ...reading([1, 1, 1]), strength: -0.5 }],
+    ['strength NaN with verdict 1', { ...reading([1, 1, 1]), strength: Number.NaN }],
+    [
+      'a forecast from 2 to 1 in 3 bars',
+      { ...reading([1, 1, 1]), forecast: { horizon: 3, low: 2, high: 1 } },
+    ],
+    [
+      'a forecast from 1 to 2 in 0 bars',
+      { ...reading([1, 1, 1]), forecast: { horizon: 0, low: 1, high: 2 } },
+    ],
+  ])('calls it a failure when a kernel gives %s', (reason, given) => {
+    const failures: Failure[] = [];
+    const work = { ...workFor([candleAt(0, 1)], 0, 0), indicators: [definition(1, 1, 1)] };
+    const kind: Kind = { ...maCross, compute: () => given };
+    const values = computeValues(work, new Map([['ma_cross', kind]]), failure =>
+      failures.push(failure),
+    );
+    expect([...values]).toEqual([]);
+    expect(failures.map(({ error }) => (error as Error).message)).toEqual([reason]);
+  });
+
+  it.each([Number.NaN, Number.POSITIVE_INFINITY])('has no value where an output is %d', number => {
+    const work = { ...workFor([candleAt(0, 1)], 0, 0), indicators: [definition(1, 1, 1)] };
+    const kind: Kind = { ...maCross, compute: () => reading([1, 1, number]) };
+    const values = computeValues(work, new Map([['ma_cross', kind]]), ({ error }) => {
+      throw error;
+    });
+    expect([...values]).toMatchObject([{ reading: null, bars: 1 }]);
   });
 });

@@ -1,5 +1,6 @@
-import type { Candle, Kind } from './kind.ts';
+import type { Kind, Reading } from './kind.ts';
 import type { ComputedValue, Definition, Work } from './service.ts';
+import { type Series, windowOf } from './window.ts';
 
 /** An indicator that could not be computed at a bucket. */
 export interface Failure {
@@ -20,28 +21,25 @@ export function* computeValues(
   kinds: ReadonlyMap<string, Kind>,
   onFailure: (failure: Failure) => void,
 ): Generator<ComputedValue, void> {
-  const { candles } = work;
-  const from = candles.findIndex(candle => sameOrAfter(candle.bucket, work.fromBucket));
-  if (from < 0) return;
-  const lastChanged = candles.findLastIndex(candle => sameOrAfter(work.toBucket, candle.bucket));
+  const { series, isHistory, fromBucket, toBucket, closedTo, revision } = work;
+  const { buckets } = series;
+  // Buckets are UTC texts of one width, so their order is the order of the text.
+  const first = buckets.findIndex(bucket => bucket >= fromBucket);
+  if (first < 0) return;
+  const lastChanged = buckets.findLastIndex(bucket => bucket <= toBucket);
   const failed = new Set<Definition>();
-  for (const index of indexes(work, from, candles.length - 1)) {
-    const bucket = candles[index]?.bucket ?? '';
+  for (let step = first; step < buckets.length; step++) {
+    // History goes forwards, to be gone on with where it stopped; live candles are wanted newest first.
+    const index = isHistory ? step : buckets.length - 1 - (step - first);
+    const bucket = buckets[index] ?? '';
     for (const definition of work.indicators) {
-      const length = definition.bars_required;
-      if (index > lastChanged + length - 1 || failed.has(definition)) continue;
-      const window = candles.slice(Math.max(0, index - length + 1), index + 1);
+      if (failed.has(definition) || index > lastChanged + definition.bars_window - 1) continue;
+      const kind = kinds.get(definition.kind);
+      if (kind?.isClosedOnly && bucket > closedTo) continue;
       try {
-        const reading = window.length < length ? null : compute(definition, window, kinds);
-        yield {
-          indicatorId: definition.indicator_id,
-          bucket,
-          value: reading?.value ?? null,
-          lines: reading?.lines ?? null,
-          verdict: reading?.verdict ?? null,
-          bars: window.length,
-          revision: work.revision,
-        };
+        if (kind === undefined) throw new Error(`this process has no kind ${definition.kind}`);
+        const { reading, bars } = readingAt(series, index, kind, definition);
+        yield { indicatorId: definition.indicator_id, bucket, reading, bars, revision };
       } catch (error) {
         failed.add(definition);
         onFailure({ definition, bucket, error });
@@ -50,23 +48,38 @@ export function* computeValues(
   }
 }
 
-/** History goes forwards, to be gone on with where it stopped; live candles are wanted newest first. */
-function* indexes({ isHistory }: Work, first: number, last: number): Generator<number> {
-  for (let step = 0; step <= last - first; step++) yield isHistory ? first + step : last - step;
+/** The value that belongs to one candle of a series; null while it warms up and when there is none. */
+export function readingAt(
+  series: Series,
+  index: number,
+  kind: Kind,
+  {
+    params,
+    bars_required,
+    bars_window,
+  }: Pick<Definition, 'params' | 'bars_required' | 'bars_window'>,
+): { reading: Reading | null; bars: number } {
+  const from = Math.max(0, index + 1 - bars_window);
+  const bars = index + 1 - from;
+  if (bars < bars_required) return { reading: null, bars };
+  const reading = kind.compute(windowOf(series, kind.columns, from, index + 1), params);
+  return { reading: checked(kind, reading), bars };
 }
 
-function compute(
-  { kind: name, params }: Definition,
-  window: readonly Candle[],
-  kinds: ReadonlyMap<string, Kind>,
-) {
-  const kind = kinds.get(name);
-  if (kind === undefined) throw new Error(`this process has no kind ${name}`);
-  const reading = kind.compute(window, params);
-  return reading !== null && Number.isFinite(reading.value) ? reading : null;
-}
-
-/** Buckets are UTC texts of one width, so their order is the order of the text. */
-function sameOrAfter(bucket: string, other: string): boolean {
-  return bucket >= other;
+/** @throws when a kernel does not give what its kind declares. */
+function checked(kind: Kind, reading: Reading | null): Reading | null {
+  if (reading === null || !reading.outputs.every(Number.isFinite)) return null;
+  const { outputs, verdict, strength, forecast } = reading;
+  if (outputs.length !== kind.outputs.length) {
+    throw new Error(`${outputs.length} outputs instead of ${kind.outputs.length}`);
+  }
+  const isRightStrength = Math.abs(strength) <= 1 && [0, verdict].includes(Math.sign(strength));
+  if (!isRightStrength) throw new Error(`strength ${strength} with verdict ${verdict}`);
+  if (forecast === undefined) return reading;
+  const { horizon, low, high } = forecast;
+  const isInterval = Number.isFinite(low) && Number.isFinite(high) && low <= high;
+  if (!isInterval || !Number.isInteger(horizon) || horizon < 1) {
+    throw new Error(`a forecast from ${low} to ${high} in ${horizon} bars`);
+  }
+  return reading;
 }

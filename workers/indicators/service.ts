@@ -1,6 +1,7 @@
 import type { Sql } from '../../db/runtime/database.ts';
 import type { CandleDelta } from '../messages.ts';
-import type { Candle, Kind, Params, Verdict } from './kind.ts';
+import type { Kind, Params, Reading } from './kind.ts';
+import type { Series } from './window.ts';
 
 /** What computes a set of kinds, with a queue and work of its own. */
 export interface Service {
@@ -16,6 +17,7 @@ export interface Definition {
   readonly kind: string;
   readonly params: Params;
   readonly bars_required: number;
+  readonly bars_window: number;
 }
 
 /** A stretch of one series whose indicators are due, with the candles to compute them from. */
@@ -24,20 +26,21 @@ export interface Work {
   /** Values are due for the candles from here on, and for those whose window still holds `toBucket`. */
   readonly fromBucket: string;
   readonly toBucket: string;
+  /** Candles up to here were closed when it was claimed. */
+  readonly closedTo: string;
   readonly revision: string;
   readonly isHistory: boolean;
   /** What is struck off when its values are stored. */
   readonly workIds: readonly string[];
   readonly indicators: readonly Definition[];
-  readonly candles: readonly Candle[];
+  readonly series: Series;
 }
 
 export interface ComputedValue {
   readonly indicatorId: number;
   readonly bucket: string;
-  readonly value: number | null;
-  readonly lines: Readonly<Record<string, number>> | null;
-  readonly verdict: Verdict | null;
+  /** Null while it warms up, and when the candles allow no value. */
+  readonly reading: Reading | null;
   /** Candles of the window that existed. */
   readonly bars: number;
   readonly revision: string;
@@ -106,10 +109,23 @@ export function createServiceStore(sql: Sql, service: string): ServiceStore {
       const [row] = await sql<[{ queue: string }]>`select indicator.register_service(
         ${service}, description => ${description}, closed_only => ${isClosedOnly}) as queue`;
       for (const kind of kinds) {
+        const { parameters, outputs, bars, defaults } = kind;
+        const [parametersJson, outputsJson, leastJson, windowJson, defaultsJson] = [
+          parameters,
+          outputs,
+          bars.least,
+          bars.window,
+          defaults,
+        ].map(part => JSON.stringify(part));
         await sql`select indicator.register_kind(
-          ${service}, ${kind.kind}, ${kind.description}, ${kind.rule}, ${kind.label},
-          ${JSON.stringify(kind.parameters)}::text::jsonb, ${JSON.stringify(kind.bars)}::text::jsonb,
-          ${JSON.stringify(kind.defaults)}::text::jsonb)`;
+          ${service}, ${kind.kind}, ${kind.description}, ${kind.rule}, ${kind.label}, ${kind.definition},
+          parameters => ${parametersJson ?? ''}::text::jsonb,
+          columns => ${kind.columns as string[]}::text[],
+          outputs => ${outputsJson ?? ''}::text::jsonb,
+          bars_required => ${leastJson ?? ''}::text::jsonb,
+          bars_window => ${windowJson ?? ''}::text::jsonb,
+          closed_only => ${kind.isClosedOnly},
+          defaults => ${defaultsJson ?? ''}::text::jsonb)`;
       }
       return row.queue;
     },
@@ -153,12 +169,16 @@ export function createServiceStore(sql: Sql, service: string): ServiceStore {
         ${work.workIds[0] ?? null}::bigint, ${reachedBucket}::text::timestamptz)`;
     },
     async recordValues(values) {
+      const readings = values.map(value => value.reading);
       await sql`select indicator.record_values(
         ${values.map(value => value.indicatorId)}::int[],
         ${values.map(value => value.bucket)}::text[]::timestamptz[],
-        ${values.map(value => value.value)}::float8[],
-        ${values.map(value => (value.lines === null ? null : JSON.stringify(value.lines)))}::text[],
-        ${values.map(value => value.verdict)}::int2[],
+        ${readings.map(reading => (reading === null ? null : `{${reading.outputs.join()}}`))}::text[],
+        ${readings.map(reading => reading?.verdict ?? null)}::int2[],
+        ${readings.map(reading => (reading === null ? null : Math.fround(reading.strength)))}::float8[]::float4[],
+        ${readings.map(reading => reading?.forecast?.horizon ?? null)}::int[],
+        ${readings.map(reading => reading?.forecast?.low ?? null)}::float8[],
+        ${readings.map(reading => reading?.forecast?.high ?? null)}::float8[],
         ${values.map(value => value.bars)}::int[],
         ${values.map(value => value.revision)}::bigint[])`;
     },
@@ -197,6 +217,7 @@ interface Stretch {
   readonly side: string;
   readonly from_bucket: string;
   readonly to_bucket: string;
+  readonly closed_to: string;
   readonly revision: string;
   readonly indicators: Definition[];
 }
@@ -205,22 +226,36 @@ interface Stretch {
 type Claim = Stretch & { readonly work_ids: string[]; readonly bars: number | null };
 
 function toWork(stretch: Stretch, window: Window) {
-  const candles = (window.buckets ?? []).map((bucket, index) => ({
-    bucket,
-    open: window.opens?.[index] ?? Number.NaN,
-    high: window.highs?.[index] ?? Number.NaN,
-    low: window.lows?.[index] ?? Number.NaN,
-    close: window.closes?.[index] ?? Number.NaN,
-    sum: window.sums?.[index] ?? Number.NaN,
-    volume: window.volumes?.[index] ?? null,
-    tickCount: Number(window.tick_counts?.[index] ?? 0),
-  }));
   return {
     timeframe: stretch.timeframe,
     fromBucket: stretch.from_bucket,
     toBucket: stretch.to_bucket,
+    closedTo: stretch.closed_to,
     revision: stretch.revision,
     indicators: stretch.indicators,
-    candles,
+    series: toSeries(window),
+  };
+}
+
+function toSeries(window: Window): Series {
+  const buckets = window.buckets ?? [];
+  const numbers = (column: readonly (number | string | null)[] | null) =>
+    Float64Array.from(column ?? [], number => (number === null ? Number.NaN : Number(number)));
+  const average = numbers(window.sums);
+  const tickCount = numbers(window.tick_counts);
+  for (let index = 0; index < average.length; index++) {
+    average[index] = (average[index] ?? Number.NaN) / (tickCount[index] ?? Number.NaN);
+  }
+  return {
+    buckets,
+    columns: {
+      open: numbers(window.opens),
+      high: numbers(window.highs),
+      low: numbers(window.lows),
+      close: numbers(window.closes),
+      average,
+      volume: numbers(window.volumes),
+      tick_count: tickCount,
+    },
   };
 }

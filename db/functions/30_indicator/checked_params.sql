@@ -30,10 +30,21 @@ begin
   end if;
   for parameter in
     select k.spec ->> 'name' as name, k.spec ->> 'type' as type, k.spec -> 'default' as fallback,
-      (k.spec ->> 'min')::numeric as lowest, (k.spec ->> 'max')::numeric as highest, k.spec ->> 'less_than' as less_than
+      (k.spec ->> 'min')::numeric as lowest, (k.spec ->> 'max')::numeric as highest, k.spec ->> 'less_than' as less_than,
+      k.spec -> 'choices' as choices
     from jsonb_array_elements(known.parameters) as k(spec)
   loop
     given := coalesce(params -> parameter.name, parameter.fallback);
+    if parameter.type = 'choice' then
+      if jsonb_typeof(given) is distinct from 'string' or not parameter.choices @> given then
+        raise exception 'parameter % of % must be one of %, not %', parameter.name, known.kind,
+          (select string_agg(c.value, ', ' order by c.place) from jsonb_array_elements_text(parameter.choices) with ordinality as c(value, place)),
+          coalesce(left(given::text, 80), 'null')
+          using errcode = 'PARAM';
+      end if;
+      checked := checked || jsonb_build_object(parameter.name, given);
+      continue;
+    end if;
     if jsonb_typeof(given) is distinct from 'number'
       or (parameter.type = 'integer' and given::numeric <> trunc(given::numeric))
       or given::numeric not between parameter.lowest and parameter.highest

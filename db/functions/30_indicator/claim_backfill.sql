@@ -1,7 +1,7 @@
 create or replace function indicator.claim_backfill(service text, max_candles int default 1000)
 returns table (
   instrument_id int, timeframe text, side text, from_bucket timestamptz, to_bucket timestamptz, revision bigint,
-  work_id bigint, indicators jsonb,
+  closed_to timestamptz, work_id bigint, indicators jsonb,
   buckets timestamptz[], opens double precision[], highs double precision[], lows double precision[],
   closes double precision[], sums double precision[], volumes double precision[], tick_counts bigint[]
 )
@@ -16,6 +16,8 @@ declare
   definition indicator.definitions;
   width interval;
   first_bucket timestamptz;
+  last_closed timestamptz;
+  is_closed_only boolean;
 begin
   loop
     select b.* into job
@@ -33,7 +35,10 @@ begin
     first_bucket := feed.next_bucket(
       definition.instrument_id, definition.timeframe,
       greatest(job.next_bucket, (select s.floor_at from feed.storage as s where s.level = 'values')));
-    exit when first_bucket is not null;
+    select clock_timestamp() - width - s.grace into last_closed
+    from feed.instruments as i join feed.sources as s using (source) where i.instrument_id = definition.instrument_id;
+    select k.closed_only into is_closed_only from indicator.kinds as k where k.kind = definition.kind;
+    exit when first_bucket is not null and (first_bucket <= last_closed or not is_closed_only);
     delete from indicator.backfills as b where b.indicator_id = job.indicator_id;
   end loop;
 
@@ -43,17 +48,17 @@ begin
 
   return query
   select definition.instrument_id, definition.timeframe, definition.side,
-    first_bucket, first_bucket + width * (max_candles - 1), job.revision, job.work_id,
+    first_bucket, first_bucket + width * (max_candles - 1), job.revision, last_closed, job.work_id,
     jsonb_build_array(jsonb_build_object('indicator_id', definition.indicator_id, 'kind', definition.kind,
-      'params', definition.params, 'bars_required', definition.bars_required)),
+      'params', definition.params, 'bars_required', definition.bars_required, 'bars_window', definition.bars_window)),
     w.buckets, w.opens, w.highs, w.lows, w.closes, w.sums, w.volumes, w.tick_counts
   from indicator.candle_window(
     definition.instrument_id, definition.timeframe, definition.side,
-    first_bucket, first_bucket + width * (max_candles - 1), definition.bars_required - 1, 0
+    first_bucket, first_bucket + width * (max_candles - 1), definition.bars_window - 1, 0
   ) as w;
 end
 $$;
 
 comment on function indicator.claim_backfill(text, int) is
-  'Lease the next stretch of history of a service for 10 seconds, of the indicator that waited longest: the indicator, and its candles as indicator.candle_window gives them. Values are due from from_bucket to to_bucket (UTC, both inclusive); then call indicator.finish_backfill. No row when nothing is left, or all is leased.';
+  'Lease the next stretch of history of a service for 10 seconds, of the indicator that waited longest: the indicator, and its candles as indicator.candle_window gives them. Values are due from from_bucket to to_bucket (UTC, both inclusive), of kinds that read closed candles only up to closed_to; then call indicator.finish_backfill. No row when nothing is left, or all is leased.';
 grant execute on function indicator.claim_backfill(text, int) to foresight_indicators;

@@ -4,7 +4,7 @@
 create or replace function indicator.claim_pending(service text, max_candles int default 500)
 returns table (
   instrument_id int, timeframe text, side text, from_bucket timestamptz, to_bucket timestamptz, revision bigint,
-  work_ids bigint[], indicators jsonb, bars int
+  closed_to timestamptz, work_ids bigint[], indicators jsonb, bars int
 )
 language plpgsql
 volatile
@@ -50,18 +50,21 @@ begin
     from spaced as s
   ),
   islands as (
-    select n.instrument_id, n.timeframe, n.side, min(n.bucket) as from_bucket, max(n.bucket) as to_bucket,
+    select n.instrument_id, n.timeframe, n.side, n.width, min(n.bucket) as from_bucket, max(n.bucket) as to_bucket,
       max(n.revision) as revision, array_agg(n.work_id order by n.bucket) as work_ids
     from numbered as n
-    group by n.instrument_id, n.timeframe, n.side, n.island
+    group by n.instrument_id, n.timeframe, n.side, n.width, n.island
   )
   select i.instrument_id, i.timeframe, i.side, i.from_bucket, i.to_bucket, i.revision,
-    i.work_ids, coalesce(d.indicators, '[]'), d.bars
+    clock_timestamp() - i.width - g.grace, i.work_ids, coalesce(d.indicators, '[]'), d.bars
   from islands as i
   cross join lateral (
-    select max(d.bars_required) as bars,
+    select s.grace from feed.instruments as n join feed.sources as s using (source) where n.instrument_id = i.instrument_id
+  ) as g
+  cross join lateral (
+    select max(d.bars_window) as bars,
       jsonb_agg(jsonb_build_object('indicator_id', d.indicator_id, 'kind', d.kind, 'params', d.params,
-        'bars_required', d.bars_required)) as indicators
+        'bars_required', d.bars_required, 'bars_window', d.bars_window)) as indicators
     from indicator.definitions as d
     join indicator.kinds as k using (kind)
     where d.instrument_id = i.instrument_id and d.timeframe = i.timeframe and d.side = i.side
@@ -72,5 +75,5 @@ end
 $$;
 
 comment on function indicator.claim_pending(text, int) is
-  'Lease changed candles of a service for 10 seconds, newest first, grouped by series: the indicators to compute, and bars, the longest window of candles among them (null when nobody wants the series any more). Values are due from from_bucket on, up to bars_required - 1 candles after to_bucket. Then call indicator.finish_pending; who needs longer, indicator.lease_pending.';
+  'Lease changed candles of a service for 10 seconds, newest first, grouped by series: the indicators to compute, and bars, the longest window of candles among them (null when nobody wants the series any more). Values are due from from_bucket on, up to bars_window - 1 candles after to_bucket; buckets up to closed_to are closed (UTC). Then call indicator.finish_pending; who needs longer, indicator.lease_pending.';
 grant execute on function indicator.claim_pending(text, int) to foresight_indicators;

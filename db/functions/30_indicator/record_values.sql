@@ -2,8 +2,8 @@
 -- undo a faster one. An equal value still takes the higher revision, else a revision in between
 -- could overwrite it later. Windows of one claim may overlap: of one value the highest revision counts.
 create or replace function indicator.record_values(
-  indicator_ids int[], buckets timestamptz[], "values" double precision[], lines text[], verdicts smallint[],
-  bars int[], revisions bigint[]
+  indicator_ids int[], buckets timestamptz[], outputs text[], verdicts smallint[], strengths real[],
+  horizons int[], lows double precision[], highs double precision[], bars int[], revisions bigint[]
 )
 returns int
 language plpgsql
@@ -11,25 +11,39 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  wrong record;
   stored int;
 begin
-  insert into indicator.values as old (indicator_id, bucket, value, lines, verdict, bars, revision)
-  select distinct on (v.indicator_id, v.bucket) v.indicator_id, v.bucket, v.value, v.lines::jsonb, v.verdict, v.bars, v.revision
-  from unnest(indicator_ids, buckets, "values", lines, verdicts, bars, revisions)
-    as v(indicator_id, bucket, value, lines, verdict, bars, revision)
+  select d.indicator_id, d.kind, jsonb_array_length(k.outputs) as declared, v.outputs into wrong
+  from unnest(indicator_ids, outputs) as v(indicator_id, outputs)
+  join indicator.definitions as d using (indicator_id)
+  join indicator.kinds as k using (kind)
+  where cardinality(v.outputs::float8[]) <> jsonb_array_length(k.outputs)
+  limit 1;
+  if wrong.indicator_id is not null then
+    raise exception 'a value of indicator % has other outputs than the % that % declares: %',
+      wrong.indicator_id, wrong.declared, wrong.kind, left(wrong.outputs, 200) using errcode = 'VALUE';
+  end if;
+  insert into indicator.values as old
+    (indicator_id, bucket, value, outputs, verdict, strength, horizon, low, high, bars, revision)
+  select distinct on (v.indicator_id, v.bucket) v.indicator_id, v.bucket, (v.outputs::float8[])[1], v.outputs::float8[],
+    v.verdict, v.strength, v.horizon, v.low, v.high, v.bars, v.revision
+  from unnest(indicator_ids, buckets, outputs, verdicts, strengths, horizons, lows, highs, bars, revisions)
+    as v(indicator_id, bucket, outputs, verdict, strength, horizon, low, high, bars, revision)
   where exists (select from indicator.definitions as d where d.indicator_id = v.indicator_id)
     -- Older ones were given up.
     and v.bucket >= (select s.floor_at from feed.storage as s where s.level = 'values')
   order by v.indicator_id, v.bucket, v.revision desc
   on conflict (indicator_id, bucket) do update set
-    value = excluded.value, lines = excluded.lines, verdict = excluded.verdict, bars = excluded.bars,
+    value = excluded.value, outputs = excluded.outputs, verdict = excluded.verdict, strength = excluded.strength,
+    horizon = excluded.horizon, low = excluded.low, high = excluded.high, bars = excluded.bars,
     revision = excluded.revision, computed_at = excluded.computed_at
   where excluded.revision >= old.revision
     -- Candles of its window were given up since: it stays as it was with them.
     and (excluded.bars >= old.bars or not exists (
       select from indicator.definitions as d
       join feed.storage as s on s.level = d.timeframe and s.floor_at > '-infinity'
-      where d.indicator_id = excluded.indicator_id and excluded.bars < d.bars_required
+      where d.indicator_id = excluded.indicator_id and excluded.bars < d.bars_window
     ));
   get diagnostics stored = row_count;
   perform pg_notify('dashboard', 'values');
@@ -37,6 +51,6 @@ begin
 end
 $$;
 
-comment on function indicator.record_values(int[], timestamptz[], double precision[], text[], smallint[], int[], bigint[]) is
-  'Store indicator values (array i is value i): bucket in UTC, lines a JSON object of named numbers or null, verdict +1, 0, -1 or null while warming up, bars the candles of the window, revision the candle revision that asked. A value with a higher revision stays. Returns how many were stored.';
-grant execute on function indicator.record_values(int[], timestamptz[], double precision[], text[], smallint[], int[], bigint[]) to foresight_indicators;
+comment on function indicator.record_values(int[], timestamptz[], text[], smallint[], real[], int[], double precision[], double precision[], int[], bigint[]) is
+  'Store indicator values (array i is value i): bucket in UTC; outputs the numbers that the kind declares, in that order, as text such as {1.5,2}, null while warming up; verdict +1, 0, -1; strength from -1 to 1 with its sign; of a forecast the horizon in bars and its interval from low to high, else null; bars the candles of the window; revision the candle revision that asked. A value with a higher revision stays. Returns how many were stored. Errors: VALUE not the outputs that the kind declares, 23514 a number, verdict, strength or forecast that cannot be.';
+grant execute on function indicator.record_values(int[], timestamptz[], text[], smallint[], real[], int[], double precision[], double precision[], int[], bigint[]) to foresight_indicators;

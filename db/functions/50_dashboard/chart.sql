@@ -35,7 +35,8 @@ begin
         select line.key as name, jsonb_agg(jsonb_build_object(
           'time', extract(epoch from v.bucket)::bigint, 'value', line.value) order by v.bucket) as points
         from indicator.values as v
-        cross join lateral jsonb_each(v.lines) as line
+        join indicator.kinds as k on k.kind = definition.kind
+        cross join lateral jsonb_each(dashboard.lines(indicator.named_outputs(k.outputs, v.outputs))) as line
         where v.indicator_id = definition.indicator_id and v.bucket >= first_bucket and v.bucket <= newest
         group by line.key
       ) as n),

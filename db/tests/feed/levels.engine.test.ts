@@ -65,7 +65,7 @@ describeOnEngine('Storage of values', ({ sql, engine }) => {
     await feed.recordTicks('manual', [tickOf(symbol, ago(50, 4.5), { bid: 100 })]);
     await catchUp(sql);
     const after = await valuesOf(sql, id);
-    expect(after.map((value, n) => value.value !== all[n]?.value)).toEqual(
+    expect(after.map((value, n) => value.outputs?.[0] !== all[n]?.outputs?.[0])).toEqual(
       all.map((_, n) => n >= 4 && n <= 6),
     );
     all = after;

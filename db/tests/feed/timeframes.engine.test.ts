@@ -107,7 +107,11 @@ describeOnEngine('feed.add_timeframe', ({ sql, as }) => {
       [4, 1],
     ]);
     await catchUp(sql);
-    expect((await valuesOf(sql, id)).map(each => each.value)).toEqual([null, 0.5, 0.5]);
+    expect((await valuesOf(sql, id)).map(each => each.outputs?.[0] ?? null)).toEqual([
+      null,
+      0.5,
+      0.5,
+    ]);
   });
 
   it('does nothing when the timeframe is there already', async () => {

@@ -9,11 +9,16 @@ const threshold: Kind = {
   description: 'Close above a level',
   rule: 'Bullish above it',
   label: '{level} in {window}',
+  definition: 'Made up',
   parameters: [
     { name: 'level', type: 'number', min: -1, max: 1, default: 0.5 },
     { name: 'window', type: 'integer', min: 1, max: 100, default: 5 },
+    { name: 'price', type: 'choice', choices: ['high', 'low'], default: 'low' },
   ],
-  bars: { window: 2, plus: 1 },
+  columns: ['high', 'low'],
+  bars: { least: [{ window: 2, plus: 1 }, { plus: 9 }], window: [{ window: 4 }, { plus: 12 }] },
+  outputs: [{ name: 'above', unit: 'ratio', pane: 'own', thresholds: [0] }],
+  isClosedOnly: false,
   defaults: [],
   compute: () => null,
 };
@@ -26,7 +31,7 @@ describeOnEngine('An indicator', ({ sql }) => {
 
   async function definitionOf(id: number) {
     const [row] = await sql`
-      select kind, params, label, bars_required, timeframe, side
+      select kind, params, label, bars_required, bars_window, timeframe, side
       from indicator.definitions where indicator_id = ${id}`;
     return row;
   }
@@ -38,12 +43,26 @@ describeOnEngine('An indicator', ({ sql }) => {
       params: { fast: 5, slow: 30 },
       label: 'MA cross 5/30',
       bars_required: 30,
+      bars_window: 30,
       timeframe: '1m',
       side: 'bid',
     });
     expect(
       await definitionOf(await addIndicator(sql, symbol, { level: 0.25 }, { kind: 'threshold' })),
-    ).toMatchObject({ label: '0.25 in 5', bars_required: 11 });
+    ).toMatchObject({
+      label: '0.25 in 5',
+      params: { level: 0.25, window: 5, price: 'low' },
+      bars_required: 11,
+      bars_window: 20,
+    });
+    const short = { window: 1, price: 'high' };
+    expect(
+      await definitionOf(await addIndicator(sql, symbol, short, { kind: 'threshold' })),
+    ).toMatchObject({
+      params: { level: 0.5, ...short },
+      bars_required: 9,
+      bars_window: 12,
+    });
   });
 
   it('is the same one when it is added again, however its numbers are written', async () => {
@@ -88,15 +107,51 @@ describeOnEngine('An indicator', ({ sql }) => {
     const symbol = await addInstrument(sql);
     const id = await addIndicator(sql, symbol, {}, { kind: 'threshold' });
     await sql`delete from indicator.backfills`;
-    await registerKind(sql, { ...threshold, label: 'T{level}', bars: { window: 3 } });
-    expect(await definitionOf(id)).toMatchObject({ label: 'T0.5', bars_required: 15 });
+    await registerKind(sql, {
+      ...threshold,
+      label: 'T{level}',
+      bars: { least: [{ window: 3 }], window: [{ window: 6 }] },
+    });
+    expect(await definitionOf(id)).toMatchObject({
+      label: 'T0.5',
+      bars_required: 15,
+      bars_window: 30,
+    });
     expect([...(await sql`select indicator_id from indicator.backfills`)]).toContainEqual({
       indicator_id: id,
     });
     await sql`delete from indicator.backfills`;
     await registerKind(sql, threshold);
     await registerKind(sql, threshold);
-    expect(await definitionOf(id)).toMatchObject({ label: '0.5 in 5', bars_required: 11 });
+    expect(await definitionOf(id)).toMatchObject({
+      label: '0.5 in 5',
+      bars_required: 11,
+      bars_window: 20,
+    });
+    expect([...(await sql`select indicator_id from indicator.backfills`)]).toContainEqual({
+      indicator_id: id,
+    });
+    await sql`delete from indicator.backfills`;
+    await registerKind(sql, threshold);
+    expect([...(await sql`select indicator_id from indicator.backfills`)]).toEqual([]);
+    await registerKind(sql, {
+      ...threshold,
+      outputs: [...threshold.outputs, { name: 'more', unit: 'count', pane: 'own' }],
+    });
+    expect([...(await sql`select indicator_id from indicator.backfills`)]).toContainEqual({
+      indicator_id: id,
+    });
+    await registerKind(sql, {
+      ...threshold,
+      parameters: [
+        ...threshold.parameters,
+        { name: 'late', type: 'number', min: 1, max: 2, default: 1.5 },
+      ],
+    });
+    expect(await definitionOf(id)).toMatchObject({
+      params: { level: 0.5, window: 5, price: 'low', late: 1.5 },
+    });
+    await registerKind(sql, threshold);
   });
 
   for (const [fault, params] of [
@@ -122,6 +177,17 @@ describeOnEngine('An indicator', ({ sql }) => {
       await expect(
         sql`select indicator.checked_params('ma_cross', ${params}::text::jsonb)`,
       ).rejects.toMatchObject({ code: 'PARAM' });
+    });
+  }
+
+  for (const given of ['"middle"', '1', 'null', '["low"]', '"LOW"']) {
+    it(`is refused with ${given} for a choice, and is told what there is`, async () => {
+      await expect(
+        sql.unsafe(`select indicator.checked_params('threshold', '{"price": ${given}}')`),
+      ).rejects.toMatchObject({
+        code: 'PARAM',
+        message: `parameter price of threshold must be one of high, low, not ${given}`,
+      });
     });
   }
 
@@ -153,7 +219,141 @@ describeOnEngine('An indicator', ({ sql }) => {
     const [row] = await sql`
       select indicator.checked_params('threshold', '{"level": -1, "window": 100}') as lowest,
         indicator.checked_params('threshold', '{"level": 1.0}') as highest`;
-    expect(row).toEqual({ lowest: { level: -1, window: 100 }, highest: { level: 1, window: 5 } });
+    expect(row).toEqual({
+      lowest: { level: -1, window: 100, price: 'low' },
+      highest: { level: 1, window: 5, price: 'low' },
+    });
+  });
+});
+
+describeOnEngine('A kind', ({ sql }) => {
+  beforeAll(() => registerKind(sql, threshold));
+
+  const declared = {
+    parameters: '[{"name": "p", "type": "integer", "min": 1, "max": 100, "default": 5}]',
+    columns: '{close}',
+    outputs: '[{"name": "x", "unit": "price", "pane": "own"}]',
+    bars_required: '[{"p": 1}]',
+    bars_window: '[{"p": 2, "plus": 1}]',
+    closed_only: true,
+  };
+  const register = (change: Partial<typeof declared>, service = 'classical') => {
+    const given = { ...declared, ...change };
+    return sql`select indicator.register_kind(${service}, 'new_kind', '', '', '', '',
+      ${given.parameters}::text::jsonb, ${given.columns}::text::text[], ${given.outputs}::text::jsonb,
+      ${given.bars_required}::text::jsonb, ${given.bars_window}::text::jsonb, ${given.closed_only})`;
+  };
+  const parameter = (fields: string) => ({ parameters: `[{"name": "p", ${fields}}]` });
+  const output = (fields: string) => ({ outputs: `[{"name": "x", ${fields}}]` });
+
+  for (const [fault, change] of [
+    ['parameters must be a JSON array', { parameters: '{}' }],
+    ['the name of a parameter must be a short code', { parameters: '[{"name": "P 1"}]' }],
+    [
+      'the name of a parameter must be a short code and not plus',
+      { parameters: '[{"name": "plus"}]' },
+    ],
+    ['the type of parameter p must be', parameter('"type": "date"')],
+    [
+      'parameter p must have numbers min, max',
+      parameter('"type": "integer", "min": 1, "default": 1'),
+    ],
+    ['a default between them', parameter('"type": "number", "min": 1, "max": 2, "default": 3')],
+    [
+      'parameter p must have choices',
+      parameter('"type": "choice", "choices": ["a"], "default": "b"'),
+    ],
+    ['parameter p must have choices', parameter('"type": "choice", "choices": [1], "default": 1')],
+    [
+      'parameter p can only be less_than another number, not q',
+      parameter('"type": "integer", "min": 1, "max": 9, "default": 5, "less_than": "q"'),
+    ],
+    ['it must read at least one column', { columns: '{}' }],
+    ['there is no column price; there are open, high', { columns: '{close,price}' }],
+    ['it must have at least one output', { outputs: '[]' }],
+    [
+      'the name of an output must be a short code',
+      { outputs: '[{"unit": "price", "pane": "own"}]' },
+    ],
+    ['the unit of output x must be price, percent', output('"unit": "dollar", "pane": "own"')],
+    ['the pane of output x must be price or own', output('"unit": "price", "pane": "left"')],
+    ['the pane of output x must be price or own', output('"unit": "price"')],
+    [
+      'the thresholds of output x must be an array of numbers',
+      output('"unit": "price", "pane": "own", "thresholds": "30"'),
+    ],
+    ['bars_required must be an array of sums', { bars_required: '{"p": 1}' }],
+    ['bars_window must be an array of sums', { bars_window: '[]' }],
+    [
+      'a sum of bars_window names q, which is no parameter',
+      { bars_window: '[{"p": 1}, {"q": 2}]' },
+    ],
+    [
+      'in a sum of bars_required, p must be multiplied by a number',
+      { bars_required: '[{"p": "2"}]' },
+    ],
+    ['a sum of bars_window must be from 1 to 5000', { bars_window: '[{"p": 51}]' }],
+    ['a sum of bars_required must be from 1 to 5000', { bars_required: '[{"p": 1, "plus": -1}]' }],
+  ] as const) {
+    it(`is refused: ${fault} (${JSON.stringify(change)})`, async () => {
+      await expect(register(change)).rejects.toMatchObject({
+        code: 'KINDS',
+        message: expect.stringContaining(fault),
+      });
+      await expect(register(change)).rejects.toMatchObject({
+        message: expect.stringContaining('new_kind'),
+      });
+    });
+  }
+
+  it('must read closed candles only where its service is told of no others', async () => {
+    await sql`select indicator.register_service('only_closed', closed_only => true)`;
+    await expect(register({ closed_only: false }, 'only_closed')).rejects.toMatchObject({
+      code: 'KINDS',
+      message: expect.stringContaining('it must be closed_only too'),
+    });
+    await register({}, 'only_closed');
+    await sql`select indicator.remove_service('only_closed')`;
+  });
+
+  it('is shown with what it declared, and its values with the names of their outputs', async () => {
+    const [kind] = await sql`
+      select columns, outputs, closed_only from indicator.kinds where kind = 'threshold'`;
+    expect(kind).toEqual({
+      columns: ['high', 'low'],
+      outputs: [{ name: 'above', unit: 'ratio', pane: 'own', thresholds: [0] }],
+      closed_only: false,
+    });
+    const id = await addIndicator(sql, await addInstrument(sql), {}, { kind: 'threshold' });
+    const latest = () => sql`
+      select value, outputs, strength, forecast, reading, bars, bars_required, bars_window
+      from indicator.latest where indicator_id = ${id}`;
+    const output = { name: 'above', unit: 'ratio', pane: 'own', thresholds: [0] };
+    const bars = { bars_required: 11, bars_window: 20 };
+    expect([...(await latest())]).toEqual([
+      {
+        value: null,
+        outputs: [{ ...output, value: null }],
+        strength: null,
+        forecast: null,
+        reading: 'warming up',
+        bars: 0,
+        ...bars,
+      },
+    ]);
+    await sql`select indicator.record_values(array[${id}::int], array['2026-03-02Z'::timestamptz], array['{0.5}'],
+      array[1]::int2[], array[0.25]::real[], array[3], array[1.5], array[2.5], array[12], array[1])`;
+    expect([...(await latest())]).toEqual([
+      {
+        value: 0.5,
+        outputs: [{ ...output, value: 0.5 }],
+        strength: 0.25,
+        forecast: { horizon: 3, low: 1.5, high: 2.5 },
+        reading: 'bullish',
+        bars: 12,
+        ...bars,
+      },
+    ]);
   });
 });
 

@@ -18,6 +18,9 @@ import { createServiceStore } from '../../../workers/indicators/service.ts';
 import { computeValuesTask } from '../../../workers/indicators/tasks/compute_values.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
 
+/** A kind that says no more than it has to. */
+const blank = `'', '', '', '', '[]', '{close}', '[{"name": "x", "unit": "price", "pane": "own"}]', '[{"plus": 1}]'`;
+
 describeOnEngine('A service', ({ sql }) => {
   const feed = createFeed(sql);
   const maCross = kindOf('ma_cross');
@@ -190,7 +193,8 @@ describeOnEngine('A service', ({ sql }) => {
     await register(`'x_1', 'elsewhere'`);
     expect(await own()).toMatchObject({ queue: 'elsewhere' });
 
-    await sql`select indicator.register_kind('x_1', 'x_kind', 'd', 'r', 'l', '[]', '{"plus": 1}')`;
+    await sql`select indicator.register_kind('x_1', 'x_kind', 'd', 'r', 'l', '', '[]', '{close}',
+      '[{"name": "x", "unit": "price", "pane": "own"}]', '[{"plus": 1}]', closed_only => true)`;
     const id = await addIndicator(sql, await addInstrument(sql), {}, { kind: 'x_kind' });
     const subscription = () =>
       sql`select queue, closed_only, forming_every::text from outbox.subscriptions where name = 'indicators.x_1'`;
@@ -214,8 +218,8 @@ describeOnEngine('A service', ({ sql }) => {
   for (const [code, statement] of [
     ['23514', `indicator.register_service('Not a code')`],
     ['23505', `indicator.register_service('thief', 'foresight-classical')`],
-    ['NOSVC', `indicator.register_kind('nobody', 'k', '', '', '', '[]', '{}')`],
-    ['KINDS', `indicator.register_kind('python', 'ma_cross', '', '', '', '[]', '{}')`],
+    ['NOSVC', `indicator.register_kind('nobody', 'k', ${blank})`],
+    ['KINDS', `indicator.register_kind('python', 'ma_cross', ${blank})`],
     ['NOSVC', `indicator.accept_candles('nobody', '{}', '{}', '{}', '{}', '{}')`],
     ['NOSVC', `indicator.beat('{classical,nobody}')`],
     ['NOSVC', `indicator.remove_service('nobody')`],

@@ -41,18 +41,32 @@ const step = fc.record({
 /** Moving averages in the plainest way, from the oracle's candles. */
 function plainValues(ticks: readonly Tick[], symbol: string): Value[] {
   const candles = oracleCandles(ticks, symbol, '1m', 'bid');
+  const interval = { low: null, high: null };
   return candles.map(({ bucket }, index) => {
     const closes = candles.slice(Math.max(0, index - slow + 1), index + 1).map(each => each.close);
     if (closes.length < slow) {
-      return { bucket, value: null, lines: null, verdict: null, bars: closes.length };
+      return {
+        bucket,
+        outputs: null,
+        verdict: null,
+        strength: null,
+        ...interval,
+        bars: closes.length,
+      };
     }
     const sum = (numbers: number[]) => numbers.reduce((total, each) => total + each, 0);
     const [fastSum, slowSum] = [sum(closes.slice(-fast)), sum(closes)];
     return {
       bucket,
-      value: expect.closeTo(fastSum / fast - slowSum / slow, 9),
-      lines: { fast: expect.closeTo(fastSum / fast, 9), slow: expect.closeTo(slowSum / slow, 9) },
+      outputs: [fastSum / fast - slowSum / slow, fastSum / fast, slowSum / slow].map(number =>
+        expect.closeTo(number, 9),
+      ),
       verdict: Math.sign(fastSum * slow - slowSum * fast) + 0,
+      strength: expect.closeTo(
+        (fastSum / fast - slowSum / slow) / (Math.max(...closes) - Math.min(...closes) || 1),
+        6,
+      ),
+      ...interval,
       bars: slow,
     };
   });

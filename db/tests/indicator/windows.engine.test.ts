@@ -57,7 +57,7 @@ describeOnEngine('The window of an indicator', ({ sql }) => {
     await catchUp(sql);
     expect(await changedSince(id, before)).toEqual(['10:03', '10:05', '10:06']);
     const values = await valuesOf(sql, id);
-    expect(values.find(each => each.bucket.includes('10:05'))?.value).toBeCloseTo(
+    expect(values.find(each => each.bucket.includes('10:05'))?.outputs?.[0]).toBeCloseTo(
       6 - (3 + 4 + 6) / 3,
     );
   });
@@ -84,12 +84,12 @@ describeOnEngine('The window of an indicator', ({ sql }) => {
     const monday = 3 * 24 * 60;
     const { symbol, id } = await candlesIn([0, 1, 2, monday]);
     expect((await valuesOf(sql, id)).map(each => each.bars)).toEqual([1, 2, 3, 3]);
-    const before = (await valuesOf(sql, id)).at(-1)?.value;
+    const before = (await valuesOf(sql, id)).at(-1)?.outputs?.[0];
     await tickIn(symbol, [1], 1);
     await catchUp(sql);
     const after = (await valuesOf(sql, id)).at(-1);
     expect(before).toBeCloseTo(monday + 1 - (2 + 3 + monday + 1) / 3);
-    expect(after?.value).toBeCloseTo(monday + 1 - (3 + 3 + monday + 1) / 3);
+    expect(after?.outputs?.[0]).toBeCloseTo(monday + 1 - (3 + 3 + monday + 1) / 3);
   });
 
   it('is the same when candles on both sides of a long gap change at once', async () => {

@@ -276,7 +276,7 @@ describeOnEngine('ops.status', ({ sql }) => {
   /** A service of another process beside ours, which beats, and how to add an indicator of each. */
   async function besidesPython({ isClosedOnly = false } = {}) {
     const python = createServiceStore(sql, 'python');
-    const kinds = [{ ...kindOf('ma_cross'), kind: 'python_model', defaults: [] }];
+    const kinds = [{ ...kindOf('ma_cross'), kind: 'python_model', isClosedOnly, defaults: [] }];
     await python.register({ service: 'python', description: 'Of another', isClosedOnly, kinds });
     await sql`select indicator.beat('{python}', 'there', 7)`;
     const params = { fast: 1, slow: 2 };

@@ -1,11 +1,11 @@
 -- Two lookups an indicator; the third, for how long, only for those that are behind. What a forming candle
--- gains while nobody computes shows in the ticks that came since, not in the candle, which is always new. A service
--- that takes closed candles only has nothing to do with either: its candle changes when it closes.
+-- gains while nobody computes shows in the ticks that came since, not in the candle, which is always new. A kind
+-- that reads closed candles only has nothing to do with either: its candle changes when it closes.
 create or replace view indicator.behind as
 select b.indicator_id, b.service, b.symbol, b.timeframe, b.side, b.label, b.bucket, b.behind_since
 from (
   select d.indicator_id, d.instrument_id, k.service, i.symbol, d.timeframe, d.side, d.label, c.bucket,
-    greatest(d.created_at, case when s.closed_only then c.captured_at else least(c.captured_at, (
+    greatest(d.created_at, case when k.closed_only then c.captured_at else least(c.captured_at, (
       select t.received_at
       from feed.ticks as t
       where t.instrument_id = d.instrument_id
@@ -19,12 +19,11 @@ from (
   from indicator.definitions as d
   join feed.instruments as i using (instrument_id)
   join indicator.kinds as k using (kind)
-  join indicator.services as s using (service)
   cross join lateral (
     select o.bucket, o.revision, o.captured_at
     from outbox.candles as o
     where o.instrument_id = d.instrument_id and o.timeframe = d.timeframe and o.side = d.side
-      and (o.is_closed or not s.closed_only)
+      and (o.is_closed or not k.closed_only)
     order by o.bucket desc
     limit 1
   ) as c

@@ -1,21 +1,23 @@
 create or replace view indicator.latest as
 select d.indicator_id, i.symbol, d.timeframe, d.side, d.kind, d.label, d.params,
-  v.bucket, v.value, v.lines, v.verdict,
+  v.bucket, v.value, indicator.named_outputs(k.outputs, v.outputs) as outputs, v.verdict, v.strength,
+  case when v.horizon is not null then jsonb_build_object('horizon', v.horizon, 'low', v.low, 'high', v.high) end as forecast,
   case
     when v.verdict > 0 then 'bullish'
     when v.verdict < 0 then 'bearish'
     when v.verdict = 0 then 'neutral'
     else 'warming up'
   end as reading,
-  coalesce(v.bars, 0) as bars, d.bars_required,
+  coalesce(v.bars, 0) as bars, d.bars_required, d.bars_window,
   v.bucket + t.width + s.grace <= now() as is_closed,
   v.revision, v.computed_at, i.is_active
 from indicator.definitions as d
 join feed.instruments as i using (instrument_id)
 join feed.sources as s using (source)
 join feed.timeframes as t using (timeframe)
+join indicator.kinds as k using (kind)
 left join lateral (
   select v.* from indicator.values as v where v.indicator_id = d.indicator_id order by v.bucket desc limit 1
 ) as v on true;
 
-comment on view indicator.latest is 'The newest value of every indicator; verdict +1 bullish, 0 neutral, -1 bearish, null while warming up.';
+comment on view indicator.latest is 'The newest value of every indicator; verdict +1 bullish, 0 neutral, -1 bearish, null while warming up. A value of fewer bars than its window is settling.';

@@ -49,10 +49,10 @@ describeOnEngine('The task that computes values', ({ sql }) => {
   /** A kernel that keeps the processor busy for so long. */
   const slow =
     (milliseconds: number): Kind['compute'] =>
-    (window, params) => {
+    (columns, params) => {
       const endsAt = performance.now() + milliseconds;
       while (performance.now() < endsAt);
-      return maCross.compute(window, params);
+      return maCross.compute(columns, params);
     };
 
   async function left(): Promise<{ pending: number; backfills: number; leased: number }> {
@@ -77,9 +77,9 @@ describeOnEngine('The task that computes values', ({ sql }) => {
     await catchUp(sql);
     for (const symbol of symbols) await record(symbol, [0, 1, 2, 3, 4]);
     await accept(sql, await publish(sql));
-    const broken: Kind['compute'] = (window, params) => {
+    const broken: Kind['compute'] = (columns, params) => {
       if (params.slow === 3) throw new Error('no value for you');
-      return maCross.compute(window, params);
+      return maCross.compute(columns, params);
     };
     const lines = await run(broken);
     expect(lines).toHaveLength(1);
@@ -105,9 +105,9 @@ describeOnEngine('The task that computes values', ({ sql }) => {
     const bad = await addIndicator(sql, symbol, { fast: 1, slow: 3 });
     const good = await addIndicator(sql, symbol, { fast: 1, slow: 2 });
     await publish(sql);
-    const lines = await run((window, params) => {
-      if (params.slow === 3 && window.at(-1)?.close === 4) throw new Error('not at 4');
-      return maCross.compute(window, params);
+    const lines = await run((columns, params) => {
+      if (params.slow === 3 && columns.close.at(-1) === 4) throw new Error('not at 4');
+      return maCross.compute(columns, params);
     });
     expect(lines.length).toBeGreaterThan(0);
     expect(await valuesOf(sql, good)).toHaveLength(5);
@@ -168,9 +168,9 @@ describeOnEngine('The task that computes values', ({ sql }) => {
     let computed = 0;
     const kernel = slow(20);
     await run(
-      (window, params) => {
+      (columns, params) => {
         if (params.slow === 60) computed += 1;
-        return kernel(window, params);
+        return kernel(columns, params);
       },
       {
         store: {
@@ -205,9 +205,9 @@ describeOnEngine('The task that computes values', ({ sql }) => {
     await accept(sql, await publish(sql));
     const stopping = new AbortController();
     await run(
-      (window, params) => {
+      (columns, params) => {
         stopping.abort();
-        return maCross.compute(window, params);
+        return maCross.compute(columns, params);
       },
       { signal: stopping.signal },
     );

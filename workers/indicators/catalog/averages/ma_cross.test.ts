@@ -1,19 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Candle } from '../../kind.ts';
 import { maCross } from './ma_cross.ts';
 
-const window = (closes: readonly number[]): Candle[] =>
-  closes.map((close, index) => ({
-    bucket: `2026-01-01 00:${String(index).padStart(2, '0')}:00+00`,
-    open: close,
-    high: close,
-    low: close,
-    close,
-    sum: close,
-    volume: null,
-    tickCount: 1,
-  }));
+const window = (closes: readonly number[]) => ({ close: Float64Array.from(closes) });
 
 describe('ma_cross', () => {
   it.each([
@@ -25,9 +14,11 @@ describe('ma_cross', () => {
     [[10, 14, 10, 10], 10 - 11, -1],
   ])('of closes %j with 2/4 is %d with verdict %d', (closes, value, verdict) => {
     const reading = maCross.compute(window(closes), { fast: 2, slow: 4 });
-    expect(reading?.value).toBeCloseTo(value, 12);
+    const [difference = Number.NaN, fast = Number.NaN, slow] = reading?.outputs ?? [];
+    expect(difference).toBeCloseTo(value, 12);
     expect(reading?.verdict).toBe(verdict);
-    expect((reading?.lines?.fast ?? 0) - (reading?.lines?.slow ?? 0)).toBe(reading?.value);
+    expect(fast - (slow ?? Number.NaN)).toBe(difference);
+    expect(reading?.strength).toBeCloseTo(value / (Math.max(...closes) - Math.min(...closes)), 12);
   });
 
   const periods = fc
@@ -44,9 +35,9 @@ describe('ma_cross', () => {
       fc.property(price, periods, (close, params) => {
         const same = Array.from({ length: params.slow }, () => close);
         expect(maCross.compute(window(same), params)).toEqual({
-          value: 0,
-          lines: { fast: close, slow: close },
+          outputs: [0, close, close],
           verdict: 0,
+          strength: 0,
         });
       }),
     );

@@ -1,40 +1,58 @@
-import { bearish, bullish, type Candle, type Kind, neutral } from '../../kind.ts';
+import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
 
 /** Simple moving averages of the close over a fast and a slow period; their order is the verdict. */
-export const maCross: Kind = {
+export const maCross: Kind<'close', { fast: number; slow: number }> = {
   kind: 'ma_cross',
   description: 'Moving-average cross: a fast and a slow simple moving average of the close',
-  rule: 'Bullish while the fast average is above the slow one, bearish while it is below, neutral while they are equal. The value is fast minus slow.',
+  rule: 'Bullish while the fast average is above the slow one, bearish while it is below, neutral while they are equal. The strength is their distance as a part of the range of the closes.',
   label: 'MA cross {fast}/{slow}',
+  definition: 'Arithmetic means of the last closes; the value is fast minus slow',
   parameters: [
     { name: 'fast', type: 'integer', min: 1, max: 499, default: 10, less_than: 'slow' },
     { name: 'slow', type: 'integer', min: 2, max: 500, default: 30 },
   ],
-  bars: { slow: 1 },
+  columns: ['close'],
+  bars: { least: [{ slow: 1 }], window: [{ slow: 1 }] },
+  outputs: [
+    { name: 'difference', unit: 'price', pane: 'own', thresholds: [0] },
+    { name: 'fast', unit: 'price', pane: 'price' },
+    { name: 'slow', unit: 'price', pane: 'price' },
+  ],
+  isClosedOnly: false,
   defaults: [
     { timeframe: '1m', params: { fast: 10, slow: 30 } },
     { timeframe: '15m', params: { fast: 10, slow: 30 } },
   ],
-  compute(window, { fast = Number.NaN, slow = Number.NaN }) {
-    const fastAverage = average(window, fast);
-    const slowAverage = average(window, slow);
+  compute({ close }, { fast, slow }) {
+    const fastAverage = average(close, fast);
+    const slowAverage = average(close, slow);
     const value = fastAverage - slowAverage;
-    if (!Number.isFinite(value)) return null;
-    return {
-      value,
-      lines: { fast: fastAverage, slow: slowAverage },
-      verdict: value > 0 ? bullish : value < 0 ? bearish : neutral,
-    };
+    const verdict = value > 0 ? bullish : value < 0 ? bearish : neutral;
+    // Not beyond 1 by rounding, where all closes are nearly the same.
+    const strength = verdict === neutral ? 0 : Math.max(-1, Math.min(1, value / range(close)));
+    return { outputs: [value, fastAverage, slowAverage], verdict, strength };
   },
 };
 
 /**
- * Mean close of the last `period` candles. Taken as an offset from the newest close, so that equal
- * prices give exactly that price and no verdict comes from rounding.
+ * Mean of the last closes. Taken as an offset from the newest, so that equal prices give exactly that
+ * price and no verdict comes from rounding.
  */
-function average(window: readonly Candle[], period: number): number {
-  const origin = window.at(-1)?.close ?? Number.NaN;
+function average(closes: Float64Array, period: number): number {
+  const origin = closes.at(-1) ?? Number.NaN;
   let sum = 0;
-  for (const candle of window.slice(-period)) sum += candle.close - origin;
+  for (let index = closes.length - period; index < closes.length; index++) {
+    sum += (closes[index] ?? Number.NaN) - origin;
+  }
   return origin + sum / period;
+}
+
+function range(closes: Float64Array): number {
+  let low = Number.POSITIVE_INFINITY;
+  let high = Number.NEGATIVE_INFINITY;
+  for (const close of closes) {
+    low = Math.min(low, close);
+    high = Math.max(high, close);
+  }
+  return high - low;
 }

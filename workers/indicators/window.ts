@@ -1,0 +1,49 @@
+import type { ColumnName, Columns } from './kind.ts';
+
+/** The candles of one series as columns that all its windows share, oldest first. */
+export interface Series {
+  /** Left edges, UTC, as the database prints them. */
+  readonly buckets: readonly string[];
+  readonly columns: Columns;
+}
+
+/** A candle of one side, as the database and the messages have it. */
+export interface Candle {
+  readonly bucket: string;
+  readonly open: number;
+  readonly high: number;
+  readonly low: number;
+  readonly close: number;
+  readonly sum: number;
+  /** Null when no tick had a size. */
+  readonly volume: number | null;
+  readonly tick_count: number;
+}
+
+export function seriesOf(candles: readonly Candle[]): Series {
+  const column = (number: (candle: Candle) => number) => Float64Array.from(candles, number);
+  return {
+    buckets: candles.map(candle => candle.bucket),
+    columns: {
+      open: column(candle => candle.open),
+      high: column(candle => candle.high),
+      low: column(candle => candle.low),
+      close: column(candle => candle.close),
+      average: column(candle => candle.sum / candle.tick_count),
+      volume: column(candle => candle.volume ?? Number.NaN),
+      tick_count: column(candle => candle.tick_count),
+    },
+  };
+}
+
+/** The declared columns of the candles from one place to before another; nothing is copied. */
+export function windowOf(
+  { columns }: Series,
+  names: readonly ColumnName[],
+  from: number,
+  to: number,
+): Columns {
+  const window: Partial<Record<ColumnName, Float64Array>> = {};
+  for (const name of names) window[name] = columns[name].subarray(from, to);
+  return window as Columns;
+}
