@@ -21,6 +21,9 @@ const argumentOf: Readonly<Record<string, string>> = {
   side: 's.side',
   from_time: 'w.from_time',
   to_time: 'w.to_time',
+  instrument_ids: 'array[i.instrument_id]',
+  at: 'now()',
+  trends: 'null',
   max_candles: '50',
   max_ticks: '50',
 };
@@ -37,7 +40,7 @@ const readers = [
   `indicator.candle_windows(array[i.instrument_id], array[t.timeframe], array[s.side],
     array[feed.bucket(t.width, w.to_time)], array[feed.bucket(t.width, w.to_time)], array[20], array[3])`,
   'outbox.next_work_at()',
-  'indicator.next_work_at()',
+  "indicator.next_work_at('classical')",
 ];
 
 interface Walked {
@@ -160,7 +163,8 @@ describeOnEngine('Whatever timeframes there are', ({ sql }) => {
     const [row] = await sql<{ timeframes: string }[]>`
       select string_agg(timeframe, ',') as timeframes from feed.timeframes`;
     expect(row?.timeframes).toBe('1s');
-    await sql`select indicator.register_kind('anything', '', '', 'ANY', '[]', '{"plus": 1}',
+    await sql`select indicator.register_service('other')`;
+    await sql`select indicator.register_kind('other', 'anything', '', '', 'ANY', '[]', '{"plus": 1}',
       '[{"timeframe": "1m", "params": {}}, {"timeframe": "1s", "params": {}}]')`;
     const defaults = await sql`
       select timeframe from indicator.defaults where kind = 'anything'`;
@@ -172,11 +176,11 @@ describeOnEngine('Whatever timeframes there are', ({ sql }) => {
   });
 });
 
-/** Calls of every function of the page's schema. */
+/** Calls of every function of the page's schema that reads. */
 async function pageFunctions(sql: Sql): Promise<string[]> {
   const functions = await sql<{ name: string; parameters: string[] }[]>`
     select p.oid::regproc::text as name, coalesce(p.proargnames[1:p.pronargs], '{}') as parameters
-    from pg_proc as p where p.pronamespace = 'dashboard'::regnamespace order by 1`;
+    from pg_proc as p where p.pronamespace = 'dashboard'::regnamespace and p.provolatile <> 'i' order by 1`;
   expect(functions.length).toBeGreaterThan(8);
   return functions.map(({ name, parameters }) => {
     const given = parameters.map(parameter => {
