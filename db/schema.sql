@@ -1195,7 +1195,7 @@ create function dashboard.candles(symbol text, timeframe text, side text default
   returns jsonb security definer;
 grant execute on function dashboard.candles to foresight_web;
 
--- Candles, lines and verdicts of an indicator for its chart, oldest first, times in epoch seconds (UTC): the last max_candles buckets, or those from from_time on.
+-- Candles, outputs as their kind declares them, and verdicts of an indicator for its chart, oldest first, times in epoch seconds (UTC): the last max_candles buckets, or those from from_time on. forecast: of the newest value, null when it has none.
 create function dashboard.chart(indicator_id int, from_time timestamptz default null, max_candles int default 300)
   returns jsonb security definer;
 grant execute on function dashboard.chart to foresight_web;
@@ -1203,7 +1203,7 @@ grant execute on function dashboard.chart to foresight_web;
 -- How old at a time (UTC) the newest of what comes every so often is: live, stale after 2 intervals without news, dead after 10, absent when there is none.
 create function dashboard.freshness(newest_at timestamptz, every interval, at timestamptz) returns text;
 
--- One indicator as dashboard.indicators_of gives it, with its instrument, parameters and rule, as JSON; null when there is none.
+-- One indicator as dashboard.indicators_of gives it, with its instrument, parameters, rule and where its formula comes from, who computes it and whether of closed candles only, as JSON; null when there is none.
 create function dashboard.indicator(indicator_id int, at timestamptz default now()) returns jsonb security definer;
 grant execute on function dashboard.indicator to foresight_web;
 
@@ -1214,9 +1214,6 @@ create function dashboard.indicators_of(instrument_ids int[], at timestamptz def
 -- One instrument with its indicators, how old they are at a time (UTC), their summary, and the timeframes there are, as JSON; null when there is none.
 create function dashboard.instrument(symbol text, at timestamptz default now()) returns jsonb security definer;
 grant execute on function dashboard.instrument to foresight_web;
-
--- Which outputs of indicator.named_outputs are drawn, by name: those over the price, or all where there are none.
-create function dashboard.lines(outputs jsonb) returns jsonb;
 
 -- Candles of a series as JSON, newest first: at most max_candles of those with buckets from from_time to to_time (UTC).
 create function dashboard.recent_candles(instrument_id int, timeframe text, side text, from_time timestamptz,

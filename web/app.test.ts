@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createApp } from './app.ts';
-import type { Chart } from './dashboard.ts';
+import type { Chart, IndicatorRow, WatchlistRow } from './dashboard.ts';
 import { createEvents, type Events } from './live/events.ts';
 import { createFixture, type Fixture, hostile, nobodyVotes } from './tests/fixture.ts';
 
@@ -36,21 +36,21 @@ test('the market page is readable without JavaScript: prices, changes, verdicts 
   const { status, text } = await get('/?sort=change');
   expect(status).toBe(200);
   const words = readable(text);
-  expect(words).toContain(
-    'EUR_USD simulated Euro against US dollar 1.08455 2 s 1.08450 1.08460 +0.00120 +0.11 %',
+  expect(words).toMatch(
+    /EUR_USD simulated Euro against US dollar 1\.08455 \d+ s 1\.08450 1\.08460 \+0\.00120 \+0\.11 %/,
   );
   expect(words).toContain('▲ bullish +1');
   expect(words).toContain('■ neutral 0');
   expect(words).toContain('▼ bearish −1');
-  expect(words).toContain('warming up 12/31');
+  expect(words).toContain('warming up 12 of 31');
   expect(text).toContain('<noscript><a href="/?sort=change">Refresh</a></noscript>');
   expect(text).toContain('href="/indicators/1"');
 });
 
 test('columns are indicators by label and timeframe, and a dash where an instrument has none', async () => {
   const words = readable((await get('/')).text);
-  expect(words).toContain('MA cross 10/30 1m RSI 14 5m');
-  expect(words).toMatch(/BTC_USD .*▼ bearish −1 −41\.20 forming —/);
+  expect(words).toContain('MA cross 10/30 1m RSI 14 5m Drift 100 1h');
+  expect(words).toMatch(/BTC_USD .*▼ bearish −1 −41\.2 forming —/);
 });
 
 test('the market page shows only the columns of the chosen timeframe', async () => {
@@ -74,8 +74,8 @@ test('old data says so in words', async () => {
     summary: { ...nobodyVotes, left_out: row.indicators.length },
   }));
   const words = readable((await get('/')).text);
-  expect(words).toContain('2 s dead feed');
-  expect(words).toContain('▲ bullish +1 0.0001200 stale');
+  expect(words).toMatch(/ \d+ s dead feed /);
+  expect(words).toContain('▲ bullish +1 0.00012 stale');
   expect(words).toContain('— 2 left out');
 });
 
@@ -107,11 +107,45 @@ test('the indicator page has verdict, rule, inputs and a table that links to the
   const words = readable(text);
   expect(words).toContain('▲ bullish +1');
   expect(words).toContain('Bullish while the fast average is above the slow one');
-  expect(words).toContain('Input: fast 1.08461');
+  expect(words).toContain('difference 0.00012 fast 1.08461 slow 1.08449 Strength +0.42');
+  expect(words).toContain('Definition: Murphy, ');
+  expect(words).not.toContain('closed candles only');
   expect(words).toContain('31 of 31');
   expect(words).toContain('Charts by TradingView Lightweight Charts™');
   expect(text.match(/href="\/instruments\/EUR_USD\/ticks\?from=/g)).toHaveLength(20);
   expect(text).toContain('<title>▲ bullish · EUR_USD MA cross 10/30 1m · Foresight</title>');
+});
+
+test('an indicator is shown in its own unit, and says while it settles', async () => {
+  const words = readable((await get('/indicators/2')).text);
+  expect(words).toContain('■ neutral 0');
+  expect(words).toContain('rsi 54.21 Strength 0.00');
+  expect(words).toContain('Candles used settling 40 of 406');
+  expect(readable((await get('/')).text)).toContain('■ neutral 0 54.21 forming settling 40 of 406');
+});
+
+test('a forecast says how far it reaches, and who computes it from which candles', async () => {
+  const words = readable((await get('/indicators/5')).text);
+  expect(words).toContain('expected price 64,300.0');
+  expect(words).toContain('Forecast, 12 × 1h 63,100.0 to 65,500.0');
+  expect(words).toContain('Reads closed candles only');
+  expect(words).toContain('service models');
+});
+
+test('an indicator without a value says why', async () => {
+  const [row] = fixture.rows;
+  const without = (fields: Partial<IndicatorRow>) => {
+    const [indicator] = row?.indicators ?? [];
+    const none = { ...indicator, verdict: null, strength: null, outputs: [], ...fields };
+    fixture.rows = [{ ...row, indicators: [none] } as WatchlistRow];
+  };
+  const says = async () => readable((await get('/indicators/1')).text);
+  without({ bucket: null, bars: 0, state: 'absent' });
+  expect(await says()).toContain('no value yet');
+  without({ bars: 3, bars_required: 15, bars_window: 406 });
+  expect(await says()).toContain('warming up 3 of 15');
+  without({ bars: 406, bars_required: 15, bars_window: 406 });
+  expect(await says()).toContain('no verdict');
 });
 
 const chartOf = async (path: string) => (await (await app.request(path)).json()) as Chart;
@@ -253,6 +287,12 @@ test('the status page names the faults', async () => {
   const words = readable((await get('/status')).text);
   expect(words).toContain('✗ 1 fault process publish is not running');
   expect(words).toContain('TimescaleDB 2.28.3');
+  expect(words).toMatch(
+    /classical The catalogue ● running \d+ s here 4711 foresight-classical 12 0 7 \d+ s 2 /,
+  );
+  expect(words).toMatch(
+    /models Forecasts \(closed candles only\) ○ not running — — foresight-models 1 31 0 1 min 0 /,
+  );
   expect(words).toContain('120,431');
 });
 

@@ -189,10 +189,32 @@ describe.skipIf(executablePath === undefined)('in a real browser', () => {
     expect(await violations()).toEqual([]);
   });
 
+  test.each([
+    [1, 'own pane for the difference', 2, undefined],
+    [2, 'own pane with thresholds', 2, undefined],
+    [5, 'forecast over the candles', undefined, '12'],
+  ])(
+    'the chart of indicator %i has what its kind declares: %s',
+    async (id, _what, panes, horizon) => {
+      await visit(`/indicators/${id}`);
+      await page.waitForSelector('#chart[data-drawn="300"] canvas');
+      const drawn = (await page.evaluate(
+        "({ ...document.getElementById('chart').dataset })",
+      )) as Record<string, string>;
+      if (panes !== undefined) expect(drawn.panes).toBe(String(panes));
+      expect(drawn.forecast).toBe(horizon);
+      // Each pane is a row of the library's table, next to its scale.
+      const rows = await page.locator('#chart table tr:has(td canvas)').count();
+      expect(rows).toBeGreaterThanOrEqual((panes ?? 1) + 1);
+      expect(complaints).toEqual([]);
+      expect(await violations()).toEqual([]);
+    },
+  );
+
   test('a late candle that the chart never drew makes it draw all anew', async () => {
     const candle = { open: 1, high: 1, low: 1, close: 1, tick_count: 1, is_closed: true, time: 90 };
     await page.route('**/chart.json?from=*', route =>
-      route.fulfill({ json: { candles: [candle], lines: {}, verdicts: [] } }),
+      route.fulfill({ json: { candles: [candle], outputs: [], forecast: null, verdicts: [] } }),
     );
     await visit('/indicators/1');
     await page.waitForSelector('#chart[data-drawn="300"] canvas');

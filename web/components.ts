@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import type { Freshness, Verdict } from './dashboard.ts';
+import type { Freshness, IndicatorRow } from './dashboard.ts';
 import * as format from './format.ts';
 import type { Html } from './layout.ts';
 
@@ -10,11 +10,19 @@ export function simulatedBadge(isSimulated: boolean): Html | '' {
     : '';
 }
 
-/** A verdict in word, arrow, sign and colour; what is missing instead while it warms up. */
-export function verdictMark(row: { verdict: Verdict; bars: number; bars_required: number }): Html {
-  if (row.verdict === null) {
-    return html`<span class="verdict warming">warming up ${row.bars}/${row.bars_required}</span>`;
-  }
+type Progress = Pick<IndicatorRow, 'verdict' | 'bucket' | 'bars' | 'bars_required' | 'bars_window'>;
+
+/** Why an indicator says nothing yet, or that what it says may still move; null when neither is so. */
+export function progress(row: Progress): string | null {
+  if (row.bucket === null) return 'no value yet';
+  if (row.bars < row.bars_required) return `warming up ${row.bars} of ${row.bars_required}`;
+  if (row.verdict === null) return 'no verdict';
+  return row.bars < row.bars_window ? `settling ${row.bars} of ${row.bars_window}` : null;
+}
+
+/** A verdict in word, arrow, sign and colour; what is missing instead while there is none. */
+export function verdictMark(row: Progress): Html {
+  if (row.verdict === null) return html`<span class="verdict warming">${progress(row)}</span>`;
   const { tone, arrow, word, sign } = format.verdictSigns(row.verdict);
   return html`<span class="verdict ${tone}"><span class="arrow" aria-hidden="true">${arrow}</span> ${word} <span class="sign">${sign}</span></span>`;
 }

@@ -9,6 +9,28 @@ export type Freshness = 'live' | 'stale' | 'dead' | 'absent';
 
 export const sides = ['bid', 'ask', 'mid', 'last'] as const;
 
+export type Unit = 'price' | 'percent' | 'ratio' | 'count' | 'probability';
+
+/** What a kind of indicator declares of one of its numbers. */
+export interface OutputKind {
+  readonly name: string;
+  readonly unit: Unit;
+  /** Drawn over the candles, or in a pane of its own. */
+  readonly pane: 'price' | 'own';
+  readonly thresholds: readonly number[];
+}
+
+export interface Output extends OutputKind {
+  readonly value: number | null;
+}
+
+/** Where the price is expected so many buckets after the value's own. */
+export interface Forecast {
+  readonly horizon: number;
+  readonly low: number;
+  readonly high: number;
+}
+
 /** An indicator of one instrument with its newest value. */
 export interface IndicatorRow {
   readonly indicator_id: number;
@@ -17,12 +39,18 @@ export interface IndicatorRow {
   readonly timeframe: string;
   readonly side: string;
   readonly verdict: Verdict;
-  readonly value: number | null;
-  readonly lines: Readonly<Record<string, number | null>> | null;
+  /** Between -1 and +1, with the sign of the verdict. */
+  readonly strength: number | null;
+  readonly forecast: Forecast | null;
+  /** As its kind declares them; the first is what the verdict is read from. */
+  readonly outputs: readonly Output[];
   readonly bucket: string | null;
   readonly is_closed: boolean | null;
   readonly bars: number;
+  /** With fewer candles it warms up and has no value. */
   readonly bars_required: number;
+  /** With fewer candles its value still settles. */
+  readonly bars_window: number;
   readonly computed_at: string | null;
   readonly width_seconds: number;
   readonly state: Freshness;
@@ -74,12 +102,21 @@ export interface Indicator extends IndicatorRow {
   readonly price_precision: number;
   readonly params: Readonly<Record<string, unknown>> | null;
   readonly rule: string | null;
+  /** Where the formula comes from. */
+  readonly definition: string | null;
+  /** It has no value for the candle that forms. */
+  readonly closed_only: boolean;
+  readonly service: string;
 }
 
-/** Candles of an indicator with the lines and verdicts computed from them, oldest first. */
+/** Candles of an indicator with the outputs and verdicts computed from them, oldest first. */
 export interface Chart {
   readonly candles: readonly ChartCandle[];
-  readonly lines: Readonly<Record<string, readonly { time: number; value: number | null }[]>>;
+  readonly outputs: readonly (OutputKind & {
+    readonly points: readonly { time: number; value: number | null }[];
+  })[];
+  /** Of the newest value, with the time of its bucket. */
+  readonly forecast: (Forecast & { readonly time: number }) | null;
   readonly verdicts: readonly { time: number; verdict: Verdict }[];
 }
 
@@ -142,6 +179,26 @@ export interface Status {
     process: string;
     is_alive: boolean;
     last_seen_at: string | null;
+  }[];
+  /** Who computes indicators, and what waits for whom. */
+  readonly services: readonly {
+    service: string;
+    description: string;
+    queue: string;
+    closed_only: boolean;
+    indicators: number;
+    is_running: boolean;
+    /** Host and process id of each that computes for it now. */
+    processes: readonly string[];
+    last_seen_at: string | null;
+    /** Candles that its queue was not sent yet. */
+    to_send: number;
+    /** Candles that it took from its queue and did not compute yet. */
+    pending: number;
+    pending_since: string | null;
+    /** Indicators whose history is being computed. */
+    histories: number;
+    behind_since: string | null;
   }[];
   readonly lag: readonly { step: string; seconds: number | null; pending: number | null }[] | null;
   readonly sources: readonly {

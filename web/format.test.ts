@@ -29,10 +29,15 @@ test('a value of unknown scale shows four telling digits and no exponent', () =>
   expect(format.value(0)).toBe('0');
 });
 
-test('a line near the price is written like a price, an oscillator is not', () => {
-  expect(format.line(1.0846, 1.0845, 5)).toBe('1.08460');
-  expect(format.line(54.2, 1.0845, 5)).toBe('54.20');
-  expect(format.line(null, 1.0845, 5)).toBe('—');
+test('an output is written in its own unit', () => {
+  expect(format.output(1.0846, 'price', 5)).toBe('1.08460');
+  expect(format.output(-0.000_12, 'price', 5)).toBe('−0.00012');
+  expect(format.output(54.2, 'percent', 5)).toBe('54.20 %');
+  expect(format.output(0.6321, 'probability', 5)).toBe('63.2 %');
+  expect(format.output(1_234, 'count', 5)).toBe('1,234');
+  expect(format.output(54.2149, 'ratio', 5)).toBe('54.21');
+  expect(format.output(null, 'price', 5)).toBe('—');
+  expect(format.output(Number.NaN, 'percent', 5)).toBe('—');
 });
 
 test('times of PostgreSQL and of JSON are the same time in UTC with microseconds', () => {

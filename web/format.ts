@@ -1,4 +1,4 @@
-import type { Verdict } from './dashboard.ts';
+import type { Unit, Verdict } from './dashboard.ts';
 
 /** A value that does not exist: never a zero, never an empty cell. */
 export const none = '—';
@@ -47,7 +47,7 @@ export function count(value: number | null | undefined): string {
   return isNumber(value) ? decimals(value, 0, false) : none;
 }
 
-/** An indicator's value, whose scale is unknown here: four telling digits, no exponent. */
+/** A number of any scale: four telling digits, no exponent. */
 export function value(number: number | null | undefined): string {
   if (!isNumber(number)) return none;
   if (number === 0) return '0';
@@ -55,14 +55,21 @@ export function value(number: number | null | undefined): string {
   return decimals(number, Math.min(10, Math.max(0, digits)), false);
 }
 
-/** A line of an indicator: as a price when it runs near one, such as an average; else a value. */
-export function line(
-  number: number | null | undefined,
-  near: number | null,
-  precision: number,
-): string {
-  const ratio = isNumber(number) && isNumber(near) && near !== 0 ? number / near : 0;
-  return ratio > 0.5 && ratio < 2 ? price(number, precision) : value(number);
+/** An indicator's output in the unit that its kind declares; `precision` is the instrument's. chart.js writes alike. */
+export function output(number: number | null | undefined, unit: Unit, precision: number): string {
+  if (!isNumber(number)) return none;
+  switch (unit) {
+    case 'price':
+      return price(number, precision);
+    case 'percent':
+      return `${decimals(number, 2, false)} %`;
+    case 'probability':
+      return `${decimals(100 * number, 1, false)} %`;
+    case 'count':
+      return count(number);
+    case 'ratio':
+      return value(number);
+  }
 }
 
 /** Milliseconds since 1970 of a time in PostgreSQL's or ISO's writing; NaN when it is neither. */

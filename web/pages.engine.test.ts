@@ -1,8 +1,9 @@
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { addInstrument, describeOnEngine } from '../tests/support/database.ts';
-import { addIndicator, catchUp, registerCatalog } from '../tests/support/indicators.ts';
+import { addIndicator, catchUp, kindOf, registerCatalog } from '../tests/support/indicators.ts';
 import { tickOf } from '../tests/support/ticks.ts';
+import { createServiceStore } from '../workers/indicators/service.ts';
 import { createFeed } from '../workers/ingest/feed.ts';
 import { createApp } from './app.ts';
 import { createDashboard, type Dashboard, sides } from './dashboard.ts';
@@ -127,15 +128,24 @@ describeOnEngine('every page', ({ sql, as }) => {
   let idOfEmpty: number;
   let idOfOld: number;
   let idOfLive: number;
+  let idOfForeign: number;
 
   beforeAll(async () => {
     events = createEvents({ dashboard: createDashboard(as('foresight_web')), logger });
     await registerCatalog(sql);
+    // Somebody else's, who never computes.
+    await createServiceStore(sql, 'python').register({
+      service: 'python',
+      description: 'Of another language',
+      isClosedOnly: false,
+      kinds: [{ ...kindOf('rsi'), kind: 'python_model', label: 'Python {period}', defaults: [] }],
+    });
     for (const name of ['empty', 'old', 'traded', 'live'] as const)
       symbols[name] = await addInstrument(sql);
     const { empty, old, live } = symbols;
     const add = (symbol: string) => addIndicator(sql, symbol, { fast: 1, slow: 2 });
     [idOfEmpty, idOfOld, idOfLive] = [await add(empty), await add(old), await add(live)];
+    idOfForeign = await addIndicator(sql, live, { period: 9 }, { kind: 'python_model' });
     await feed.recordTicks('manual', [
       tickOf(old, daysAgo(4), { bid: 2, ask: 2 }),
       tickOf(old, daysAgo(3), { bid: 3, ask: 3 }),
@@ -186,7 +196,7 @@ describeOnEngine('every page', ({ sql, as }) => {
   /** Every address there is answers, and every stream begins with a page's content. */
   async function walk(): Promise<void> {
     const timeframes = await timeframesThere();
-    const ids = [idOfEmpty, idOfOld, idOfLive];
+    const ids = [idOfEmpty, idOfOld, idOfLive, idOfForeign];
     const range = `from=${daysAgo(0.5)}&to=${daysAgo(0)}`;
     const pages = [
       ...['', 'sort=change', 'sort=verdict'].map(query => `/?${query}`),
@@ -240,13 +250,19 @@ describeOnEngine('every page', ({ sql, as }) => {
     ]);
     await catchUp(sql);
     expect(await rowOf(live)).toMatch(
-      / 5\.00000 \d+ s .* ▲ strong bullish ▲1 ■0 ▼0 ▲ bullish \+1 /,
+      / 5\.00000 \d+ s .* ▲ strong bullish ▲1 ■0 ▼0, 1 left out ▲ bullish \+1 .* no value yet/,
     );
     expect(await rowOf(traded)).toMatch(/ 7\.25000 \d+ s — — 0\.00000 0\.00 % — — —/);
-    expect(await rowOf(empty)).toMatch(/ — no data — — — — — — 1 left out warming up 0\/2/);
+    expect(await rowOf(empty)).toMatch(/ — no data — — — — — — 1 left out no value yet/);
     const ofOld = await rowOf(old);
     expect(ofOld).toMatch(/ 3\.00000 3 d dead feed 3\.00000 3\.00000 0\.00000 0\.00 % /);
     expect(ofOld).toMatch(/ — 1 left out ▲ bullish \+1 .* dead/);
+    const foreign = (await get(`/indicators/${idOfForeign}`)).words;
+    expect(foreign).toMatch(/ no value yet Price 5\.00000 rsi — Bucket — /);
+    expect(foreign).toContain(' service python ');
+    expect((await get('/status')).words).toMatch(
+      / python Of another language ○ not running — — foresight-python 1 /,
+    );
     expect((await get(`/indicators/${idOfEmpty}`)).words).toContain('No candles yet.');
     expect((await get(`/instruments/${empty}`)).words).toContain(
       'No mid candles of 1m in the last 100 intervals.',

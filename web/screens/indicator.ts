@@ -1,7 +1,7 @@
 import { type Context, Hono } from 'hono';
 import { html } from 'hono/html';
 import { assetUrl } from '../assets.ts';
-import { age, simulatedBadge, ticksUrl, verdictMark } from '../components.ts';
+import { age, progress, simulatedBadge, ticksUrl, verdictMark } from '../components.ts';
 import type {
   Chart,
   ChartCandle,
@@ -34,6 +34,9 @@ function titleOf(symbol: string, indicator: IndicatorRow): string {
   return `${arrow} ${word} · ${name}`;
 }
 
+/** A name such as `signal_line`, as a person reads it. */
+const nameOfOutput = (name: string) => name.replaceAll('_', ' ');
+
 function fact(name: string, content: unknown): Html {
   return html`<div><dt>${name}</dt><dd data-flash>${content}</dd></div>`;
 }
@@ -41,20 +44,20 @@ function fact(name: string, content: unknown): Html {
 function panel(
   symbol: string,
   row: IndicatorRow,
-  quote: { price: number | null; precision: number } | null,
+  { price, precision }: { price: number | null; precision: number },
   now: number,
 ): Html {
-  const { state } = row;
-  const lines = Object.entries(row.lines ?? {});
+  const { state, strength, forecast } = row;
   return html`<section id="now" class="now" aria-label="Current verdict" data-title="${titleOf(symbol, row)} · Foresight">
     <p class="large" data-verdict="${row.verdict ?? ''}" data-name="${nameOf(symbol, row)}">${verdictMark(row)}</p>
     <dl class="facts">
-      ${quote === null ? '' : fact('Price', format.price(quote.price, quote.precision))}
-      ${fact('Value', format.value(row.value))}
-      ${lines.map(([name, number]) => fact(`Input: ${name}`, format.line(number, quote?.price ?? null, quote?.precision ?? 5)))}
+      ${price === null ? '' : fact('Price', format.price(price, precision))}
+      ${row.outputs.map(({ name, unit, value }) => fact(nameOfOutput(name), format.output(value, unit, precision)))}
+      ${strength === null ? '' : fact('Strength', format.change(strength, 2))}
+      ${forecast === null ? '' : fact(`Forecast, ${format.count(forecast.horizon)} × ${row.timeframe}`, `${format.price(forecast.low, precision)} to ${format.price(forecast.high, precision)}`)}
       ${fact('Bucket', format.utc(row.bucket))}
       ${fact('Candle', row.is_closed === null ? format.none : row.is_closed ? 'closed' : 'forming')}
-      ${fact('Candles used', `${row.bars} of ${row.bars_required}`)}
+      ${fact('Candles used', progress(row) ?? `${row.bars} of ${row.bars_window}`)}
       ${fact('Computed', age(row.computed_at, state === 'absent' ? 'live' : state, now))}
     </dl>
   </section>`;
@@ -104,12 +107,7 @@ export function indicatorTopic(query: (name: string) => string | undefined): Top
 
 const quoteOf = (row: WatchlistRow) => ({ price: row.price, precision: row.price_precision });
 
-function historyRow(
-  indicator: Indicator,
-  chart: Chart,
-  candle: ChartCandle,
-  names: string[],
-): Html {
+function historyRow(indicator: Indicator, chart: Chart, candle: ChartCandle): Html {
   const { price_precision: precision } = indicator;
   const bucket = new Date(candle.time * 1_000).toISOString();
   const verdict = chart.verdicts.find(({ time }) => time === candle.time)?.verdict ?? null;
@@ -120,9 +118,9 @@ function historyRow(
     <td class="num">${format.price(candle.high, precision)}</td>
     <td class="num">${format.price(candle.low, precision)}</td>
     <td class="num">${format.price(candle.close, precision)}</td>
-    ${names.map(name => {
-      const point = chart.lines[name]?.find(({ time }) => time === candle.time);
-      return html`<td class="num">${format.line(point?.value, candle.close, precision)}</td>`;
+    ${chart.outputs.map(({ unit, points }) => {
+      const point = points.find(({ time }) => time === candle.time);
+      return html`<td class="num">${format.output(point?.value, unit, precision)}</td>`;
     })}
     <td>${signs === null ? format.none : html`<span class="verdict ${signs.tone}"><span class="arrow" aria-hidden="true">${signs.arrow}</span> ${signs.word} <span class="sign">${signs.sign}</span></span>`}</td>
     <td>${candle.is_closed ? 'closed' : html`<em>forming</em>`}</td>
@@ -131,7 +129,6 @@ function historyRow(
 }
 
 function history(indicator: Indicator, chart: Chart): Html {
-  const names = Object.keys(chart.lines);
   const candles = chart.candles.slice(-tableCandles).reverse();
   // Fetched anew when the stream says that something changed: the page itself, of which this is taken.
   return html`<section id="history" hx-get="/indicators/${indicator.indicator_id}" hx-select="#history"
@@ -142,9 +139,9 @@ function history(indicator: Indicator, chart: Chart): Html {
         ? html`<p>No candles yet.</p>`
         : html`<div class="grid" tabindex="0" role="region" aria-label="Candles, scrolls sideways"><table>
       <thead><tr><th scope="col">Bucket</th><th scope="col" class="num">Open</th><th scope="col" class="num">High</th><th scope="col" class="num">Low</th><th scope="col" class="num">Close</th>
-        ${names.map(name => html`<th scope="col" class="num">${name}</th>`)}
+        ${chart.outputs.map(({ name }) => html`<th scope="col" class="num">${nameOfOutput(name)}</th>`)}
         <th scope="col">Verdict</th><th scope="col">Candle</th><th scope="col" class="num">Made of</th></tr></thead>
-      <tbody>${candles.map(candle => historyRow(indicator, chart, candle, names))}</tbody>
+      <tbody>${candles.map(candle => historyRow(indicator, chart, candle))}</tbody>
     </table></div>`
     }
   </section>`;
@@ -153,7 +150,7 @@ function history(indicator: Indicator, chart: Chart): Html {
 function chartFigure(indicator: Indicator): Html {
   return html`<figure class="chart js-only" hidden>
     <p id="legend" class="legend" aria-hidden="true">&nbsp;</p>
-    <div id="chart" hx-ignore role="img" aria-label="Candles with the lines of ${indicator.label}; the table below has the same figures"
+    <div id="chart" hx-ignore role="img" aria-label="Candles with the outputs of ${indicator.label}; the table below has the same figures"
       data-source="/indicators/${indicator.indicator_id}/chart.json" data-library="${assetUrl('lightweight-charts.js')}"
       data-precision="${indicator.price_precision}" data-width="${indicator.width_seconds}"></div>
     <figcaption>Verdict changes are marked with arrows. Drag to scroll, wheel to zoom. <button type="button" id="latest">Jump to latest</button> <button type="button" id="fit">Fit all</button></figcaption>
@@ -164,9 +161,11 @@ function rule(indicator: Indicator): Html {
   const inputs = Object.entries(indicator.params ?? {});
   return html`<section aria-label="Rule"><h2>Rule</h2>
     <p class="rule">${indicator.rule ?? 'This kind of indicator has no rule written down.'}</p>
+    ${indicator.closed_only ? html`<p class="detail">Reads closed candles only: there is no value for the candle that forms.</p>` : ''}
+    ${indicator.definition ? html`<p class="detail">Definition: ${indicator.definition}</p>` : ''}
     <dl class="facts">
       ${inputs.map(([name, input]) => fact(name, typeof input === 'object' ? JSON.stringify(input) : String(input)))}
-      ${fact('side', indicator.side)}${fact('timeframe', indicator.timeframe)}
+      ${fact('side', indicator.side)}${fact('timeframe', indicator.timeframe)}${fact('service', indicator.service)}
     </dl></section>`;
 }
 
@@ -190,7 +189,7 @@ async function show(context: Context, dashboard: Dashboard, id: number) {
       credits,
       content: html`<div class="heading"><h1><a href="/instruments/${indicator.symbol}">${indicator.symbol}</a> ${indicator.label} <small>${indicator.timeframe} · ${indicator.side}</small> ${simulatedBadge(indicator.is_simulated)}</h1>
           <p class="detail">${indicator.description ?? indicator.source}</p></div>
-        <div class="columns"><div>${panel(indicator.symbol, row, found === undefined ? null : quoteOf(found.row), Date.now())}
+        <div class="columns"><div>${panel(indicator.symbol, row, found === undefined ? { price: null, precision: indicator.price_precision } : quoteOf(found.row), Date.now())}
         ${rule(indicator)}</div>
         ${chartFigure(indicator)}</div>
         ${history(indicator, chart)}`,

@@ -1,6 +1,6 @@
 import { Hono } from 'hono';
 import { html } from 'hono/html';
-import { age, simulatedBadge, tabs, verdictMark } from '../components.ts';
+import { age, progress, simulatedBadge, tabs, verdictMark } from '../components.ts';
 import type { Dashboard, IndicatorRow, WatchlistRow } from '../dashboard.ts';
 import * as format from '../format.ts';
 import { type Html, page } from '../layout.ts';
@@ -64,14 +64,16 @@ function sorted(rows: readonly WatchlistRow[], view: View): WatchlistRow[] {
   });
 }
 
-function verdictCell(indicator: IndicatorRow): Html {
-  const { state } = indicator;
+function verdictCell(indicator: IndicatorRow, precision: number): Html {
+  const { state, outputs, verdict } = indicator;
+  const [value] = outputs;
+  const settling = verdict === null ? null : progress(indicator);
   const isOld = state === 'stale' || state === 'dead';
   return html`<a class="cell ${isOld ? 'old' : ''}" href="/indicators/${indicator.indicator_id}" data-verdict="${indicator.verdict ?? ''}">${verdictMark(
     indicator,
-  )}<span class="detail">${indicator.value === null ? '' : format.value(indicator.value)}${
+  )}<span class="detail">${value === undefined || value.value === null ? '' : format.output(value.value, value.unit, precision)}${
     isOld ? html` <b>${state}</b>` : indicator.is_closed === false ? ' forming' : ''
-  }</span></a>`;
+  }</span>${settling === null ? '' : html`<span class="detail">${settling}</span>`}</a>`;
 }
 
 function indicatorCell(row: WatchlistRow, column: Column): Html {
@@ -79,7 +81,7 @@ function indicatorCell(row: WatchlistRow, column: Column): Html {
   return html`<td data-label="${column.label} · ${column.timeframe}" data-flash>${
     found.length === 0
       ? html`<span class="none" title="not computed for this instrument">${format.none}</span>`
-      : found.map(verdictCell)
+      : found.map(indicator => verdictCell(indicator, row.price_precision))
   }</td>`;
 }
 

@@ -53,6 +53,32 @@ function processes(rows: Rows<'processes'>, now: number): Html {
   );
 }
 
+function services(rows: Rows<'services'>, now: number): Html {
+  return section(
+    'services',
+    'Services',
+    [
+      'Service',
+      'State',
+      'Processes',
+      'Queue',
+      '#Indicators',
+      '#To send',
+      '#To compute',
+      'Oldest',
+      '#Histories',
+    ],
+    rows.map(
+      row => html`<tr><th scope="row">${row.service}<span class="detail">${row.description}${row.closed_only ? ' (closed candles only)' : ''}</span></th>
+        <td>${row.is_running ? html`<span class="good">● running</span>` : html`<span class="down">○ not running</span>`}<span class="detail">${passed(row.last_seen_at, now)}</span></td>
+        <td>${row.processes.length === 0 ? format.none : row.processes.join(', ')}</td>
+        <td>${row.queue}</td><td class="num">${format.count(row.indicators)}</td>
+        <td class="num">${format.count(row.to_send)}</td><td class="num">${format.count(row.pending)}</td>
+        <td>${passed(row.pending_since ?? row.behind_since, now)}</td><td class="num">${format.count(row.histories)}</td></tr>`,
+    ),
+  );
+}
+
 function lag(rows: Rows<'lag'>): Html {
   return section(
     'lag',
@@ -98,11 +124,16 @@ function sections(status: Status, now: number) {
   return [
     {
       id: 'health',
-      of: { ...status, processes: 0, lag: 0, sources: 0, queues: 0 },
+      of: { ...status, processes: 0, services: 0, lag: 0, sources: 0, queues: 0 },
       html: () => health(status),
     },
     { id: 'lag', of: status.lag, html: () => lag(status.lag ?? []) },
     { id: 'processes', of: status.processes, html: () => processes(status.processes ?? [], now) },
+    {
+      id: 'services',
+      of: status.services,
+      html: () => services(status.services ?? [], now),
+    },
     { id: 'sources', of: status.sources, html: () => sources(status.sources ?? [], now) },
     { id: 'queues', of: status.queues, html: () => queues(status.queues ?? [], now) },
   ];

@@ -36,13 +36,18 @@ const candles = chart.addSeries(library.CandlestickSeries, {
 });
 const markers = library.createSeriesMarkers(candles, []);
 const lines = new Map();
+const interval = new Map();
 const known = new Map();
 const verdicts = new Map();
 
 function paint() {
   const [up, down, text, grid] = ['--up', '--down', '--muted', '--rule'].map(colour);
   chart.applyOptions({
-    layout: { background: { type: 'solid', color: 'transparent' }, textColor: text },
+    layout: {
+      background: { type: 'solid', color: 'transparent' },
+      textColor: text,
+      panes: { separatorColor: grid },
+    },
     grid: { vertLines: { color: grid }, horzLines: { color: grid } },
     timeScale: { borderColor: grid },
     rightPriceScale: { borderColor: grid },
@@ -56,42 +61,104 @@ function paint() {
     wickUpColor: up,
     wickDownColor: down,
   });
-  [...lines.values()].forEach((line, index) => {
-    line.applyOptions({ color: colour(lineTones[index % lineTones.length]) });
+  [...lines.values()].forEach(({ series, marks }, index) => {
+    series.applyOptions({ color: colour(lineTones[index % lineTones.length]) });
+    for (const mark of marks) mark.applyOptions({ color: text });
   });
+  for (const side of interval.values()) side.applyOptions({ color: text });
   showMarkers();
 }
 
-/** An oscillator has a scale of its own: it goes into a pane below the candles. */
-function paneOf(points) {
-  const closes = [...known.values()].map(candle => candle.close);
-  const values = points.map(point => point.value).filter(value => value !== null);
-  if (closes.length === 0 || values.length === 0) return 0;
-  const middle = values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
-  const [low, high] = [Math.min(...closes), Math.max(...closes)];
-  return middle < low - (high - low) - low * 0.2 || middle > high + (high - low) + high * 0.2
-    ? 1
-    : 0;
+const minus = text => text.replace('-', '−');
+/** How a unit is written, alike on the page and on the scale; the digits of a price are the instrument's. */
+const writers = {
+  price: number => minus(money(number)),
+  percent: number => `${minus(number.toFixed(2))} %`,
+  probability: number => `${minus((100 * number).toFixed(1))} %`,
+  count: number => minus(number.toFixed(0)),
+  ratio: number => minus(Number(number.toPrecision(4)).toString()),
+};
+
+const formatOf = unit => ({
+  type: 'custom',
+  minMove: unit === 'price' ? 10 ** -precision : unit === 'count' ? 1 : 0.0001,
+  formatter: writers[unit],
+});
+
+function withThresholds(info, thresholds) {
+  if (info === null || thresholds.length === 0) return info;
+  const { minValue, maxValue } = info.priceRange;
+  const priceRange = {
+    minValue: Math.min(minValue, ...thresholds),
+    maxValue: Math.max(maxValue, ...thresholds),
+  };
+  return { ...info, priceRange };
 }
 
-function lineOf(name, points) {
+/** What its kind declares decides where an output is drawn, and how it is written. */
+function lineOf({ name, unit, pane, thresholds }) {
   let line = lines.get(name);
   if (!line) {
-    const tone = lineTones[lines.size % lineTones.length];
-    line = chart.addSeries(
+    const series = chart.addSeries(
       library.LineSeries,
       {
-        color: colour(tone),
+        color: colour(lineTones[lines.size % lineTones.length]),
         lineWidth: 2,
-        title: name,
+        title: name.replaceAll('_', ' '),
         priceLineVisible: false,
-        priceFormat: { type: 'price', precision, minMove: 10 ** -precision },
+        priceFormat: formatOf(unit),
+        // Without its thresholds a line says nothing.
+        autoscaleInfoProvider: original => withThresholds(original(), thresholds),
       },
-      paneOf(points),
+      pane === 'own' ? 1 : 0,
     );
+    const marks = thresholds.map(price =>
+      series.createPriceLine({
+        price,
+        color: colour('--muted'),
+        lineWidth: 1,
+        lineStyle: library.LineStyle.Dashed,
+        axisLabelVisible: true,
+        title: '',
+      }),
+    );
+    line = { series, marks, write: writers[unit] };
     lines.set(name, line);
+    const panes = chart.panes();
+    for (const [index, each] of panes.entries()) each.setStretchFactor(index === 0 ? 5 : 2);
+    host.dataset.panes = String(panes.length);
   }
-  return line;
+  return line.series;
+}
+
+/** The interval in which the newest forecast expects the price, dashed from the last close on. */
+function showForecast(forecast) {
+  const close = forecast && known.get(forecast.time)?.close;
+  if (close === undefined || close === null) {
+    for (const side of interval.values()) side.setData([]);
+    return;
+  }
+  for (const side of ['low', 'high']) {
+    if (!interval.has(side)) {
+      const series = chart.addSeries(library.LineSeries, {
+        color: colour('--muted'),
+        lineWidth: 1,
+        lineStyle: library.LineStyle.Dashed,
+        priceLineVisible: false,
+        crosshairMarkerVisible: false,
+        title: `forecast ${side}`,
+        priceFormat: formatOf('price'),
+      });
+      interval.set(side, series);
+    }
+    // Each bucket on the way has a point, else the scale would put the horizon next to the last candle.
+    const points = Array.from({ length: forecast.horizon + 1 }, (_, step) => ({
+      time: forecast.time + step * width,
+      value: close + ((forecast[side] - close) * step) / forecast.horizon,
+    }));
+    interval.get(side).setData(points);
+  }
+  host.dataset.forecast = String(forecast.horizon);
 }
 
 const point = ({ time, value }) => (value === null ? { time } : { time, value });
@@ -124,8 +191,8 @@ function drawAll(data) {
   verdicts.clear();
   remember(data);
   candles.setData(data.candles);
-  for (const [name, points] of Object.entries(data.lines))
-    lineOf(name, points).setData(points.map(point));
+  for (const output of data.outputs) lineOf(output).setData(output.points.map(point));
+  showForecast(data.forecast);
   showMarkers();
   host.dataset.drawn = String(known.size);
 }
@@ -140,11 +207,12 @@ function drawChanges(data, newest) {
   if (data.candles.some(candle => candle.time < newest && !known.has(candle.time))) return false;
   remember(data);
   updateSeries(candles, data.candles, newest);
-  for (const [name, points] of Object.entries(data.lines)) {
-    const line = lineOf(name, points);
-    const last = line.data().at(-1)?.time ?? 0;
-    updateSeries(line, points.map(point), last);
+  for (const output of data.outputs) {
+    const series = lineOf(output);
+    const last = series.data().at(-1)?.time ?? 0;
+    updateSeries(series, output.points.map(point), last);
   }
+  showForecast(data.forecast);
   showMarkers();
   return true;
 }
@@ -196,9 +264,9 @@ function drawn(data, newest) {
 function showLegend(time = Math.max(...known.keys())) {
   const candle = known.get(time);
   if (!candle) return;
-  const values = [...lines].map(([name, line]) => {
-    const value = line.data().find(each => each.time === time)?.value;
-    return `${name}\u00a0${value === undefined ? '—' : line.priceFormatter().format(value)}`;
+  const values = [...lines].map(([name, { series, write }]) => {
+    const value = series.data().find(each => each.time === time)?.value;
+    return `${name.replaceAll('_', ' ')}\u00a0${value === undefined ? '—' : write(value)}`;
   });
   const figures = ['open', 'high', 'low', 'close'].map(
     name => `${name[0].toUpperCase()}\u00a0${money(candle[name])}`,

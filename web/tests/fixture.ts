@@ -5,6 +5,7 @@ import type {
   Indicator,
   IndicatorRow,
   Instrument,
+  Output,
   Status,
   WatchlistRow,
 } from '../dashboard.ts';
@@ -41,6 +42,23 @@ export interface Fixture {
 const iso = (time: number) => new Date(time).toISOString();
 const startOfMinute = () => Math.floor(Date.now() / 60_000) * 60_000;
 
+const averages = (difference: number | null, fast: number | null, slow: number | null) =>
+  [
+    { name: 'difference', unit: 'price', pane: 'own', thresholds: [0], value: difference },
+    { name: 'fast', unit: 'price', pane: 'price', thresholds: [], value: fast },
+    { name: 'slow', unit: 'price', pane: 'price', thresholds: [], value: slow },
+  ] as const satisfies readonly Output[];
+
+const relativeStrength = (value: number) =>
+  [
+    { name: 'rsi', unit: 'ratio', pane: 'own', thresholds: [30, 70], value },
+  ] as const satisfies readonly Output[];
+
+const expected = (value: number) =>
+  [
+    { name: 'expected_price', unit: 'price', pane: 'price', thresholds: [], value },
+  ] as const satisfies readonly Output[];
+
 export function indicatorRow(
   fields: Partial<IndicatorRow> & { indicator_id: number },
 ): IndicatorRow {
@@ -51,12 +69,14 @@ export function indicatorRow(
     timeframe: '1m',
     side: 'mid',
     verdict: 1,
-    value: 0.00012,
-    lines: { fast: 1.08461, slow: 1.08449 },
+    strength: 0.42,
+    forecast: null,
+    outputs: averages(0.00012, 1.08461, 1.08449),
     bucket: iso(Math.floor(Date.now() / (width * 1_000)) * width * 1_000),
     is_closed: false,
     bars: 31,
     bars_required: 31,
+    bars_window: 31,
     computed_at: iso(Date.now()),
     width_seconds: width,
     state: 'live',
@@ -107,7 +127,16 @@ function startRows(): WatchlistRow[] {
       symbol: 'EUR_USD',
       indicators: [
         indicatorRow({ indicator_id: 1 }),
-        indicatorRow({ indicator_id: 2, ...rsi, verdict: 0, value: 54.21, lines: null }),
+        indicatorRow({
+          indicator_id: 2,
+          ...rsi,
+          verdict: 0,
+          strength: 0,
+          outputs: relativeStrength(54.21),
+          bars: 40,
+          bars_required: 15,
+          bars_window: 406,
+        }),
       ],
       summary: { ...nobodyVotes, mean: 0.5, verdict: 1, is_strong: true, bullish: 1, neutral: 1 },
     }),
@@ -124,7 +153,19 @@ function startRows(): WatchlistRow[] {
       change: -812.3,
       change_percent: -1.249,
       sparkline: Array.from({ length: 30 }, (_, index) => 65_000 - 30 * index),
-      indicators: [indicatorRow({ indicator_id: 3, verdict: -1, value: -41.2 })],
+      indicators: [
+        indicatorRow({ indicator_id: 3, verdict: -1, outputs: averages(-41.2, 64_180, 64_221.2) }),
+        indicatorRow({
+          indicator_id: 5,
+          kind: 'drift',
+          label: 'Drift 100',
+          timeframe: '1h',
+          width_seconds: 3_600,
+          is_closed: true,
+          outputs: expected(64_300),
+          forecast: { horizon: 12, low: 63_100, high: 65_500 },
+        }),
+      ],
       summary: { ...nobodyVotes, mean: -0.2, verdict: -1, is_strong: false, bearish: 1 },
     }),
     watchlistRow({
@@ -144,7 +185,13 @@ function startRows(): WatchlistRow[] {
       sparkline: [],
       price_precision: 3,
       indicators: [
-        indicatorRow({ indicator_id: 4, verdict: null, value: null, lines: null, bars: 12 }),
+        indicatorRow({
+          indicator_id: 4,
+          verdict: null,
+          strength: null,
+          outputs: averages(null, null, null),
+          bars: 12,
+        }),
       ],
       summary: { ...nobodyVotes, left_out: 1 },
     }),
@@ -160,6 +207,38 @@ function startStatus(): Status {
     processes: [
       { process: 'ingest', is_alive: true, last_seen_at: iso(Date.now() - 2_000) },
       { process: 'publish', is_alive: false, last_seen_at: null },
+    ],
+    services: [
+      {
+        service: 'classical',
+        description: 'The catalogue',
+        queue: 'foresight-classical',
+        closed_only: false,
+        indicators: 12,
+        is_running: true,
+        processes: ['here 4711'],
+        last_seen_at: iso(Date.now() - 2_000),
+        to_send: 0,
+        pending: 7,
+        pending_since: iso(Date.now() - 1_000),
+        histories: 2,
+        behind_since: null,
+      },
+      {
+        service: 'models',
+        description: 'Forecasts',
+        queue: 'foresight-models',
+        closed_only: true,
+        indicators: 1,
+        is_running: false,
+        processes: [],
+        last_seen_at: null,
+        to_send: 31,
+        pending: 0,
+        pending_since: null,
+        histories: 0,
+        behind_since: iso(Date.now() - 60_000),
+      },
     ],
     lag: [{ step: 'tick to delta', seconds: 0.04, pending: 3 }],
     sources: [
@@ -208,11 +287,25 @@ function chartOf(row: WatchlistRow, indicator: IndicatorRow, from: number, count
       is_closed: back > 0,
     };
   }).filter(candle => candle.time >= from);
-  const line = (shift: number) =>
-    candles.map(({ time, close }) => ({ time, value: close * (1 + shift) }));
+  const newestTime = candles.at(-1)?.time;
   return {
     candles,
-    lines: indicator.lines === null ? {} : { fast: line(0.0003), slow: line(-0.0004) },
+    outputs: indicator.outputs.map(({ value, ...declared }) => ({
+      ...declared,
+      points: candles.map(({ time, close }, index) => ({
+        time,
+        value:
+          value === null || index === candles.length - 1
+            ? value
+            : declared.pane === 'price'
+              ? close * (declared.name === 'slow' ? 0.9996 : 1.0003)
+              : value * (1 + 0.3 * Math.sin(index / 9)),
+      })),
+    })),
+    forecast:
+      indicator.forecast === null || newestTime === undefined
+        ? null
+        : { ...indicator.forecast, time: newestTime },
     verdicts: candles.map(({ time }, index) => ({
       time,
       verdict: index === candles.length - 1 ? indicator.verdict : index % 40 < 20 ? 1 : -1,
@@ -292,6 +385,9 @@ export function createFixture(): Fixture {
             ...indicator,
             params: { fast: 10, slow: 30 },
             rule: 'Bullish while the fast average is above the slow one, bearish while below.',
+            definition: 'Murphy, Technical Analysis of the Financial Markets, chapter 9',
+            closed_only: indicator.kind === 'drift',
+            service: indicator.kind === 'drift' ? 'models' : 'classical',
           };
         }),
       chart: (id, from, count) =>

@@ -29,17 +29,21 @@ begin
 
   return jsonb_build_object(
     'candles', coalesce(candles, '[]'),
-    'lines', (
-      select coalesce(jsonb_object_agg(n.name, n.points), '{}')
-      from (
-        select line.key as name, jsonb_agg(jsonb_build_object(
-          'time', extract(epoch from v.bucket)::bigint, 'value', line.value) order by v.bucket) as points
+    'outputs', (
+      select jsonb_agg(o.output - 'value' || jsonb_build_object('points', coalesce(p.points, '[]')) order by o.place)
+      from indicator.kinds as k
+      cross join jsonb_array_elements(indicator.named_outputs(k.outputs, null)) with ordinality as o(output, place)
+      cross join lateral (
+        select jsonb_agg(jsonb_build_object(
+          'time', extract(epoch from v.bucket)::bigint, 'value', v.outputs[o.place]) order by v.bucket) as points
         from indicator.values as v
-        join indicator.kinds as k on k.kind = definition.kind
-        cross join lateral jsonb_each(dashboard.lines(indicator.named_outputs(k.outputs, v.outputs))) as line
         where v.indicator_id = definition.indicator_id and v.bucket >= first_bucket and v.bucket <= newest
-        group by line.key
-      ) as n),
+      ) as p
+      where k.kind = definition.kind),
+    'forecast', (
+      select l.forecast || jsonb_build_object('time', extract(epoch from l.bucket)::bigint)
+      from indicator.latest as l
+      where l.indicator_id = definition.indicator_id),
     'verdicts', (
       select coalesce(jsonb_agg(jsonb_build_object(
         'time', extract(epoch from v.bucket)::bigint, 'verdict', v.verdict) order by v.bucket), '[]')
@@ -49,5 +53,5 @@ end
 $$;
 
 comment on function dashboard.chart(int, timestamptz, int) is
-  'Candles, lines and verdicts of an indicator for its chart, oldest first, times in epoch seconds (UTC): the last max_candles buckets, or those from from_time on.';
+  'Candles, outputs as their kind declares them, and verdicts of an indicator for its chart, oldest first, times in epoch seconds (UTC): the last max_candles buckets, or those from from_time on. forecast: of the newest value, null when it has none.';
 grant execute on function dashboard.chart(int, timestamptz, int) to foresight_web;

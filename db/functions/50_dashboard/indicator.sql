@@ -7,7 +7,8 @@ set search_path = pg_catalog, pg_temp
 as $$
   select row.value || jsonb_build_object(
     'symbol', i.symbol, 'description', i.description, 'source', i.source, 'is_simulated', s.is_simulated,
-    'price_precision', i.price_precision, 'params', d.params, 'rule', k.rule)
+    'price_precision', i.price_precision, 'params', d.params, 'rule', k.rule,
+    'definition', k.definition, 'service', k.service, 'closed_only', k.closed_only)
   from indicator.definitions as d
   join feed.instruments as i using (instrument_id)
   join feed.sources as s using (source)
@@ -18,5 +19,5 @@ as $$
 $$;
 
 comment on function dashboard.indicator(int, timestamptz) is
-  'One indicator as dashboard.indicators_of gives it, with its instrument, parameters and rule, as JSON; null when there is none.';
+  'One indicator as dashboard.indicators_of gives it, with its instrument, parameters, rule and where its formula comes from, who computes it and whether of closed candles only, as JSON; null when there is none.';
 grant execute on function dashboard.indicator(int, timestamptz) to foresight_web;

@@ -11,9 +11,8 @@ as $$
     select d.instrument_id,
       jsonb_agg(jsonb_build_object(
         'indicator_id', l.indicator_id, 'kind', l.kind, 'label', l.label, 'timeframe', l.timeframe, 'side', l.side,
-        'verdict', l.verdict, 'strength', l.strength, 'value', l.value, 'outputs', l.outputs, 'forecast', l.forecast,
-        'lines', dashboard.lines(l.outputs), 'bucket', l.bucket, 'is_closed', l.is_closed,
-        'bars', l.bars, 'bars_required', l.bars_required, 'bars_window', l.bars_window, 'computed_at', l.computed_at,
+        'verdict', l.verdict, 'strength', l.strength, 'outputs', l.outputs, 'forecast', l.forecast,
+        'bucket', l.bucket, 'is_closed', l.is_closed, 'bars', l.bars, 'bars_required', l.bars_required, 'bars_window', l.bars_window, 'computed_at', l.computed_at,
         'width_seconds', extract(epoch from t.width)::int, 'state', f.state
       ) order by t.width, l.label, l.side, l.indicator_id) as indicators,
       count(*) as total,

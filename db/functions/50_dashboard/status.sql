@@ -12,6 +12,13 @@ as $$
       select coalesce(jsonb_agg(jsonb_build_object('process', p.process, 'last_seen_at', p.seen_at,
         'is_alive', p.seen_at > now() - l.silence) order by p.process), '[]')
       from feed.fault_limits as l, (select p.process, max(p.seen_at) as seen_at from ops.processes as p group by 1) as p),
+    'services', (
+      select coalesce(jsonb_agg(jsonb_build_object('service', v.service, 'description', v.description, 'queue', v.queue,
+        'closed_only', v.closed_only, 'indicators', v.indicators, 'is_running', v.is_running,
+        'processes', coalesce(to_jsonb(v.processes), '[]'), 'last_seen_at', v.seen_at, 'to_send', v.to_send,
+        'pending', v.pending, 'pending_since', v.pending_since, 'histories', v.histories, 'behind_since', v.behind_since)
+        order by v.service), '[]')
+      from ops.services as v),
     'lag', (select jsonb_agg(to_jsonb(l)) from ops.lag as l),
     'sources', (
       select coalesce(jsonb_agg(jsonb_build_object('source', st.source, 'is_simulated', f.is_simulated,

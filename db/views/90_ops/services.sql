@@ -5,9 +5,12 @@ select s.service, s.description, s.queue, s.closed_only, s.forming_every,
   (select count(*) from outbox.subscriptions as o join outbox.deliveries as d using (subscription_id)
    where o.name = indicator.subscription_of(s.service) and d.due_at <= now()) as to_send,
   c.pending, c.pending_since, h.histories, h.history_since,
-  (select min(b.behind_since) from indicator.behind as b where b.service = s.service) as behind_since
+  b.behind_since
 from indicator.services as s
 cross join feed.fault_limits as l
+left join (
+  select b.service, min(b.behind_since) as behind_since from indicator.behind as b group by b.service
+) as b using (service)
 cross join lateral (
   select max(p.seen_at) as seen_at,
     array_agg(p.host || ' ' || p.process_id order by p.host, p.process_id) filter (where p.seen_at > now() - l.silence) as processes
