@@ -170,58 +170,118 @@ export async function compareHeld(
   return { compared: { [`candles of ${wanted.name}`]: expected.size }, differences };
 }
 
+/** A value as it is stored, or as the oracle's candles give it. */
+interface StoredValue {
+  readonly outputs: readonly number[] | null;
+  readonly verdict: number | null;
+  readonly strength: number | null;
+  readonly horizon: number | null;
+  readonly low: number | null;
+  readonly high: number | null;
+  readonly bars: number;
+}
+
+/** So long after its end a candle is closed, when nothing is left to do. */
+const closingMs = 5_000;
+
 /** Every value of every indicator: the pure function of the oracle's candles. */
 export async function compareValues(query: Query, candlesOf: CandlesOf): Promise<Comparison> {
   const differences: string[] = [];
-  let values = 0;
+  const compared: Record<string, number> = { values: 0, indicators: 0 };
   const definitions = await query<{
     id: number;
     symbol: string;
     timeframe: string;
+    width: number;
     side: string;
     kind: string;
+    service: string;
     params: Record<string, number | string>;
     bars_required: number;
     bars_window: number;
   }>(
-    `select d.indicator_id as id, i.symbol, d.timeframe, d.side, d.kind, d.params, d.bars_required, d.bars_window
-     from indicator.definitions as d join feed.instruments as i using (instrument_id)`,
+    `select d.indicator_id as id, i.symbol, d.timeframe, extract(epoch from t.width)::float8 * 1000 as width,
+       d.side, d.kind, k.service, d.params, d.bars_required, d.bars_window
+     from indicator.definitions as d
+     join feed.instruments as i using (instrument_id)
+     join feed.timeframes as t using (timeframe)
+     join indicator.kinds as k using (kind)`,
   );
+  const count = (what: string): void => {
+    compared[what] = (compared[what] ?? 0) + 1;
+  };
   for (const definition of definitions) {
-    const { id, symbol, timeframe, side } = definition;
-    const rows = await query<{
-      bucket: string;
-      value: number | null;
-      verdict: number | null;
-      bars: number;
-    }>(
-      `select ${isoOf('v.bucket', '.MS')} as bucket, v.value, v.verdict, v.bars
+    const { id, symbol, timeframe, side, width, service } = definition;
+    const kind = catalog.get(definition.kind);
+    if (kind === undefined) throw new Error(`there is no kind ${definition.kind}`);
+    count('indicators');
+    const where = `value of ${id} (${definition.kind} of ${symbol} ${timeframe} ${side})`;
+    const askedAt = Date.now();
+    const rows = await query<StoredValue & { bucket: string }>(
+      `select ${isoOf('v.bucket', '.MS')} as bucket, v.outputs, v.verdict, v.strength, v.horizon,
+         v.low, v.high, v.bars
        from indicator.values as v where v.indicator_id = $1`,
       [id],
     );
+    const answeredAt = Date.now();
     const stored = new Map(rows.map(row => [row.bucket, row]));
-    const kind = catalog.get(definition.kind);
-    if (kind === undefined) throw new Error(`there is no kind ${definition.kind}`);
     const series = seriesOf(candlesOf(symbol, timeframe, side));
+    // Sums depend on the order of addition in their last bits.
+    const tolerance = kind.columns.some(name => name === 'average' || name === 'volume') ? 1e-9 : 0;
     for (const [index, bucket] of series.buckets.entries()) {
-      const { reading, bars } = readingAt(series, index, kind, definition);
       const row = stored.get(bucket);
       stored.delete(bucket);
-      values += 1;
-      const expected = [reading?.outputs[0] ?? null, reading?.verdict ?? null, bars];
-      const found = row === undefined ? 'nothing' : [row.value, row.verdict, row.bars];
-      if (JSON.stringify(found) === JSON.stringify(expected)) continue;
-      differences.push(
-        `value of ${id} (${symbol} ${timeframe} ${side}) at ${bucket}: ${JSON.stringify(found)} instead of ${JSON.stringify(expected)}`,
-      );
+      const endsAt = Date.parse(bucket) + width;
+      if (kind.isClosedOnly && endsAt > askedAt - closingMs) {
+        if (row === undefined) continue;
+        if (endsAt > answeredAt) {
+          differences.push(`${where} at ${bucket}: ${JSON.stringify(row)} of a candle that forms`);
+          continue;
+        }
+      }
+      count('values');
+      count(`values of ${service}`);
+      const { reading, bars } = readingAt(series, index, kind, definition);
+      if (reading !== null && bars < definition.bars_window) count('values that settle');
+      const expected = {
+        outputs: reading?.outputs ?? null,
+        verdict: reading?.verdict ?? null,
+        strength: reading?.strength ?? null,
+        horizon: reading?.forecast?.horizon ?? null,
+        low: reading?.forecast?.low ?? null,
+        high: reading?.forecast?.high ?? null,
+        bars,
+      };
+      if (row !== undefined && isSameValue(row, expected, tolerance)) continue;
+      const found = row === undefined ? 'nothing' : JSON.stringify(row);
+      differences.push(`${where} at ${bucket}: ${found} instead of ${JSON.stringify(expected)}`);
     }
     for (const bucket of stored.keys()) {
-      differences.push(
-        `value of ${id} (${symbol} ${timeframe} ${side}) at ${bucket}: no candle is there`,
-      );
+      differences.push(`${where} at ${bucket}: no candle is there`);
     }
   }
-  return { compared: { values, indicators: definitions.length }, differences };
+  return { compared, differences };
+}
+
+/** A strength is stored with single precision. */
+export function isSameValue(found: StoredValue, expected: StoredValue, tolerance: number): boolean {
+  const isClose = (one: number | null, other: number | null, allowed = tolerance): boolean =>
+    one === null || other === null
+      ? one === other
+      : Math.abs(one - other) <= allowed * Math.abs(other);
+  const outputs = expected.outputs;
+  return (
+    found.bars === expected.bars &&
+    found.verdict === expected.verdict &&
+    found.horizon === expected.horizon &&
+    isClose(found.low, expected.low) &&
+    isClose(found.high, expected.high) &&
+    isClose(found.strength, expected.strength, Math.max(tolerance, 2 ** -23)) &&
+    (outputs === null || found.outputs === null
+      ? outputs === found.outputs
+      : outputs.length === found.outputs.length &&
+        outputs.every((output, place) => isClose(found.outputs?.[place] ?? null, output)))
+  );
 }
 
 /** Prices and counts exactly; sums depend on the order of addition in their last bits. */

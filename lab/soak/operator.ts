@@ -104,19 +104,25 @@ export const operator: readonly Action[] = [
     run: async ({ world, random }) => {
       const [found] = await world.query<{ id: number }>(
         `select d.indicator_id as id from indicator.definitions as d
-         where d.params ->> 'slow' = '13' order by d.indicator_id limit 1`,
+         where d.params ->> 'slow' = '13' or d.params ->> 'period' = '13' order by d.indicator_id limit 1`,
       );
       if (found !== undefined && random.chance(0.5)) {
         await world.query('select indicator.remove($1)', [found.id]);
         return;
       }
+      const { kind, params } = random.pick([
+        { kind: 'ma_cross', params: { fast: random.int(2, 9), slow: 13 } },
+        { kind: 'rsi', params: { period: 13 } },
+        { kind: 'drift', params: { period: 13, horizon: random.int(1, 20) } },
+      ]);
       await world.query(
-        `select indicator.add(i.symbol, $2, 'ma_cross', jsonb_build_object('fast', $3::int, 'slow', 13), $4)
+        `select indicator.add(i.symbol, $2, $3, $4::jsonb, $5)
          from feed.instruments as i order by i.symbol offset $1 limit 1`,
         [
           random.int(0, 4),
           random.pick(['1s', '1m', '5m']),
-          random.int(2, 9),
+          kind,
+          JSON.stringify(params),
           random.pick(['bid', 'mid', 'last']),
         ],
       );
@@ -127,8 +133,12 @@ export const operator: readonly Action[] = [
     isHealing: true,
     weight: 0.5,
     group: 'indicator',
-    run: ({ world }) =>
-      world.query(`select ops.recompute(min(d.indicator_id)) from indicator.definitions as d`),
+    run: ({ world, random }) =>
+      world.query(
+        `select ops.recompute(d.indicator_id) from indicator.definitions as d
+         order by d.indicator_id offset $1 limit 1`,
+        [random.int(0, 5)],
+      ),
   },
   {
     kind: 'lock held',

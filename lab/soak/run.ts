@@ -41,6 +41,12 @@ const late = {
   sides: ['mid'],
   closedOnly: false,
 };
+/** One of each kind, which is soon more than warming up; rsi goes on to settle. */
+const shortIndicators = [
+  { kind: 'ma_cross', params: { fast: 3, slow: 10 } },
+  { kind: 'rsi', params: { period: 5 } },
+  { kind: 'drift', params: { period: 10, horizon: 3 } },
+];
 const allTimeframes = ['1s', '1m', '5m', '15m', '1h', '4h', '1d'];
 
 /**
@@ -174,7 +180,9 @@ async function prepare(world: World): Promise<void> {
       for (const { symbol } of own) {
         await feed.addInstrument(source, { symbol, description: 'soak', pricePrecision: 5 });
         const side = symbol.includes('TRADE') ? 'last' : 'mid';
-        await sql`select indicator.add(${symbol}, '1s', 'ma_cross', '{"fast": 3, "slow": 10}', ${side})`;
+        for (const { kind, params } of shortIndicators) {
+          await sql`select indicator.add(${symbol}, '1s', ${kind}, ${JSON.stringify(params)}::text::jsonb, ${side})`;
+        }
       }
     }
   } finally {
