@@ -30,7 +30,8 @@ interface Load {
 /** How long ticks may still become values and messages after the last one was due. */
 const patienceMs = 10_000;
 
-const times = (isQuick: boolean) =>
+/** Seconds. */
+export const loadTimes = (isQuick: boolean) =>
   isQuick ? { warmUp: 2, measured: 4 } : { warmUp: 5, measured: 15 };
 
 /** Milliseconds from a due tick to the message and to the value, what publishing cost, and memory. */
@@ -42,7 +43,9 @@ export async function measureLatency(database: Database, isQuick: boolean): Prom
     for (const rate of [100, 1_000, 10_000]) {
       await settled(database.sql);
       const part = `${rate.toLocaleString('en-US')} ticks/s`;
-      figures.push(...(await measureRate(setting, { part, rate, firstNumber, ...times(isQuick) })));
+      figures.push(
+        ...(await measureRate(setting, { part, rate, firstNumber, ...loadTimes(isQuick) })),
+      );
       firstNumber += 100_000;
     }
     return figures;
@@ -55,7 +58,7 @@ export async function measureOneRate(
   pipeline: Pipeline,
   isQuick: boolean,
 ): Promise<Figure[]> {
-  const load = { part: 'history', rate: 1_000, firstNumber: 1, ...times(isQuick) };
+  const load = { part: 'history', rate: 1_000, firstNumber: 1, ...loadTimes(isQuick) };
   return withPipeline(database, pipeline, async setting => {
     await backfilled(database.sql, isQuick ? 5_000 : 180_000);
     await settled(database.sql);
@@ -66,7 +69,8 @@ export async function measureOneRate(
   });
 }
 
-function withPipeline<Result>(
+/** Everything runs for as long as `use` takes. */
+export function withPipeline<Result>(
   database: Database,
   pipeline: Pipeline,
   use: (setting: Setting) => Promise<Result>,
@@ -82,7 +86,8 @@ function withPipeline<Result>(
   });
 }
 
-async function measureRate(setting: Setting, load: Load): Promise<Figure[]> {
+/** All figures of one load. */
+export async function measureRate(setting: Setting, load: Load): Promise<Figure[]> {
   const { database, pipeline, system, subscriber } = setting;
   const { sql } = database;
   const { part, rate, measured } = load;

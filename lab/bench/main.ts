@@ -14,6 +14,7 @@ import { measureLatency } from './latency.ts';
 import { describeMachine } from './machine.ts';
 import { measurePublish } from './publish.ts';
 import { formatMarkdown, formatText, type Report } from './report.ts';
+import { measureServices } from './services.ts';
 import { measureStorage } from './storage.ts';
 
 type Part = (server: Server, isQuick: boolean) => Promise<Figure[]>;
@@ -31,6 +32,7 @@ const parts: Record<string, Part> = {
   late: inOneDatabase(measureLate),
   idle: inOneDatabase(measureIdle),
   latency: inOneDatabase(measureLatency),
+  services: inOneDatabase(measureServices),
   history: measureHistory,
 };
 
