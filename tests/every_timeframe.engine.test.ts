@@ -164,8 +164,9 @@ describeOnEngine('Whatever timeframes there are', ({ sql }) => {
       select string_agg(timeframe, ',') as timeframes from feed.timeframes`;
     expect(row?.timeframes).toBe('1s');
     await sql`select indicator.register_service('other')`;
-    await sql`select indicator.register_kind('other', 'anything', '', '', 'ANY', '[]', '{"plus": 1}',
-      '[{"timeframe": "1m", "params": {}}, {"timeframe": "1s", "params": {}}]')`;
+    await sql`select indicator.register_kind('other', 'anything', '', '', 'ANY', '', '[]', '{close}',
+      '[{"name": "x", "unit": "price", "pane": "own"}]', '[{"plus": 1}]',
+      defaults => '[{"timeframe": "1m", "params": {}}, {"timeframe": "1s", "params": {}}]')`;
     const defaults = await sql`
       select timeframe from indicator.defaults where kind = 'anything'`;
     expect([...defaults]).toEqual([{ timeframe: '1s' }]);
