@@ -1061,6 +1061,28 @@ create table indicator.values (
 ) with (fillfactor=70);
 -- hypertable by bucket, chunks of 7 days, columnstore by indicator_id, ordered by bucket -- [timescaledb]
 
+-- What was said of a candle when it was closed, and again when a later revision said something else. Rows are only added; indicator.values is the newest truth.
+create table indicator.verdicts (
+  indicator_id int not null,
+  bucket timestamptz not null,
+  -- The candle revision that asked for it.
+  revision bigint not null,
+  -- When it was stored (UTC, our clock).
+  said_at timestamptz not null default clock_timestamp(),
+  verdict smallint not null,
+  strength real not null,
+  value double precision not null,
+  -- Close of the candle that was seen.
+  price double precision not null,
+  constraint verdicts_pkey primary key (indicator_id, bucket, revision),
+  constraint verdicts_indicator_id_fkey foreign key (indicator_id) references indicator.definitions(indicator_id) on delete cascade
+);
+create trigger _050_refuse_change before delete or update on indicator.verdicts for each row
+  execute function indicator.tg_verdicts__refuse_change();
+create trigger _060_refuse_truncate before truncate on indicator.verdicts for each statement
+  execute function indicator.tg_verdicts__refuse_change();
+-- hypertable by bucket, chunks of 7 days, columnstore by indicator_id, ordered by bucket,revision -- [timescaledb]
+
 -- Take candle deltas of a message to a service (array i is candle i): their indicators of its kinds have to be computed.
 create function indicator.accept_candles(service text, symbols text[], timeframes text[], sides text[],
   buckets timestamptz[], revisions bigint[]) returns int security definer;
@@ -1152,10 +1174,10 @@ grant execute on function indicator.nudge to foresight_indicators;
 create function indicator.recompute(indicator_id int, from_time timestamptz default '-infinity'::timestamptz)
   returns void security definer;
 
--- Store indicator values (array i is value i): bucket in UTC; outputs the numbers that the kind declares, in that order, as text such as {1.5,2}, null while warming up; verdict +1, 0, -1; strength from -1 to 1 with its sign; of a forecast the horizon in bars and its interval from low to high, else null; bars the candles of the window; revision the candle revision that asked.
+-- Store indicator values (array i is value i): bucket in UTC; outputs the numbers that the kind declares, in that order, as text such as {1.5,2}, null while warming up; verdict +1, 0, -1; strength from -1 to 1 with its sign; of a forecast the horizon in bars and its interval from low to high, else null; bars the candles of the window; revision the candle revision that asked; prices, where the candle was closed and its change asked for the value (not history): its close, and the value is kept in indicator.verdicts as it was said; else null.
 create function indicator.record_values(indicator_ids int[], buckets timestamptz[], outputs text[],
   verdicts smallint[], strengths real[], horizons int[], lows double precision[], highs double precision[],
-  bars int[], revisions bigint[]) returns int security definer;
+  bars int[], revisions bigint[], prices double precision[] default null) returns int security definer;
 grant execute on function indicator.record_values to foresight_indicators;
 
 -- A service says what it can compute, each time it starts. rule: when the verdict is bullish, bearish, neutral, in words. label: text with {parameter} in it. definition: where the formula comes from. parameters: [{"name", "type": "integer" or "number", "min", "max", "default", "less_than": other parameter}, {"name", "type": "choice", "choices": [texts], "default"}]. columns: which of open, high, low, close, average, volume, tick_count it reads. outputs: [{"name", "unit": "price", "percent", "ratio", "count" or "probability", "pane": "price" or "own", "thresholds": [numbers]}], the first is the value. bars_required: candles that a value needs at least, bars_window (null: the same): from how many it is computed when there are enough; lists of sums of which the largest counts, as [{"slow": 1, "plus": 1}]. closed_only: not of candles that form. defaults: [{"timeframe", "side", "params"}] that every instrument gets; they are taken only the first time, afterwards indicator.defaults is the operator's.
@@ -1185,6 +1207,9 @@ create function indicator.tg_instruments__add_defaults() returns trigger securit
 
 -- Before a timeframe is removed: forget the work that its candles made.
 create function indicator.tg_timeframes__forget() returns trigger security definer;
+
+-- Refuse UPDATE, DELETE and TRUNCATE of what was said, save what feed.storage has given up.
+create function indicator.tg_verdicts__refuse_change() returns trigger;
 
 -- Read functions of the web page, one per part of a screen.
 create schema dashboard;

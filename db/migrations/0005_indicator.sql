@@ -97,6 +97,23 @@ comment on column indicator.values.horizon is 'Of a forecast: so many bars ahead
 comment on column indicator.values.bars is 'Candles of the window that existed; fewer than required means warming up, fewer than the whole window settling.';
 comment on column indicator.values.revision is 'The candle revision that asked for this value; a lower one never overwrites it.';
 
+create table indicator.verdicts (
+  indicator_id int not null references indicator.definitions on delete cascade,
+  bucket timestamptz not null,
+  revision bigint not null,
+  said_at timestamptz not null default clock_timestamp(),
+  verdict smallint not null,
+  strength real not null,
+  value double precision not null,
+  price double precision not null,
+  primary key (indicator_id, bucket, revision)
+);
+insert into feed.storage (level, relation, time_column) values ('verdicts', 'indicator.verdicts', 'bucket');
+comment on table indicator.verdicts is 'What was said of a candle when it was closed, and again when a later revision said something else. Rows are only added; indicator.values is the newest truth.';
+comment on column indicator.verdicts.revision is 'The candle revision that asked for it.';
+comment on column indicator.verdicts.said_at is 'When it was stored (UTC, our clock).';
+comment on column indicator.verdicts.price is 'Close of the candle that was seen.';
+
 create sequence indicator.work_id;
 comment on sequence indicator.work_id is 'Names a piece of work until it is done. One that is asked for again gets another, so that nobody strikes off what was not done.';
 

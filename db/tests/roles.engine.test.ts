@@ -27,6 +27,8 @@ const rights: readonly (readonly [statement: string, who: string])[] = [
   ["select nextval('outbox.revision')", ''],
   ['select from indicator.values limit 0', ''],
   ['select from indicator.definitions limit 0', ''],
+  ['select from indicator.verdicts limit 0', ''],
+  ['delete from indicator.verdicts where false', ''],
   ['select from indicator.latest limit 0', ''],
   ['select from ops.processes limit 0', ''],
   ['select from ops.status', 'pw'],

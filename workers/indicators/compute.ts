@@ -39,7 +39,9 @@ export function* computeValues(
       try {
         if (kind === undefined) throw new Error(`this process has no kind ${definition.kind}`);
         const { reading, bars } = readingAt(series, index, kind, definition);
-        yield { indicatorId: definition.indicator_id, bucket, reading, bars, revision };
+        const isSaid = !isHistory && bucket <= closedTo;
+        const price = isSaid ? (series.columns.close[index] ?? null) : null;
+        yield { indicatorId: definition.indicator_id, bucket, reading, price, bars, revision };
       } catch (error) {
         failed.add(definition);
         onFailure({ definition, bucket, error });

@@ -41,6 +41,8 @@ export interface ComputedValue {
   readonly bucket: string;
   /** Null while it warms up, and when the candles allow no value. */
   readonly reading: Reading | null;
+  /** Close of a closed candle whose change asked for this value, which is then kept as it was said; else null. */
+  readonly price: number | null;
   /** Candles of the window that existed. */
   readonly bars: number;
   readonly revision: string;
@@ -180,7 +182,8 @@ export function createServiceStore(sql: Sql, service: string): ServiceStore {
         ${readings.map(reading => reading?.forecast?.low ?? null)}::float8[],
         ${readings.map(reading => reading?.forecast?.high ?? null)}::float8[],
         ${values.map(value => value.bars)}::int[],
-        ${values.map(value => value.revision)}::bigint[])`;
+        ${values.map(value => value.revision)}::bigint[],
+        ${values.map(value => value.price)}::float8[])`;
     },
     async nudge() {
       await sql`select indicator.nudge(${service})`;

@@ -3,7 +3,8 @@
 -- could overwrite it later. Windows of one claim may overlap: of one value the highest revision counts.
 create or replace function indicator.record_values(
   indicator_ids int[], buckets timestamptz[], outputs text[], verdicts smallint[], strengths real[],
-  horizons int[], lows double precision[], highs double precision[], bars int[], revisions bigint[]
+  horizons int[], lows double precision[], highs double precision[], bars int[], revisions bigint[],
+  prices double precision[] default null
 )
 returns int
 language plpgsql
@@ -46,11 +47,35 @@ begin
       where d.indicator_id = excluded.indicator_id and excluded.bars < d.bars_window
     ));
   get diagnostics stored = row_count;
+  -- In a later statement: who stored another revision of the same value was waited for, and is seen here.
+  if array_length(array_remove(prices, null), 1) > 0 then
+    insert into indicator.verdicts (indicator_id, bucket, revision, verdict, strength, value, price)
+    select n.indicator_id, n.bucket, n.revision, n.verdict, n.strength, n.value, v.price
+    from unnest(indicator_ids, buckets, revisions, prices) as v(indicator_id, bucket, revision, price)
+    join indicator.values as n on n.indicator_id = v.indicator_id and n.bucket = v.bucket and n.revision = v.revision
+    join indicator.definitions as d on d.indicator_id = n.indicator_id
+    join feed.timeframes as t using (timeframe)
+    join feed.instruments as i using (instrument_id)
+    join feed.sources as f using (source)
+    where v.price is not null and n.value is not null
+      and n.bucket + t.width + f.grace <= clock_timestamp()
+      and n.bucket >= (select s.floor_at from feed.storage as s where s.level = 'verdicts')
+      and not exists (
+        select from (
+          select s.* from indicator.verdicts as s
+          where s.indicator_id = n.indicator_id and s.bucket = n.bucket
+          order by s.revision desc limit 1
+        ) as s
+        where s.revision > n.revision
+          or (s.verdict, s.strength, s.value, s.price) = (n.verdict, n.strength, n.value, v.price)
+      )
+    on conflict (indicator_id, bucket, revision) do nothing;
+  end if;
   perform pg_notify('dashboard', 'values');
   return stored;
 end
 $$;
 
-comment on function indicator.record_values(int[], timestamptz[], text[], smallint[], real[], int[], double precision[], double precision[], int[], bigint[]) is
-  'Store indicator values (array i is value i): bucket in UTC; outputs the numbers that the kind declares, in that order, as text such as {1.5,2}, null while warming up; verdict +1, 0, -1; strength from -1 to 1 with its sign; of a forecast the horizon in bars and its interval from low to high, else null; bars the candles of the window; revision the candle revision that asked. A value with a higher revision stays. Returns how many were stored. Errors: VALUE not the outputs that the kind declares, 23514 a number, verdict, strength or forecast that cannot be.';
-grant execute on function indicator.record_values(int[], timestamptz[], text[], smallint[], real[], int[], double precision[], double precision[], int[], bigint[]) to foresight_indicators;
+comment on function indicator.record_values(int[], timestamptz[], text[], smallint[], real[], int[], double precision[], double precision[], int[], bigint[], double precision[]) is
+  'Store indicator values (array i is value i): bucket in UTC; outputs the numbers that the kind declares, in that order, as text such as {1.5,2}, null while warming up; verdict +1, 0, -1; strength from -1 to 1 with its sign; of a forecast the horizon in bars and its interval from low to high, else null; bars the candles of the window; revision the candle revision that asked; prices, where the candle was closed and its change asked for the value (not history): its close, and the value is kept in indicator.verdicts as it was said; else null. A value with a higher revision stays. Returns how many were stored. Errors: VALUE not the outputs that the kind declares, 23514 a number, verdict, strength or forecast that cannot be.';
+grant execute on function indicator.record_values(int[], timestamptz[], text[], smallint[], real[], int[], double precision[], double precision[], int[], bigint[], double precision[]) to foresight_indicators;

@@ -212,6 +212,7 @@ describeOnEngine('Work of the indicators', ({ sql }) => {
       indicatorId: id,
       bucket: secondsAfter(0),
       reading: { outputs: [bars, 1, 1], verdict: 1 as const, strength: 1 },
+      price: null,
       bars,
       revision,
     });
