@@ -1106,6 +1106,7 @@ create function indicator.candle_window(instrument_id int, timeframe text, side 
   out highs double precision[], out lows double precision[], out closes double precision[],
   out sums double precision[], out volumes double precision[], out tick_counts bigint[])
   returns record security definer;
+grant execute on function indicator.candle_window to foresight_indicators;
 
 -- indicator.candle_window for several stretches at once (array i is stretch i); position counts them from 1, in no order.
 create function indicator.candle_windows(instrument_ids int[], timeframes text[], sides text[],

@@ -119,7 +119,7 @@ const rights: readonly (readonly [statement: string, who: string])[] = [
   ["select indicator.beat('{}')", 'c'],
   ["select indicator.add('RIGHTS', '1m', 'x')", ''],
   ['select indicator.remove(0)', ''],
-  ["select indicator.candle_window(1, '1m', 'bid', now(), now(), 0, 0)", ''],
+  ["select indicator.candle_window(1, '1m', 'bid', now(), now(), 0, 0)", 'c'],
   ['select dashboard.watchlist()', 'w'],
   ['select dashboard.trends()', 'w'],
   ["select dashboard.instrument('RIGHTS')", 'w'],
