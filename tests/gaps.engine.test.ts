@@ -86,11 +86,21 @@ describeOnEngine('What a source missed', database => {
 
   it('stays a gap while nobody repairs it, with its cause', async () => {
     const ingest = await startIngest('--no-repair', '--gappy-misses', '0.5');
-    const seen = await waitFor('both kinds of gaps are in the ledger', ledger, {
-      deadlineMs: 60_000,
-      until: ({ open, causes }) => open >= 6 && causes.length === 2,
-      explain: system.logs,
-    });
+    // What is missed depends on the time of day: a symbol may have all its gaps before or after its ticks.
+    const seen = await waitFor(
+      'both kinds of gaps are in the ledger, and some among the ticks of each symbol',
+      async () => {
+        const { open, causes } = await ledger();
+        const gaps = await Promise.all(symbols.map(async symbol => (await filled(symbol)).gap));
+        return { open, causes, gaps };
+      },
+      {
+        deadlineMs: 90_000,
+        until: ({ open, causes, gaps }) =>
+          open >= 6 && causes.length === 2 && gaps.every(gap => gap > 0),
+        explain: system.logs,
+      },
+    );
     expect(seen.causes).toEqual(['some were skipped', 'the source said nothing of this time']);
     // Longer than it takes until a gap is due to be repaired.
     const before = await newest();
@@ -100,7 +110,6 @@ describeOnEngine('What a source missed', database => {
     });
     await ingest.kill9();
     expect(await ledger()).toMatchObject({ closed: 0, begun: 0, tries: 0 });
-    for (const symbol of symbols) expect((await filled(symbol)).gap).toBeGreaterThan(0);
     const shown = await sql<{ state: string; next_try_at: string | null }[]>`
       select distinct state, next_try_at from ops.gaps where state <> 'not listening'`;
     expect([...shown]).toEqual([{ state: 'open', next_try_at: null }]);
