@@ -5,6 +5,7 @@ import { seriesOf } from '../../workers/indicators/window.ts';
 import type { Tick } from '../../workers/ingest/source.ts';
 import type { CandleDelta } from '../../workers/messages.ts';
 import { isSame, keyOfTick, type Ledger } from './ledger.ts';
+import { comesAndGoes, firstIndicators } from './operator.ts';
 import { keyOf } from './subscribers.ts';
 import type { Query } from './world.ts';
 
@@ -199,9 +200,11 @@ export async function compareValues(query: Query, candlesOf: CandlesOf): Promise
     params: Record<string, number | string>;
     bars_required: number;
     bars_window: number;
+    is_steady: boolean;
   }>(
     `select d.indicator_id as id, i.symbol, d.timeframe, extract(epoch from t.width)::float8 * 1000 as width,
-       d.side, d.kind, k.service, d.params, d.bars_required, d.bars_window
+       d.side, d.kind, k.service, d.params, d.bars_required, d.bars_window,
+       not ${comesAndGoes('d')} and d.indicator_id <> all (${firstIndicators}) as is_steady
      from indicator.definitions as d
      join feed.instruments as i using (instrument_id)
      join feed.timeframes as t using (timeframe)
@@ -228,6 +231,7 @@ export async function compareValues(query: Query, candlesOf: CandlesOf): Promise
     const series = seriesOf(candlesOf(symbol, timeframe, side));
     // Sums depend on the order of addition in their last bits.
     const tolerance = kind.columns.some(name => name === 'average' || name === 'volume') ? 1e-9 : 0;
+    const toSay = new Map<string, ToSay>();
     for (const [index, bucket] of series.buckets.entries()) {
       const row = stored.get(bucket);
       stored.delete(bucket);
@@ -242,6 +246,15 @@ export async function compareValues(query: Query, candlesOf: CandlesOf): Promise
       count('values');
       count(`values of ${service}`);
       const { reading, bars } = readingAt(series, index, kind, definition);
+      if (reading !== null && tolerance === 0 && endsAt < askedAt - closingMs) {
+        toSay.set(bucket, {
+          endsAt,
+          verdict: reading.verdict,
+          strength: reading.strength,
+          value: reading.outputs[0] ?? Number.NaN,
+          price: series.columns.close[index] ?? Number.NaN,
+        });
+      }
       if (reading !== null && bars < definition.bars_window) count('values that settle');
       const expected = {
         outputs: reading?.outputs ?? null,
@@ -259,8 +272,90 @@ export async function compareValues(query: Query, candlesOf: CandlesOf): Promise
     for (const bucket of stored.keys()) {
       differences.push(`${where} at ${bucket}: no candle is there`);
     }
+    const said = await query<Said>(
+      `select ${isoOf('v.bucket', '.MS')} as bucket, v.revision::float8 as revision,
+         extract(epoch from v.said_at)::float8 * 1000 as "saidAt",
+         v.verdict, v.strength, v.value, v.price
+       from indicator.verdicts as v where v.indicator_id = $1 order by v.bucket, v.revision`,
+      [id],
+    );
+    compared.verdicts = (compared.verdicts ?? 0) + said.length;
+    for (const fault of faultsOfVerdicts(said, toSay, !definition.is_steady)) {
+      differences.push(`verdict ${where} at ${fault}`);
+    }
   }
   return { compared, differences };
+}
+
+/** A row of indicator.verdicts. */
+export interface Said {
+  readonly bucket: string;
+  readonly revision: number;
+  /** In milliseconds since 1970. */
+  readonly saidAt: number;
+  readonly verdict: number;
+  readonly strength: number;
+  readonly value: number;
+  readonly price: number;
+}
+
+/** What the newest row of a bucket has to say when nothing is left to do. */
+export interface ToSay {
+  readonly endsAt: number;
+  readonly verdict: number;
+  readonly strength: number;
+  readonly value: number;
+  readonly price: number;
+}
+
+/**
+ * What is wrong with the rows of one indicator. A closed candle has one, each later one says something else,
+ * and the newest says what is stored now.
+ *
+ * @param said In the order of bucket and revision.
+ * @param expected By bucket; of candles that were closed for long enough.
+ * @param isRecomputed A recomputation is not said: it may stand where a row would.
+ */
+export function faultsOfVerdicts(
+  said: readonly Said[],
+  expected: ReadonlyMap<string, ToSay>,
+  isRecomputed: boolean,
+): string[] {
+  const faults: string[] = [];
+  const newest = new Map<string, Said>();
+  for (const row of said) {
+    const before = newest.get(row.bucket);
+    newest.set(row.bucket, row);
+    const toSay = expected.get(row.bucket);
+    if (toSay !== undefined && row.saidAt < toSay.endsAt) {
+      faults.push(`${row.bucket}: was said before the candle was over: ${JSON.stringify(row)}`);
+    }
+    if (before === undefined) continue;
+    if (row.saidAt < before.saidAt || isSameSaid(row, before)) {
+      faults.push(`${row.bucket}: ${JSON.stringify(row)} after ${JSON.stringify(before)}`);
+    }
+  }
+  if (isRecomputed) return faults;
+  for (const [bucket, toSay] of expected) {
+    const row = newest.get(bucket);
+    if (row === undefined) faults.push(`${bucket}: nothing was said of ${JSON.stringify(toSay)}`);
+    else if (!isSameSaid(row, toSay)) {
+      faults.push(
+        `${bucket}: ${JSON.stringify(row)} was said last, instead of ${JSON.stringify(toSay)}`,
+      );
+    }
+  }
+  return faults;
+}
+
+/** A strength is stored with single precision. */
+function isSameSaid(one: Omit<ToSay, 'endsAt'>, other: Omit<ToSay, 'endsAt'>): boolean {
+  return (
+    one.verdict === other.verdict &&
+    Math.fround(one.strength) === Math.fround(other.strength) &&
+    one.value === other.value &&
+    one.price === other.price
+  );
 }
 
 /** A strength is stored with single precision. */

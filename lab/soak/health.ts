@@ -94,6 +94,7 @@ export function watchHealth(world: World): Health {
   const actions: { kind: string; endedAt: number }[] = [];
   const clearing = new Set<(seen: Observation) => boolean>();
   let waits: (() => number) | undefined;
+  let trueFrom = 0;
   let wasLong = false;
   let longestWait = 0;
   let freshest = 0;
@@ -127,8 +128,10 @@ export function watchHealth(world: World): Health {
     observations.push(seen);
     if (observations.length > 600) observations.shift();
     for (const isClear of clearing) if (isClear(seen)) clearing.delete(isClear);
-    // An answer that took long is of another time.
-    if (waits !== undefined && seen.at - asked < 3_000) lookForUntruth(seen, waits());
+    // An answer that took long, or to an older question, is of another time.
+    if (waits !== undefined && asked >= trueFrom && seen.at - asked < 3_000) {
+      lookForUntruth(seen, waits());
+    }
     freshest = Math.max(freshest, row.freshest);
     idle = Math.max(idle, row.idle);
   }
@@ -195,6 +198,7 @@ export function watchHealth(world: World): Health {
       };
     },
     expectTruth(subscriber, acknowledgedSince) {
+      trueFrom = Date.now();
       waits = () => Date.now() - acknowledgedSince(subscriber.newest());
     },
     endTruth() {

@@ -8,6 +8,12 @@ import type { World } from './world.ts';
 
 /** Timeframes that come and go. */
 export const extraTimeframes = ['30s', '2h'] as const;
+/** Whether a definition is one of those that come and go. */
+export const comesAndGoes = (definition: string): string =>
+  `((${definition}.params ->> 'slow' = '13' or ${definition}.params ->> 'period' = '13') is true)`;
+/** Those of which one is recomputed now and then: the oldest, which stay. */
+export const firstIndicators = `array(
+  select f.indicator_id from indicator.definitions as f order by f.indicator_id limit 6)`;
 /** The subscription that is paused now and then. */
 export const pausedSubscription = 'soak-closed';
 
@@ -104,7 +110,7 @@ export const operator: readonly Action[] = [
     run: async ({ world, random }) => {
       const [found] = await world.query<{ id: number }>(
         `select d.indicator_id as id from indicator.definitions as d
-         where d.params ->> 'slow' = '13' or d.params ->> 'period' = '13' order by d.indicator_id limit 1`,
+         where ${comesAndGoes('d')} order by d.indicator_id limit 1`,
       );
       if (found !== undefined && random.chance(0.5)) {
         await world.query('select indicator.remove($1)', [found.id]);
@@ -134,11 +140,7 @@ export const operator: readonly Action[] = [
     weight: 0.5,
     group: 'indicator',
     run: ({ world, random }) =>
-      world.query(
-        `select ops.recompute(d.indicator_id) from indicator.definitions as d
-         order by d.indicator_id offset $1 limit 1`,
-        [random.int(0, 5)],
-      ),
+      world.query(`select ops.recompute((${firstIndicators})[$1::int])`, [random.int(1, 6)]),
   },
   {
     kind: 'lock held',
