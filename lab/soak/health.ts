@@ -165,7 +165,11 @@ export function watchHealth(world: World): Health {
     }
     const tables = await world.query<{ name: string; mb: number }>(`
       select n.nspname || '.' || c.relname as name,
-        pg_total_relation_size(c.oid)::float8 / 1048576 as mb
+        -- A hypertable has its rows in its children.
+        (pg_total_relation_size(c.oid) + (
+          select coalesce(sum(pg_total_relation_size(i.inhrelid)), 0)
+          from pg_inherits as i where i.inhparent = c.oid
+        ))::float8 / 1048576 as mb
       from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
       where c.relkind = 'r' and (n.nspname = 'outbox' or n.nspname = 'indicator'
         or n.nspname = 'graphile_worker' and c.relname = '_private_jobs')`);
