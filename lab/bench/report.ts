@@ -98,7 +98,7 @@ export function formatMarkdown(report: Report): string {
   const lines = [
     '# Benchmark',
     '',
-    `Written by \`${report.command}\`; what it measures is in \`bench/\`.`,
+    `Written by \`${report.command}\`; what it measures is in \`lab/bench/\`.`,
     ...(report.isQuick ? ['', '**A quick run: to see that it works, not for figures.**'] : []),
     ...failures.flatMap(failure => ['', `**${failure}**`]),
     '',
