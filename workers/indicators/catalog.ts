@@ -13,7 +13,7 @@ export const services: readonly Service[] = [
   },
   {
     service: 'models',
-    description: 'Models and forecasts: heavy, on closed candles only',
+    description: 'Models and forecasts, which may be heavy',
     isClosedOnly: true,
     kinds: Object.values(models),
   },

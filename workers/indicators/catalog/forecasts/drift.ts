@@ -29,7 +29,8 @@ export const drift: Kind<'close', { period: number; horizon: number; level: stri
     { name: 'drift', unit: 'price', pane: 'own', thresholds: [0] },
   ],
   isClosedOnly: true,
-  defaults: [],
+  // Short enough to have a forecast after a day of history.
+  defaults: [{ timeframe: '15m', params: { period: 60, horizon: 4, level: '0.80' } }],
   compute({ close }, { horizon, level }) {
     const last = close.at(-1) ?? Number.NaN;
     const steps = close.length - 1;
