@@ -25,6 +25,9 @@ begin
     raise exception 'a value of indicator % has other outputs than the % that % declares: %',
       wrong.indicator_id, wrong.declared, wrong.kind, left(wrong.outputs, 200) using errcode = 'VALUE';
   end if;
+  -- None goes away meanwhile, and what was just removed is not stored: it would fail the others of its batch.
+  perform from indicator.definitions as d
+  where d.indicator_id = any (indicator_ids) order by d.indicator_id for key share;
   insert into indicator.values as old
     (indicator_id, bucket, value, outputs, verdict, strength, horizon, low, high, bars, revision)
   select distinct on (v.indicator_id, v.bucket) v.indicator_id, v.bucket, (v.outputs::float8[])[1], v.outputs::float8[],

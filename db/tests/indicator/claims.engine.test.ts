@@ -12,6 +12,7 @@ import {
   revisionsOf,
   valuesOf,
 } from '../../../tests/support/indicators.ts';
+import { untilBlocked, withSessions } from '../../../tests/support/session.ts';
 import { secondsAfter, tickOf } from '../../../tests/support/ticks.ts';
 import { createServiceStore, type Work } from '../../../workers/indicators/service.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
@@ -129,6 +130,30 @@ describeOnEngine('Work of the indicators', ({ sql }) => {
     await finish(sql, works);
     expect(await valuesOf(sql, id)).toEqual([]);
     expect(await claim(sql)).toEqual([]);
+  });
+
+  it('stores the other values of a batch when one of its indicators is just being removed', async () => {
+    const { symbol, id: gone } = await indicatorOn([]);
+    const kept = await addIndicator(sql, symbol, { fast: 1, slow: 4 });
+    await withSessions(sql, async (remover, recorder) => {
+      await remover.sql`begin`;
+      await remover.sql`select indicator.remove(${gone})`;
+      const recording = createServiceStore(recorder.sql, 'classical').recordValues(
+        [gone, kept].map(indicatorId => ({
+          indicatorId,
+          bucket: secondsAfter(0),
+          reading: { outputs: [1, 1, 1], verdict: 1 as const, strength: 1 },
+          price: null,
+          bars: 1,
+          revision: '1',
+        })),
+      );
+      await untilBlocked(sql, recorder);
+      await remover.sql`commit`;
+      await recording;
+    });
+    expect(await valuesOf(sql, gone)).toEqual([]);
+    expect(await valuesOf(sql, kept)).toHaveLength(1);
   });
 
   it('of a slow worker cannot undo what a faster one stored with a higher revision', async () => {

@@ -11,6 +11,7 @@ import {
   valuesOf,
 } from '../../../tests/support/indicators.ts';
 import { secondsAfter, tickOf } from '../../../tests/support/ticks.ts';
+import { waitFor } from '../../../tests/support/wait.ts';
 import { createFeed } from '../../ingest/feed.ts';
 import type { Kind } from '../kind.ts';
 import { createServiceStore, type ServiceStore } from '../service.ts';
@@ -30,20 +31,27 @@ describeOnEngine('The task that computes values', ({ sql }) => {
       ),
     );
 
-  /** Runs the task once with a moving-average cross of another making. */
-  async function run(
+  /** The task with a moving-average cross of another making, and what it logs. */
+  function createTask(
     compute: Kind['compute'],
     options: { store?: Partial<ServiceStore>; signal?: AbortSignal } = {},
-  ): Promise<string[]> {
+  ) {
     const lines: string[] = [];
-    await computeValuesTask({
+    const run = computeValuesTask({
       service: 'classical',
       store: { ...createServiceStore(sql, 'classical'), ...options.store },
       kinds: new Map([[maCross.kind, { ...maCross, compute }]]),
       logger: pino({}, { write: line => void lines.push(line) }),
       signal: options.signal ?? new AbortController().signal,
-    })();
-    return lines;
+    });
+    return { run, lines };
+  }
+
+  /** Runs it once; what it logged. */
+  async function run(...given: Parameters<typeof createTask>): Promise<string[]> {
+    const task = createTask(...given);
+    await task.run();
+    return task.lines;
   }
 
   /** A kernel that keeps the processor busy for so long. */
@@ -116,6 +124,42 @@ describeOnEngine('The task that computes values', ({ sql }) => {
     await endLeases();
     await run(maCross.compute);
     expect(await valuesOf(sql, bad)).toHaveLength(5);
+  });
+
+  it('computes a live candle while a stretch of history is in hand', async () => {
+    const live = await addInstrument(sql);
+    const id = await addIndicator(sql, live, { fast: 1, slow: 2 });
+    await catchUp(sql);
+    for (const slow of [2, 3, 4]) {
+      const symbol = await addInstrument(sql);
+      await record(symbol, [0, 1, 2]);
+      await addIndicator(sql, symbol, { fast: 1, slow });
+    }
+    await publish(sql);
+    const store = createServiceStore(sql, 'classical');
+    const inHistory = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    const task = createTask(maCross.compute, {
+      store: {
+        async finishBackfill(work, reached) {
+          inHistory.resolve();
+          await goOn.promise;
+          await store.finishBackfill(work, reached);
+        },
+      },
+    });
+    // As many jobs as come: none of them may take another history.
+    const running = [task.run(), task.run(), task.run()];
+    await inHistory.promise;
+    await record(live, [0, 1]);
+    await accept(sql, await publish(sql));
+    running.push(task.run());
+    await waitFor('the live value is stored', () => valuesOf(sql, id), {
+      until: values => values.length === 2,
+    });
+    goOn.resolve();
+    await Promise.all(running);
+    expect(await left()).toEqual({ pending: 0, backfills: 0, leased: 0 });
   });
 
   it('looks at live candles between the turns of a long history', async () => {

@@ -30,7 +30,20 @@ interface Options {
  */
 export function computeValuesTask(options: Options): () => Promise<void> {
   let runs = 0;
+  let isInHistory = false;
   let isAskedAgain = false;
+
+  /** One of the runs at most: the other is there when a candle changes. */
+  async function computeHistory(run: ReturnType<typeof createRun>): Promise<boolean> {
+    if (isInHistory) return false;
+    isInHistory = true;
+    try {
+      return await run.computeBackfill();
+    } finally {
+      isInHistory = false;
+    }
+  }
+
   return async () => {
     isAskedAgain = true;
     // More of them would keep the workers of this process from its other services.
@@ -40,7 +53,7 @@ export function computeValuesTask(options: Options): () => Promise<void> {
     try {
       while (isAskedAgain && !options.signal.aborted) {
         isAskedAgain = false;
-        if ((await run.computePending()) || (await run.computeBackfill())) isAskedAgain = true;
+        if ((await run.computePending()) || (await computeHistory(run))) isAskedAgain = true;
       }
     } finally {
       runs -= 1;
