@@ -137,7 +137,7 @@ describeOnEngine('What a source missed', database => {
 
   it('is whole in the end: ticks, candles and values are as if nothing had been missed', async () => {
     const startedAt = Date.now();
-    const ingest = await startIngest('--gappy-misses', '0');
+    const ingest = await startIngest('--gappy-misses', '0', '--gappy-missed', '0.5');
     // A claim of the killed one has to run out first.
     await waitFor(
       'it is heard again and all gaps are closed',

@@ -32,9 +32,12 @@ export async function startMarket(database: {
   readonly sql: Sql;
 }): Promise<LiveMarket> {
   const { sql } = database;
+  const feed = createFeed(sql);
   await registerKinds(sql);
+  // As the process does when it starts.
+  await feed.registerSource({ name: 'simulated', isSimulated: true, description: '' }, false);
   for (const symbol of symbols) {
-    await createFeed(sql).addInstrument('simulated', {
+    await feed.addInstrument('simulated', {
       symbol,
       description: 'simulated',
       pricePrecision: 5,

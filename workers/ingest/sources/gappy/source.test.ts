@@ -14,13 +14,21 @@ async function run({
   from = start,
   seconds = 120,
   misses = of.misses,
-  storedUntil = new Map<string, string>(),
+  missed = misses,
+  storedUntil = new Map(),
+}: {
+  readonly from?: number;
+  readonly seconds?: number;
+  readonly misses?: number;
+  readonly missed?: number;
+  readonly storedUntil?: ReadonlyMap<string, string>;
 } = {}) {
   const stop = new AbortController();
   let ms = from / 1_000;
   const source = createGappy({
     ...of,
     misses,
+    missed,
     pageSeconds: 10,
     pageMs: 0,
     now: () => ms,
@@ -101,11 +109,14 @@ describe('the gappy market', () => {
     );
     const begin = start + (skipped ?? 0) * STRETCH_MICROSECONDS;
     const until = fromEpochMicroseconds(begin + SECOND);
-    const { items } = await run({
+    const again = {
       from: begin + 60 * SECOND,
       seconds: 10,
       storedUntil: new Map([[symbol, until]]),
-    });
+    };
+    const { items } = await run(again);
+    // Also one that misses nothing any more.
+    expect((await run({ ...again, misses: 0, missed: of.misses })).items[0]).toEqual(items[0]);
     expect(items[0]).toEqual({
       kind: 'missed',
       symbols: [symbol],

@@ -26,6 +26,8 @@ export interface GappyOptions {
   readonly seed: number;
   /** The share of the market that is missed, from 0 to 1. */
   readonly misses: number;
+  /** The share that it missed when it ran before; absent: as much as now. */
+  readonly missed?: number;
   /** How much of the past one answer has. */
   readonly pageSeconds: number;
   /** How long an answer takes. */
@@ -71,6 +73,12 @@ export const gappy: SourceEntry = {
       parse: readNumber({ min: 0, max: 1 }),
     },
     {
+      flags: '--gappy-missed <share>',
+      description: 'how much of it the gappy source missed when it ran before; else as much as now',
+      default: undefined,
+      parse: readNumber({ min: 0, max: 1 }),
+    },
+    {
       flags: '--gappy-page <seconds>',
       description: 'how much of the past it gives at once',
       default: 60,
@@ -83,10 +91,11 @@ export const gappy: SourceEntry = {
       parse: readNumber({ min: 0, max: 15_000 }),
     },
   ],
-  create: (_, { gappyMisses, gappyPage, gappyDelay }) =>
+  create: (_, { gappyMisses, gappyMissed = gappyMisses, gappyPage, gappyDelay }) =>
     createGappy({
       seed: 1,
       misses: Number(gappyMisses),
+      missed: Number(gappyMissed),
       pageSeconds: Number(gappyPage),
       pageMs: Number(gappyDelay),
     }),
@@ -181,11 +190,14 @@ function* tell(
   }
 }
 
-function* missedBefore(options: GappyOptions, { storedUntil }: Wanted): Generator<Item, void> {
+function* missedBefore(
+  { seed, misses, missed: share = misses }: GappyOptions,
+  { storedUntil }: Wanted,
+): Generator<Item, void> {
   for (const [symbol, until] of storedUntil) {
     const at = epochMicroseconds(until);
     const stretch = stretchOf(at);
-    if (at > beginOf(stretch) && fateOf(options, symbol, stretch) === 'skipped') {
+    if (at > beginOf(stretch) && fateOf({ seed, misses: share }, symbol, stretch) === 'skipped') {
       yield missed(symbol, beginOf(stretch), at);
     }
   }
