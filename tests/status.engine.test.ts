@@ -217,6 +217,7 @@ describeOnEngine('ops.status, ops.lag and ops.queues', database => {
     expect(Object.keys(queues).sort()).toEqual([
       'hangs',
       'indicators.classical',
+      'indicators.models',
       'refuses',
       'rejects',
       'works',
