@@ -4,7 +4,7 @@ import { readingAt } from '../../workers/indicators/compute.ts';
 import { seriesOf } from '../../workers/indicators/window.ts';
 import type { Tick } from '../../workers/ingest/source.ts';
 import type { CandleDelta } from '../../workers/messages.ts';
-import { isSame, keyOfTick, type Ledger } from './ledger.ts';
+import { type Comparison, isSame, keyOfTick, type Ledger } from './ledger.ts';
 import { comesAndGoes, firstIndicators } from './operator.ts';
 import { keyOf } from './subscribers.ts';
 import type { Query } from './world.ts';
@@ -16,12 +16,6 @@ export interface Wanted {
   readonly sides: readonly string[];
   readonly closedOnly: boolean;
   readonly held: ReadonlyMap<string, CandleDelta>;
-}
-
-export interface Comparison {
-  /** How many of each were looked at. */
-  readonly compared: Record<string, number>;
-  readonly differences: string[];
 }
 
 const isoOf = (expression: string, pattern: string) =>

@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { countMessages } from '../../tests/support/system.ts';
 import type { Tick } from '../../workers/ingest/source.ts';
 import {
-  type Comparison,
   compareCandles,
   compareHeld,
   compareTicks,
@@ -11,7 +10,7 @@ import {
 } from './compare.ts';
 import { kill } from './faults.ts';
 import type { Health } from './health.ts';
-import type { Ledger } from './ledger.ts';
+import type { Comparison, Ledger } from './ledger.ts';
 import { type Feeders, instruments } from './market.ts';
 import { pausedSubscription, stubbornly } from './operator.ts';
 import { compareOld } from './retention.ts';

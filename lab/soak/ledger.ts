@@ -10,6 +10,13 @@ export type TickKind =
   | 'conflict'
   | 'bad';
 
+/** What came of comparing what is stored with what was sent. */
+export interface Comparison {
+  /** How many of each were looked at. */
+  readonly compared: Record<string, number>;
+  readonly differences: string[];
+}
+
 interface Entry {
   /** Every content that was sent under this key, in the order of sending. */
   readonly contents: Tick[];

@@ -1,6 +1,6 @@
 import { waitFor } from '../../tests/support/wait.ts';
 import type { Action } from './actions.ts';
-import type { Comparison } from './compare.ts';
+import type { Comparison } from './ledger.ts';
 import type { Query, World } from './world.ts';
 
 /** Has ticks of days that are given up one after the other while everything runs, and gets no new ones. */
