@@ -63,6 +63,8 @@ begin
   end loop;
 
   if known.kind is null then
+    -- Who is adding an instrument does not see these defaults yet, nor is it seen here: it is waited for.
+    perform pg_advisory_xact_lock(hashtext('indicator.defaults'));
     insert into indicator.defaults (kind, timeframe, side, params)
     select register_kind.kind, d.timeframe, coalesce(d.side, 'mid'), d.params
     from jsonb_to_recordset(register_kind.defaults) as d(timeframe text, side text, params jsonb)

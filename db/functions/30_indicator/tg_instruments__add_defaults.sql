@@ -5,6 +5,8 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  -- A kind that is just being registered is waited for, as it is by indicator.register_kind the other way round.
+  perform pg_advisory_xact_lock_shared(hashtext('indicator.defaults'));
   perform indicator.add_defaults(new.symbol);
   return null;
 end

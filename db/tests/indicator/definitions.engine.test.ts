@@ -1,6 +1,7 @@
 import { beforeAll, expect, it } from 'vitest';
 import { addInstrument, describeOnEngine } from '../../../tests/support/database.ts';
 import { addIndicator, kindOf, registerKind } from '../../../tests/support/indicators.ts';
+import { type Session, untilBlocked, withSessions } from '../../../tests/support/session.ts';
 import type { Kind } from '../../../workers/indicators/kind.ts';
 
 const maCross = kindOf('ma_cross');
@@ -378,6 +379,32 @@ describeOnEngine('The defaults of a kind', ({ sql }) => {
     expect(await labelsOf(await addInstrument(sql))).toEqual(['1m mid MA cross 10/30']);
     expect(await labelsOf(early)).toEqual(expected);
   });
+
+  it.each(['the instrument', 'the kind'])(
+    'go to an instrument that is added while the kind is registered, %s first',
+    async first => {
+      const kind = { ...maCross, kind: `cross_${first.length}`, label: `Cross ${first.length}` };
+      await withSessions(sql, async (one, other) => {
+        await one.sql`begin`;
+        let symbol = '';
+        const addOn = async (session: Session) => {
+          symbol = await addInstrument(session.sql);
+        };
+        const registerOn = (session: Session) => registerKind(session.sql, kind);
+        const [before, after] =
+          first === 'the kind' ? [registerOn, addOn] : ([addOn, registerOn] as const);
+        await before(one);
+        const waiting = after(other);
+        await untilBlocked(sql, other);
+        await one.sql`commit`;
+        await waiting;
+        expect((await labelsOf(symbol)).filter(label => label.endsWith(kind.label))).toHaveLength(
+          2,
+        );
+      });
+      await sql`delete from indicator.defaults where kind = ${kind.kind}`;
+    },
+  );
 
   it('are given again by indicator.add_defaults without doubling them', async () => {
     const symbol = await addInstrument(sql);
