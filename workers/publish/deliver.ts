@@ -96,7 +96,10 @@ export async function makeQueue(
   name: string,
   { outbox, queue, logger }: { outbox: Outbox; queue: Queue; logger: Logger },
 ): Promise<void> {
-  for (const subscription of await outbox.sentSubscriptions(name)) {
+  // Asked before the last look: another publisher may make the queue just now and send to it, which loses nothing.
+  const subscriptions = await outbox.sentSubscriptions(name);
+  if ((await queue.find(name)) !== undefined) return;
+  for (const subscription of subscriptions) {
     const count = await outbox.republish(subscription);
     logger.warn({ queue: name, subscription, count }, 'queue is missing: make it and repeat all');
   }
