@@ -2,6 +2,13 @@
 set local check_function_bodies = on;
 select feed.create_missing_candles();
 select feed.prepare_levels();
+
+-- outbox is for outbox.nudge() only.
+grant usage on schema feed, outbox, ops to foresight_ingest;
+grant usage on schema outbox, ops to foresight_upkeep;
+grant usage on schema feed, outbox, ops to foresight_publish;
+grant usage on schema feed, indicator, ops to foresight_indicators;
+grant usage on schema dashboard, ops to foresight_web;
 revoke execute on all functions in schema feed, outbox, indicator, dashboard, ops from public;
 revoke execute on all procedures in schema feed, outbox, indicator, dashboard, ops from public;
 

@@ -1,11 +1,11 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { runMigrations } from 'graphile-worker';
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
 import { command } from './runtime/arguments.ts';
 import { ConfigError, loadConfig, requireDatabaseUrl } from './runtime/config.ts';
-import { connectionFault } from './runtime/database.ts';
+import { connectionFault, isMissingRight } from './runtime/database.ts';
 import { createLogger, type Logger } from './runtime/logger.ts';
 
 const folder = fileURLToPath(new URL('./migrations', import.meta.url));
@@ -14,11 +14,11 @@ const folder = fileURLToPath(new URL('./migrations', import.meta.url));
 const deployLock = 7_305_126_402;
 
 /**
- * The one deploy command: graphile-worker's own schema, the versioned migrations, then all functions
+ * The one deploy command: the roles, graphile-worker's own schema, the versioned migrations, then all functions
  * and views as their files say now, in one transaction. Safe to run twice, to interrupt, and from
  * two places at once: the second waits for the first.
  *
- * @throws {ConfigError} when there is no such database, or it is of another version.
+ * @throws {ConfigError} when there is no such database, it is of another version, or its user lacks a right.
  * @throws the database's error; nothing of the failed deploy is left behind.
  */
 export async function migrate(options: { url: string; logger: Logger }): Promise<void> {
@@ -35,6 +35,7 @@ export async function migrate(options: { url: string; logger: Logger }): Promise
   try {
     await client.query('select pg_advisory_lock($1)', [deployLock]);
     await refuseUnknown(client);
+    await client.query(readFileSync(new URL('./opening.sql', import.meta.url), 'utf8'));
     await runMigrations({ connectionString: options.url });
     await forgetFunctions(client);
     const applied = await runner({
@@ -49,6 +50,11 @@ export async function migrate(options: { url: string; logger: Logger }): Promise
       log: () => undefined,
     });
     options.logger.info({ applied: applied.map(migration => migration.name) }, 'database migrated');
+  } catch (error) {
+    if (!isMissingRight(error)) throw error;
+    const hint =
+      (error as { hint?: string }).hint ?? 'db/README.md says which rights an owner needs';
+    throw new ConfigError(`${connectionFault(error, options.url).message}: ${hint}`);
   } finally {
     await client.end();
   }

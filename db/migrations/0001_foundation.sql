@@ -1,4 +1,4 @@
--- Schemas in the order of the data's way, the roles of the processes, and which engine holds the candles.
+-- Schemas in the order of the data's way, and which engine holds the candles.
 
 create schema feed;
 create schema outbox;
@@ -12,33 +12,6 @@ comment on schema indicator is 'Indicators on candles: kinds, definitions, value
 comment on schema dashboard is 'Read functions of the web page, one per part of a screen.';
 comment on schema ops is 'The operator''s console: status, lag, queues, gaps, repair.';
 
--- Roles belong to the cluster, so another database of it, or a deploy at this moment, may have made them.
-do $$
-declare
-  role_name text;
-begin
-  foreach role_name in array array[
-    'foresight_ingest', 'foresight_upkeep', 'foresight_publish', 'foresight_indicators', 'foresight_web'
-  ] loop
-    begin
-      execute format('create role %I nologin', role_name);
-    exception when duplicate_object or unique_violation then
-      null;
-    end;
-    if not pg_has_role(current_user, role_name, 'member') then
-      execute format('grant %I to current_user', role_name);
-    end if;
-  end loop;
-end
-$$;
-
--- outbox is for outbox.nudge() only.
-grant usage on schema feed, outbox, ops to foresight_ingest;
-grant usage on schema outbox, ops to foresight_upkeep;
-grant usage on schema feed, outbox, ops to foresight_publish;
-grant usage on schema feed, indicator, ops to foresight_indicators;
-grant usage on schema dashboard, ops to foresight_web;
-
 create table ops.installation (
   is_single boolean primary key default true check (is_single),
   engine text not null check (engine in ('timescaledb', 'postgres')),
@@ -46,13 +19,23 @@ create table ops.installation (
 );
 comment on table ops.installation is 'One row: which engine keeps ticks and candles, chosen at the first migration.';
 
+-- Which libraries are preloaded is a secret of superusers; a setting of the extension's loader is not.
 do $$
 declare
-  is_available boolean := exists (select from pg_available_extensions where name = 'timescaledb')
-    and current_setting('shared_preload_libraries') ~ '\mtimescaledb\M';
+  is_installed boolean := exists (select from pg_extension where extname = 'timescaledb');
+  is_available boolean := is_installed
+    or exists (select from pg_available_extensions where name = 'timescaledb')
+    and current_setting('timescaledb.max_background_workers', true) is not null;
 begin
   if is_available then
-    create extension if not exists timescaledb;
+    if not is_installed then
+      begin
+        create extension timescaledb;
+      exception when insufficient_privilege then
+        raise exception 'the extension timescaledb is missing in database %, and user % may not create it', current_database(), current_user
+          using errcode = 'insufficient_privilege', hint = 'As a superuser in this database: create extension timescaledb;';
+      end;
+    end if;
     if current_setting('timescaledb.license') <> 'timescale' then
       raise exception 'TimescaleDB is installed with its Apache licence only, which has no continuous aggregates'
         using hint = 'Set timescaledb.license to timescale in postgresql.conf, or remove timescaledb from shared_preload_libraries to use plain PostgreSQL.';

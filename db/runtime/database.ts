@@ -65,15 +65,25 @@ export function connectionFault(
   error: unknown,
   url: string,
 ): { message: string; canWait: boolean } {
-  const { host, pathname } = new URL(url);
+  const { host, pathname, username } = new URL(url);
   const { code = '', message } = error as Error & { code?: string };
   const lasting = (reason: string) => ({ message: `DATABASE_URL: ${reason}`, canWait: false });
   if (code.startsWith('28')) return lasting(`${host} refuses the user or the password (${code})`);
   if (code === '3D000') return lasting(`${host} has no database ${pathname.slice(1)}`);
+  if (isMissingRight(error)) {
+    return lasting(
+      `user ${username || '(default)'} lacks a right on ${host}: ${message} (${code})`,
+    );
+  }
   // A role that a process takes on is made by the first migration.
   if (code === '22023') return lasting(`${host} is not Foresight's yet: run npm run db:migrate`);
   const reason = code || hideCredentials(message);
   return { message: `DATABASE_URL: no PostgreSQL answers on ${host} (${reason})`, canWait: true };
+}
+
+/** PostgreSQL has refused a statement to its user. */
+export function isMissingRight(error: unknown): boolean {
+  return (error as { code?: string }).code === '42501';
 }
 
 /**

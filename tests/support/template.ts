@@ -19,6 +19,13 @@ declare module 'vitest' {
   }
 }
 
+/** A server of our own. */
+export interface Cluster {
+  /** Of a superuser. */
+  readonly url: string;
+  stop(): unknown;
+}
+
 /** Makes an engine ready, says what its tests need to know, and returns how to put it away. */
 export type EngineSetup = (
   provide: (engine: TestEngine) => void,

@@ -13,7 +13,7 @@ import { dirname, join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { asAccount, chooseAccount } from '../../start/embedded/account.ts';
 import { freePort } from '../../start/embedded/cluster.ts';
-import { type EngineSetup, provideTemplate } from './template.ts';
+import { type Cluster, type EngineSetup, provideTemplate } from './template.ts';
 
 export default function setup(project: TestProject): Promise<() => Promise<void>> {
   return setUpTimescaledb(engine => project.provide('engine', engine), project.name);
@@ -77,7 +77,7 @@ export function findInstallation(): string | undefined {
   });
 }
 
-export async function startCluster(bin: string): Promise<{ url: string; stop: () => void }> {
+export async function startCluster(bin: string): Promise<Cluster> {
   const folder = mkdtempSync(join(tmpdir(), 'foresight-timescaledb-'));
   const data = join(folder, 'data');
   const account = await chooseAccount([]);

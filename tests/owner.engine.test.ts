@@ -1,0 +1,163 @@
+import { randomBytes } from 'node:crypto';
+import type pg from 'pg';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { migrate } from '../db/migrate.ts';
+import { ConfigError } from '../db/runtime/config.ts';
+import { openDatabase } from '../db/runtime/database.ts';
+import { freePort } from '../start/embedded/cluster.ts';
+import { testLogger } from './support/database.ts';
+import { startPostgres } from './support/postgres.ts';
+import { spawnWorker, startSystem, workerEnvironment } from './support/system.ts';
+import { type Cluster, databaseUrl, withAdmin } from './support/template.ts';
+import { findInstallation, startCluster } from './support/timescaledb.ts';
+import { addAverages } from './support/values.ts';
+import { waitFor } from './support/wait.ts';
+
+const { engine, adminUrl } = inject('engine');
+const processes = ['upkeep', 'publish', 'indicators', 'ingest', 'web'] as const;
+
+/** Roles belong to the cluster, so these tests have one of their own; a server that was given has the roles already. */
+async function startOwn(): Promise<Cluster | undefined> {
+  if (engine === 'postgres') return startPostgres();
+  const given = process.env.TEST_TIMESCALE_URL;
+  const bin = given === undefined || given === '' ? findInstallation() : undefined;
+  return bin === undefined ? undefined : startCluster(bin);
+}
+
+/** A managed service gives its customers no superuser. */
+describe.skipIf(adminUrl === undefined)('An owner that is no superuser', () => {
+  let own: Cluster | undefined;
+  let superuser = '';
+  const made: string[] = [];
+
+  beforeAll(async () => {
+    own = await startOwn();
+    superuser = own?.url ?? adminUrl ?? '';
+  });
+  afterAll(async () => {
+    await withAdmin(superuser, async admin => {
+      for (const name of made.reverse()) {
+        await admin.query(`drop database if exists ${name} with (force)`);
+        await admin.query(`drop role if exists ${name}`);
+      }
+    });
+    await own?.stop();
+  });
+
+  /** A database and its owner, who may log in, and what else the attributes say. */
+  async function createOwner(attributes: string): Promise<{ name: string; url: string }> {
+    const name = `owner_${process.pid}_${randomBytes(4).toString('hex')}`;
+    await withAdmin(superuser, async admin => {
+      await admin.query(`create role ${name} login password 'secret' ${attributes}`);
+      await admin.query(`create database ${name} template template0 owner ${name}`);
+    });
+    made.push(name);
+    const url = new URL(databaseUrl(superuser, name));
+    url.username = name;
+    url.password = 'secret';
+    return { name, url: url.href };
+  }
+
+  const asSuperuser = (database: string, use: (admin: pg.Client) => Promise<unknown>) =>
+    withAdmin(databaseUrl(superuser, database), use);
+
+  async function refusalOf(url: string): Promise<string> {
+    const refusal = await migrate({ url, logger: testLogger }).catch((error: unknown) => error);
+    expect(refusal).toBeInstanceOf(ConfigError);
+    return (refusal as Error).message;
+  }
+
+  /** Does what the refusal says that a superuser has to do. */
+  async function followAdvice({ name, url }: { name: string; url: string }): Promise<void> {
+    const message = await refusalOf(url);
+    expect(message).toContain(`DATABASE_URL: user ${name} lacks a right`);
+    const [, statements = ''] = /: As a superuser: (.*)$/.exec(message) ?? [];
+    await asSuperuser(name, admin => admin.query(statements));
+  }
+
+  async function expectWorks(url: string): Promise<void> {
+    const sql = openDatabase({ url, process: 'test', logger: testLogger });
+    const system = await startSystem({ url, sql });
+    const port = await freePort();
+    try {
+      await Promise.all(
+        processes.map(name =>
+          system.start(
+            name,
+            name === 'ingest' ? ['--symbols', 'EUR_USD.SIM', '--history', '0'] : [],
+            name === 'web' ? { PORT: String(port) } : {},
+          ),
+        ),
+      );
+      await waitFor('instrument and kinds are there', () =>
+        addAverages(sql, 'EUR_USD.SIM', '1s', { fast: 2, slow: 3 }),
+      );
+      const seen = async () => {
+        const [row] = await sql<
+          [{ engine: string; faults: string[]; has_candles: boolean; has_values: boolean }]
+        >`
+          select s.engine, s.faults, exists (select from feed.candles('EUR_USD.SIM', '1m')) as has_candles,
+            exists (select from indicator.values as v where v.value is not null) as has_values
+          from ops.status as s`;
+        return row;
+      };
+      await waitFor('all is well', seen, {
+        deadlineMs: 60_000,
+        until: ({ faults, has_candles, has_values }) =>
+          faults.length === 0 && has_candles && has_values,
+        explain: system.logs,
+      });
+      expect((await seen()).engine).toBe(engine);
+      expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(200);
+      await sql`call ops.apply_storage()`;
+      await sql`call ops.reconcile(now() - interval '1 day', now())`;
+    } finally {
+      await system.stopAll();
+      await sql.end({ timeout: 1 });
+    }
+  }
+
+  it('makes the roles, takes them on, and runs everything', async context => {
+    if (own === undefined) return context.skip('the server that was given has the roles already');
+    const { url } = await createOwner('createrole');
+    await migrate({ url, logger: testLogger });
+    await migrate({ url, logger: testLogger });
+    await expectWorks(url);
+  });
+
+  it('is told what a superuser has to do, and runs everything when that is done', async () => {
+    const owner = await createOwner('nocreaterole');
+    await followAdvice(owner);
+    // Somebody else may have made the extension.
+    if (engine === 'timescaledb') {
+      await asSuperuser(owner.name, admin => admin.query('create extension timescaledb'));
+    }
+    await migrate({ url: owner.url, logger: testLogger });
+    await expectWorks(owner.url);
+  });
+
+  it('may not be without the right to make schemas', async () => {
+    const { name, url } = await createOwner('nocreaterole');
+    await followAdvice({ name, url });
+    await asSuperuser(name, admin => admin.query(`alter database ${name} owner to current_user`));
+    expect(await refusalOf(url)).toBe(
+      `DATABASE_URL: user ${name} lacks a right on ${new URL(url).host}: permission denied for database ${name} (42501): db/README.md says which rights an owner needs`,
+    );
+  });
+
+  it('and may not take on a role is told so by each process, which ends', async () => {
+    const owner = await createOwner('nocreaterole');
+    await followAdvice(owner);
+    await migrate({ url: owner.url, logger: testLogger });
+    const stranger = await createOwner('nocreaterole');
+    const url = new URL(stranger.url);
+    url.pathname = `/${owner.name}`;
+    for (const name of ['upkeep', 'publish', 'indicators', 'ingest'] as const) {
+      const worker = spawnWorker(name, workerEnvironment(url.href, 'http://127.0.0.1:9'));
+      expect(await worker.gone).toMatchObject({ code: 78 });
+      expect(worker.log()).toBe(
+        `foresight ${name}: DATABASE_URL: user ${stranger.name} lacks a right on ${url.host}: permission denied to set role "foresight_${name}" (42501)\n`,
+      );
+    }
+  });
+});
