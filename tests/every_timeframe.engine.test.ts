@@ -3,6 +3,7 @@ import type { Sql } from '../db/runtime/database.ts';
 import { createApp } from '../web/app.ts';
 import { createDashboard } from '../web/dashboard.ts';
 import { createEvents } from '../web/live/events.ts';
+import { createReader } from '../web/reader.ts';
 import { createFeed } from '../workers/ingest/feed.ts';
 import type { Tick } from '../workers/ingest/source.ts';
 import { addInstrument, capture, describeOnEngine, testLogger } from './support/database.ts';
@@ -52,7 +53,12 @@ describeOnEngine('Whatever timeframes there are', ({ sql }) => {
   /** By instrument: one with a history of hours, one without a tick, and so on. */
   const ticksOf = new Map<string, Tick[]>();
   let before: Walked;
-  const dashboard = createDashboard(sql);
+  const dashboard = createReader({
+    open: () => ({ ...createDashboard(sql), close: () => undefined }),
+    logger: testLogger,
+    patience: 30_000,
+    giveUpAfter: 60_000,
+  });
   const events = createEvents({ dashboard, logger: testLogger });
   const app = createApp({ dashboard, events, logger: testLogger });
 

@@ -274,13 +274,49 @@ test('files are cached for a year under the URL with their version only', async 
 });
 
 test('a failing database gives a calm page: no stack, no SQL, no secret', async () => {
-  fixture.failure = new Error('relation "secret" at postgres://user:password@host/db');
+  const refused = new Error('relation "secret" at postgres://user:password@host/db');
+  fixture.failure = Object.assign(refused, { name: 'PostgresError', code: '42P01' });
   const { status, text } = await get('/');
   expect(status).toBe(500);
   expect(text).not.toMatch(/secret|password|at .*\.ts/);
   expect(readable(text)).toContain('This page cannot be shown now');
   expect(log.join()).toContain('request failed');
   expect(log.join()).toContain(/request ([0-9a-f]{8})/.exec(text)?.[1]);
+});
+
+const away =
+  /The database does not answer\. Its last answer came at \d{4}-\d\d-\d\d [\d:]{8} UTC\. What you see is of \d{4}-\d\d-\d\d [\d:]{8} UTC\./;
+
+test('a silent database: pages show what was last known, and say since when', async () => {
+  const known = readable((await get('/')).text);
+  await get('/status');
+  fixture.isSilent = true;
+  await expect(fixture.dashboard.beat('here', 1)).rejects.toThrow('no answer');
+  for (const path of ['/', '/status']) {
+    const { status, text } = await get(path);
+    expect(status).toBe(200);
+    expect(text).toMatch(/<p id="fault" class="fault" role="alert" >/);
+    expect(readable(text)).toMatch(away);
+  }
+  expect(readable((await get('/')).text)).toContain(
+    /EUR_USD simulated .*? 1\.08455/.exec(known)?.[0],
+  );
+  for (const path of ['/indicators/1', '/instruments/EUR_USD', '/indicators/1/chart.json']) {
+    const { status, headers, text } = await get(path);
+    expect(status).toBe(503);
+    expect(headers.get('Retry-After')).toBe('5');
+    expect(text).toContain('The database does not answer. Its last answer came at ');
+  }
+  fixture.isSilent = false;
+  expect((await get('/')).text).toContain('role="alert" hidden></p>');
+});
+
+test('without anything known, a silent database is a page that says so', async () => {
+  fixture.isSilent = true;
+  await expect(fixture.dashboard.beat('here', 1)).rejects.toThrow('no answer');
+  const { status, text } = await get('/');
+  expect(status).toBe(503);
+  expect(readable(text)).toMatch(/This page cannot be shown now The database does not answer\./);
 });
 
 test('the status page names the faults', async () => {

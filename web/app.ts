@@ -5,16 +5,16 @@ import { secureHeaders } from 'hono/secure-headers';
 import { streamSSE } from 'hono/streaming';
 import type { Logger } from '../db/runtime/logger.ts';
 import { assetRoutes } from './assets.ts';
-import type { Dashboard } from './dashboard.ts';
 import { errorPage } from './layout.ts';
 import type { Events, Topic } from './live/events.ts';
+import type { Reader } from './reader.ts';
 import { indicatorScreen, indicatorTopic } from './screens/indicator.ts';
 import { instrumentScreen, instrumentTopic } from './screens/instrument.ts';
 import { marketScreen, marketTopic } from './screens/market.ts';
 import { statusScreen, statusTopic } from './screens/status.ts';
 
 export interface AppOptions {
-  readonly dashboard: Dashboard;
+  readonly dashboard: Reader;
   readonly events: Events;
   readonly logger: Logger;
 }
@@ -93,7 +93,14 @@ export function createApp(options: AppOptions): Hono {
   );
   app.onError((error, context) => {
     const requestId = randomUUID().slice(0, 8);
-    logger.error({ err: error, requestId, path: context.req.path }, 'request failed');
+    const fault = dashboard.describeFault();
+    // Of an outage the reader has told already.
+    const level = fault === null ? 'error' : 'debug';
+    logger[level]({ err: error, requestId, path: context.req.path }, 'request failed');
+    if (fault !== null) {
+      context.header('Retry-After', '5');
+      return context.html(errorPage(context, 'This page cannot be shown now', fault), 503);
+    }
     return context.html(
       errorPage(
         context,

@@ -226,7 +226,7 @@ export interface Status {
   readonly faults: readonly string[] | null;
 }
 
-/** The read functions of SQL schema `dashboard`: all that the web process asks the database. */
+/** The read functions of SQL schema `dashboard`, and a heartbeat: all that the web process asks the database. */
 export interface Dashboard {
   watchlist(): Promise<readonly WatchlistRow[]>;
   indicator(indicatorId: number): Promise<Indicator | null>;
@@ -243,6 +243,8 @@ export interface Dashboard {
   /** Oldest first, from `from` inclusive to `to` exclusive. */
   ticks(symbol: string, from: string, to: string, maxTicks: number): Promise<readonly Tick[]>;
   status(): Promise<Status>;
+  beat(host: string, processId: number): Promise<void>;
+  sayGoodbye(host: string, processId: number): Promise<void>;
 }
 
 /**
@@ -319,5 +321,11 @@ export function createDashboard(sql: Sql): Dashboard {
               ${to}::timestamptz, ${maxTicks}::int), '[]') as answer`,
       ),
     status: () => share('status', () => one(sql`select dashboard.status() as answer`)),
+    async beat(host, processId) {
+      await sql`select ops.beat('web', ${host}, ${processId})`;
+    },
+    async sayGoodbye(host, processId) {
+      await sql`select ops.say_goodbye('web', ${host}, ${processId})`;
+    },
   };
 }

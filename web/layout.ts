@@ -14,6 +14,8 @@ export interface PageOptions {
   readonly content: Html;
   /** Query of the page's stream, as in `/events?indicator=7`; absent: the page is not live. */
   readonly stream?: string;
+  /** What is wrong now, in a sentence: what the page shows is what was last known. */
+  readonly fault?: string | null;
   readonly scripts?: readonly AssetName[];
   readonly credits?: Html;
 }
@@ -69,11 +71,11 @@ function liveTools(context: Context): Html {
     <button type="button" id="pause" class="js-only" hidden aria-pressed="false" aria-keyshortcuts="p">Pause</button>`;
 }
 
-function stream(query: string): Html {
+function stream(query: string, fault: string | null): Html {
   // The extension retries only after a first good stream: the second trigger covers a failed one.
   return html`<div id="stream" hidden hx-sse:connect="/events?${query}" hx-trigger="load, every 5s"
     hx-swap="none" hx-config="sse.reconnectMaxDelay:5000"></div>
-    <p id="fault" class="fault" role="alert" hidden></p>
+    <p id="fault" class="fault" role="alert" ${fault === null ? 'hidden' : ''}>${fault ?? ''}</p>
     <p id="announcement" class="visually-hidden" aria-live="polite"></p>`;
 }
 
@@ -99,7 +101,7 @@ export function page(options: PageOptions): Html {
 <body data-now="${Date.now()}">
   <a class="skip" href="#content">Skip to content</a>
   ${header(context, options.stream !== undefined)}
-  ${options.stream === undefined ? '' : stream(options.stream)}
+  ${options.stream === undefined ? '' : stream(options.stream, options.fault ?? null)}
   <main id="content" tabindex="-1">${options.content}</main>
   <footer>
     <p>Verdicts are arithmetic on past prices, not advice. All times are UTC. ${options.credits ?? ''}</p>

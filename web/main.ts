@@ -2,13 +2,16 @@ import { hostname } from 'node:os';
 import { type ServerType, serve } from '@hono/node-server';
 import { command } from '../db/runtime/arguments.ts';
 import { ConfigError, requireDatabaseUrl } from '../db/runtime/config.ts';
-import { openDatabase } from '../db/runtime/database.ts';
-import { type Context, runProcess, sleep, startHeartbeat } from '../db/runtime/process.ts';
+import { openDatabase, within } from '../db/runtime/database.ts';
+import { type Context, runProcess, startHeartbeat } from '../db/runtime/process.ts';
 import { createApp } from './app.ts';
 import { createDashboard } from './dashboard.ts';
 import { createEvents } from './live/events.ts';
 import { createListener } from './live/listener.ts';
+import { createReader } from './reader.ts';
 
+/** The page says within twice this time that the database is silent. */
+const heartbeatInterval = 2_000;
 const loopback = ['127.0.0.1', '::1', 'localhost'];
 
 command('start:web', 'Serve the page on HOST and PORT.').parse();
@@ -22,10 +25,14 @@ await runProcess('web', async context => {
     logger,
     statementTimeout: 5_000,
   };
-  const sql = openDatabase(connection);
-  onStop(() => sql.end({ timeout: 1 }));
-
-  const dashboard = createDashboard(sql);
+  const dashboard = createReader({
+    open() {
+      const sql = openDatabase(connection);
+      return { ...createDashboard(sql), close: () => sql.end({ timeout: 1 }) };
+    },
+    logger,
+  });
+  onStop(() => dashboard.close());
   const events = createEvents({ dashboard, logger });
   const listener = createListener({
     open: () => openDatabase({ ...connection, process: 'web listener', maxConnections: 1 }),
@@ -35,11 +42,9 @@ await runProcess('web', async context => {
   });
   onStop(() => listener.close());
 
-  startHeartbeat(context, (host, processId) => sql`select ops.beat('web', ${host}, ${processId})`);
+  startHeartbeat(context, dashboard.beat, heartbeatInterval);
   // A database that is down must not keep the process from stopping.
-  onStop(() =>
-    Promise.race([sql`select ops.say_goodbye('web', ${hostname()}, ${process.pid})`, sleep(500)]),
-  );
+  onStop(() => within(500, dashboard.sayGoodbye(hostname(), process.pid)));
 
   const server = await listen(context, createApp({ dashboard, events, logger }).fetch);
   onStop(() => closeServer(server));

@@ -1,27 +1,38 @@
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import type { Sql } from '../db/runtime/database.ts';
 import { addInstrument, describeOnEngine } from '../tests/support/database.ts';
 import { addIndicator, catchUp, kindOf, registerCatalog } from '../tests/support/indicators.ts';
 import { tickOf } from '../tests/support/ticks.ts';
 import { createServiceStore } from '../workers/indicators/service.ts';
 import { createFeed } from '../workers/ingest/feed.ts';
 import { createApp } from './app.ts';
-import { createDashboard, type Dashboard, sides } from './dashboard.ts';
+import { createDashboard, sides } from './dashboard.ts';
 import { createEvents, type Events } from './live/events.ts';
 import { createListener, type Listener } from './live/listener.ts';
+import { createReader, type Reader } from './reader.ts';
 
 const logger = pino({ level: 'silent' });
 
+/** On connections that a test brings, however busy the machine is. */
+const readerOf = (sql: Sql) =>
+  createReader({
+    open: () => ({ ...createDashboard(sql), close: () => undefined }),
+    logger,
+    patience: 30_000,
+    giveUpAfter: 60_000,
+  });
+
 describeOnEngine('the pages on a real database', database => {
   let app: ReturnType<typeof createApp>;
-  let dashboard: Dashboard;
+  let dashboard: Reader;
   let events: Events;
   let listener: Listener;
   let symbol: string;
   let notified = 0;
 
   beforeAll(async () => {
-    dashboard = createDashboard(database.as('foresight_web'));
+    dashboard = readerOf(database.as('foresight_web'));
     events = createEvents({ dashboard, logger, rereadInterval: 200 });
     listener = createListener({
       open: () => database.as('foresight_web'),
@@ -131,7 +142,7 @@ describeOnEngine('every page', ({ sql, as }) => {
   let idOfForeign: number;
 
   beforeAll(async () => {
-    events = createEvents({ dashboard: createDashboard(as('foresight_web')), logger });
+    events = createEvents({ dashboard: readerOf(as('foresight_web')), logger });
     await registerCatalog(sql);
     // Somebody else's, who never computes.
     await createServiceStore(sql, 'python').register({
@@ -159,7 +170,7 @@ describeOnEngine('every page', ({ sql, as }) => {
   /** As after a restart of the process, which knows nothing of before. */
   function restartWeb(): void {
     events.close();
-    const dashboard = createDashboard(as('foresight_web'));
+    const dashboard = readerOf(as('foresight_web'));
     events = createEvents({ dashboard, logger });
     app = createApp({ dashboard, events, logger });
   }

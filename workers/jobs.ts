@@ -186,8 +186,7 @@ export function createAlarm(options: {
 }
 
 /**
- * A heartbeat every two seconds that says whether there is work now; one is under way at a time, so that it
- * goes on at once when a failure of the database is over.
+ * A heartbeat every two seconds that says whether there is work now.
  *
  * Work that waits from one beat to the next was nudged for in vain: no notification may have come, so
  * graphile-worker is woken directly. After its connections were ended all at once, graphile-worker 0.18.0 was
@@ -203,26 +202,19 @@ export function startWorkHeartbeat(
 ): void {
   const { beat, jobs } = options;
   let waitingSince: number | undefined;
-  let isBusy = false;
   startHeartbeat(
     context,
     async (host, processId) => {
-      if (isBusy) return;
-      isBusy = true;
-      try {
-        if (!(await beat(host, processId))) {
-          waitingSince = undefined;
-          return;
-        }
-        waitingSince = Math.max(waitingSince ?? Date.now(), jobs.lastActivity());
-        const waitedMs = Date.now() - waitingSince;
-        if (waitedMs > stuckAfterMs) {
-          context.fail(new Error('work waits and graphile-worker begins no task'));
-        } else if (waitedMs > beatEveryMs / 2) {
-          jobs.wake();
-        }
-      } finally {
-        isBusy = false;
+      if (!(await beat(host, processId))) {
+        waitingSince = undefined;
+        return;
+      }
+      waitingSince = Math.max(waitingSince ?? Date.now(), jobs.lastActivity());
+      const waitedMs = Date.now() - waitingSince;
+      if (waitedMs > stuckAfterMs) {
+        context.fail(new Error('work waits and graphile-worker begins no task'));
+      } else if (waitedMs > beatEveryMs / 2) {
+        jobs.wake();
       }
     },
     beatEveryMs,

@@ -18,6 +18,9 @@ export interface DatabaseOptions {
   readonly statementTimeout?: number;
 }
 
+/** What the server cancels is known by then; later, it is silent. */
+const graceMs = 2_000;
+
 /** Times stay text: a JavaScript Date would cut PostgreSQL's microseconds to milliseconds. */
 const asText = { serialize: String, parse: String };
 
@@ -44,11 +47,13 @@ export function openDatabase(options: DatabaseOptions): Sql {
 /** Opens a node-postgres pool with the same session settings: for graphile-worker, COPY and transactions. */
 export function openPgPool(options: DatabaseOptions): pg.Pool {
   const { application_name, ...settings } = sessionSettings(options);
+  const limit = settings.statement_timeout;
   const pool = new pg.Pool({
     connectionString: options.url,
     application_name,
     max: options.maxConnections ?? 4,
     connectionTimeoutMillis: 5_000,
+    ...(limit === 0 ? {} : { query_timeout: limit + graceMs }),
     options: Object.entries(settings)
       .map(([name, value]) => `-c ${name}=${value}`)
       .join(' '),
@@ -58,6 +63,29 @@ export function openPgPool(options: DatabaseOptions): pg.Pool {
   pool.on('error', onError);
   pool.on('connect', client => client.on('error', onError));
   return pool;
+}
+
+/** There was no answer in time; whether what was asked for is done is not known. */
+export class SilenceError extends Error {
+  override readonly name = 'SilenceError';
+}
+
+/**
+ * The answer, if it comes within so many milliseconds: a statement timeout is kept by the server, and one that
+ * hangs, or is gone without a word, keeps none.
+ * @throws {SilenceError}
+ */
+export async function within<T>(milliseconds: number, answer: PromiseLike<T>): Promise<T> {
+  const { promise: silence, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => reject(new SilenceError(`no answer for ${milliseconds} ms`)),
+    milliseconds,
+  );
+  try {
+    return await Promise.race([answer, silence]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Why a database cannot be used: one line that names DATABASE_URL and the host, never the password. */
@@ -96,14 +124,18 @@ export async function waitForDatabase(
 ): Promise<void> {
   for (let attempt = 0; !signal.aborted; attempt++) {
     try {
-      const [row] = await sql<{ is_migrated: boolean }[]>`
-        select to_regclass('ops.installation') is not null as is_migrated`;
+      const [row] = await within(
+        7_000,
+        sql<{ is_migrated: boolean }[]>`
+          select to_regclass('ops.installation') is not null as is_migrated`,
+      );
       if (row?.is_migrated) return;
       throw new ConfigError(
         "DATABASE_URL: that database is not Foresight's yet: run npm run db:migrate",
       );
     } catch (error) {
-      if (error instanceof ConfigError) throw error;
+      // A pool that was silent once may be so for ever; that of a new process is not.
+      if (error instanceof ConfigError || error instanceof SilenceError) throw error;
       const fault = connectionFault(error, url);
       if (!fault.canWait) throw new ConfigError(fault.message);
       if (attempt % 30 === 0) logger.warn(`waiting for the database: ${fault.message}`);

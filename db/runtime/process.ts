@@ -104,17 +104,22 @@ function isLostConnection(error: unknown): boolean {
   return /^(57P0[123]|CONNECTION_(CLOSED|DESTROYED)|ECONNRESET|EPIPE)$/.test(String(code));
 }
 
-/** Calls `beat` now and again and again, so that `ops.status` knows that the process lives. */
+/**
+ * Calls `beat` now and again and again, so that `ops.status` knows that the process lives. One is under way at
+ * a time: beats do not pile up while the database is silent, and go on at once when it is not.
+ */
 export function startHeartbeat(
   context: Context,
   beat: (host: string, processId: number) => Promise<unknown>,
   everyMs = 5_000,
 ): void {
-  let newest: Promise<unknown> = Promise.resolve();
+  let newest: Promise<unknown> | undefined;
   const tick = (): void => {
-    newest = beat(hostname(), process.pid).catch((error: unknown) =>
-      context.logger.debug({ err: error }, 'no heartbeat'),
-    );
+    newest ??= beat(hostname(), process.pid)
+      .catch((error: unknown) => context.logger.debug({ err: error }, 'no heartbeat'))
+      .finally(() => {
+        newest = undefined;
+      });
   };
   tick();
   const timer = setInterval(tick, everyMs);

@@ -1,5 +1,5 @@
 import type { Logger } from '../../db/runtime/logger.ts';
-import type { Dashboard, Status, WatchlistRow } from '../dashboard.ts';
+import type { Reader, Shared } from '../reader.ts';
 import { composeParts, createStream, partial, type Send, type Stream } from './stream.ts';
 
 /** A piece of a page: its element's id is its key, its signature says whether it changed. */
@@ -16,19 +16,14 @@ export interface Rendering {
   readonly parts: ReadonlyMap<string, Part>;
 }
 
-interface Answers {
-  readonly watchlist: readonly WatchlistRow[];
-  readonly status: Status;
-}
-
-type Source = keyof Answers;
+type Source = keyof Shared;
 
 /** What pages of one kind and choice show; equal keys mean equal content. */
 export type Topic = {
   [S in Source]: {
     readonly key: string;
     readonly source: S;
-    readonly render: (answer: Answers[S], now: number) => Rendering;
+    readonly render: (answer: Shared[S], now: number) => Rendering;
   };
 }[Source];
 
@@ -46,7 +41,7 @@ export interface Events {
 }
 
 export interface EventsOptions {
-  readonly dashboard: Pick<Dashboard, 'watchlist' | 'status'>;
+  readonly dashboard: Pick<Reader, Source | 'describeFault'>;
   readonly logger: Logger;
   readonly maxStreams?: number;
   /** Shortest time between two pushes in milliseconds. */
@@ -131,12 +126,12 @@ export function createEvents(options: EventsOptions): Events {
       logger[isNew ? 'warn' : 'debug']({ err: error }, `${source} could not be read`);
       for (const group of interested()) {
         group.isFaulty = true;
-        tell(group, 'fault', 'unreadable');
+        tell(group, 'fault', dashboard.describeFault(source) ?? '');
       }
     }
   }
 
-  function deliver(group: Group, answer: Answers[Source]) {
+  function deliver(group: Group, answer: Shared[Source]) {
     // The topic's source chose the answer, which the compiler cannot follow through the union.
     const rendering = group.topic.render(answer as never, now());
     const signatures = new Map([...rendering.parts].map(([id, part]) => [id, part.signature]));
@@ -166,6 +161,8 @@ export function createEvents(options: EventsOptions): Events {
       return bytes;
     };
     for (const stream of group.streams) {
+      // A page may have been made while nothing could be read, and say so.
+      if (stream.needsWhole) stream.notice('recovered', '');
       if (stream.needsWhole || !isSameShape) {
         whole ??= partial(rendering.id, rendering.whole());
         stream.offerWhole(whole, lastId);

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Sql } from '../../db/runtime/database.ts';
+import { type Sql, within } from '../../db/runtime/database.ts';
 import type { Logger } from '../../db/runtime/logger.ts';
 
 const channel = 'dashboard';
@@ -26,6 +26,7 @@ export interface Listener {
 export function createListener(options: ListenerOptions): Listener {
   const { logger, heartbeatInterval = 10_000 } = options;
   const beat = `heartbeat ${randomUUID()}`;
+  const deadline = Math.max(1_000, heartbeatInterval);
   let sql: Sql | null = null;
   let unheard = 0;
   let isClosed = false;
@@ -39,7 +40,10 @@ export function createListener(options: ListenerOptions): Listener {
     const opened = options.open();
     sql = opened;
     // Whatever was sent before listening began, or began again, is read by the resync.
-    await opened.listen(channel, hear, () => options.onNotify());
+    await within(
+      deadline,
+      opened.listen(channel, hear, () => options.onNotify()),
+    );
     unheard = 0;
   }
 
@@ -57,7 +61,7 @@ export function createListener(options: ListenerOptions): Listener {
       return;
     }
     unheard += 1;
-    await sql`select pg_notify(${channel}, ${beat})`;
+    await within(deadline, sql`select pg_notify(${channel}, ${beat})`);
   }
 
   const failed = (error: unknown) => {

@@ -1,10 +1,11 @@
 import { Hono } from 'hono';
 import { html } from 'hono/html';
 import { age, progress, simulatedBadge, tabs, verdictMark } from '../components.ts';
-import type { Dashboard, IndicatorRow, WatchlistRow } from '../dashboard.ts';
+import type { IndicatorRow, WatchlistRow } from '../dashboard.ts';
 import * as format from '../format.ts';
 import { type Html, page } from '../layout.ts';
 import type { Part, Topic } from '../live/events.ts';
+import type { Reader } from '../reader.ts';
 import { sparkline, summaryMark } from '../summary.ts';
 
 const sorts = ['symbol', 'change', 'verdict'] as const;
@@ -194,16 +195,17 @@ export function marketTopic(query: Query): Topic {
   };
 }
 
-export function marketScreen(dashboard: Pick<Dashboard, 'watchlist'>): Hono {
+export function marketScreen(dashboard: Pick<Reader, 'latest'>): Hono {
   const routes = new Hono();
   routes.get('/', async context => {
     const view = readView(name => context.req.query(name));
-    const rows = await dashboard.watchlist();
+    const { answer: rows, fault } = await dashboard.latest('watchlist');
     return context.html(
       page({
         context,
         title: 'Market',
         stream: `page=market&${viewQuery(view)}`,
+        fault,
         content: html`<div class="heading"><h1>Market</h1>
           <label class="filter js-only" hidden>Filter <input id="filter" type="search" placeholder="symbol or name" autocomplete="off" aria-keyshortcuts="/"></label>
         </div>

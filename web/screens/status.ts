@@ -5,6 +5,7 @@ import type { Dashboard, Status } from '../dashboard.ts';
 import * as format from '../format.ts';
 import { type Html, page } from '../layout.ts';
 import type { Topic } from '../live/events.ts';
+import type { Reader } from '../reader.ts';
 
 const readyWithin = 1_000;
 
@@ -176,15 +177,16 @@ async function notReady(dashboard: Pick<Dashboard, 'status'>): Promise<readonly 
   }
 }
 
-export function statusScreen(dashboard: Pick<Dashboard, 'status'>): Hono {
+export function statusScreen(dashboard: Pick<Reader, 'status' | 'latest'>): Hono {
   const routes = new Hono();
   routes.get('/status', async context => {
-    const status = await dashboard.status();
+    const { answer: status, fault } = await dashboard.latest('status');
     return context.html(
       page({
         context,
-        title: status.is_healthy ? 'Status' : 'Status: faults',
+        title: status.is_healthy && fault === null ? 'Status' : 'Status: faults',
         stream: 'page=status',
+        fault,
         content: html`<div class="heading"><h1>Status</h1></div>${whole(status, Date.now())}`,
       }),
     );

@@ -1,3 +1,4 @@
+import { pino } from 'pino';
 import type {
   Candle,
   Chart,
@@ -9,6 +10,7 @@ import type {
   Status,
   WatchlistRow,
 } from '../dashboard.ts';
+import { createReader, type Reader } from '../reader.ts';
 
 // A market in memory, for tests of the pages; no test helper of the database is needed for these.
 
@@ -30,11 +32,15 @@ export const hostile = `<img src=x onerror="alert(1)">'"&</script>`;
 export interface Fixture {
   rows: WatchlistRow[];
   status: Status;
-  readonly dashboard: Dashboard;
+  readonly dashboard: Reader;
+  /** The same without deadlines and memory. */
+  readonly plain: Dashboard;
   /** How often each function was called. */
   readonly calls: Record<keyof Dashboard, number>;
   /** While set, every read fails with it. */
   failure: Error | null;
+  /** While true, no read is answered. */
+  isSilent: boolean;
   /** Moves a price and the indicators of one instrument. */
   setPrice(symbol: string, price: number, verdict?: 1 | 0 | -1): void;
 }
@@ -336,6 +342,8 @@ export function createFixture(): Fixture {
     candles: 0,
     ticks: 0,
     status: 0,
+    beat: 0,
+    sayGoodbye: 0,
   };
   const find = (id: number) => {
     for (const row of fixture.rows) {
@@ -346,16 +354,72 @@ export function createFixture(): Fixture {
   };
   const answer = async <T>(name: keyof Dashboard, give: () => T): Promise<T> => {
     calls[name] += 1;
+    if (fixture.isSilent) await new Promise(() => undefined);
     if (fixture.failure !== null) throw fixture.failure;
     return give();
   };
   const bySymbol = (symbol: string) => fixture.rows.find(row => row.symbol === symbol);
 
+  const plain: Dashboard = {
+    watchlist: () => answer('watchlist', () => fixture.rows),
+    status: () => answer('status', () => fixture.status),
+    indicator: id =>
+      answer('indicator', (): Indicator | null => {
+        const found = find(id);
+        if (found === null) return null;
+        const { row, indicator } = found;
+        return {
+          ...row,
+          ...indicator,
+          params: { fast: 10, slow: 30 },
+          rule: 'Bullish while the fast average is above the slow one, bearish while below.',
+          definition: 'Murphy, Technical Analysis of the Financial Markets, chapter 9',
+          closed_only: indicator.kind === 'drift',
+          service: indicator.kind === 'drift' ? 'models' : 'classical',
+        };
+      }),
+    chart: (id, from, count) =>
+      answer('chart', () => {
+        const found = find(id);
+        const start = from === null ? 0 : Date.parse(from) / 1_000;
+        return found === null ? null : chartOf(found.row, found.indicator, start, count);
+      }),
+    instrument: symbol =>
+      answer('instrument', (): Instrument | null => {
+        const row = bySymbol(symbol);
+        return row === undefined
+          ? null
+          : { ...row, is_active: true, timeframes: fixtureTimeframes };
+      }),
+    candles: (symbol, timeframe, _side, count) =>
+      answer('candles', () => {
+        const row = bySymbol(symbol);
+        const width = timeframe === '1m' ? 60 : 300;
+        return row === undefined || timeframe === '1d' ? [] : candlesOf(row, width, count);
+      }),
+    ticks: (_symbol, from, _to, count) =>
+      answer('ticks', () =>
+        Array.from({ length: from.startsWith('2020') ? count : 3 }, (_, index) => ({
+          observed_at: iso(Date.parse(from) + index),
+          seq: index,
+          bid: 1.0845,
+          ask: 1.0846,
+          last: null,
+          size: null,
+          received_at: iso(Date.parse(from) + index + 20),
+        })),
+      ),
+    beat: () => answer('beat', () => undefined),
+    sayGoodbye: () => answer('sayGoodbye', () => undefined),
+  };
+
   const fixture: Fixture = {
     rows: startRows(),
     status: startStatus(),
     calls,
+    plain,
     failure: null,
+    isSilent: false,
     setPrice(symbol, price, verdict) {
       fixture.rows = fixture.rows.map(row =>
         row.symbol !== symbol
@@ -372,56 +436,10 @@ export function createFixture(): Fixture {
             },
       );
     },
-    dashboard: {
-      watchlist: () => answer('watchlist', () => fixture.rows),
-      status: () => answer('status', () => fixture.status),
-      indicator: id =>
-        answer('indicator', (): Indicator | null => {
-          const found = find(id);
-          if (found === null) return null;
-          const { row, indicator } = found;
-          return {
-            ...row,
-            ...indicator,
-            params: { fast: 10, slow: 30 },
-            rule: 'Bullish while the fast average is above the slow one, bearish while below.',
-            definition: 'Murphy, Technical Analysis of the Financial Markets, chapter 9',
-            closed_only: indicator.kind === 'drift',
-            service: indicator.kind === 'drift' ? 'models' : 'classical',
-          };
-        }),
-      chart: (id, from, count) =>
-        answer('chart', () => {
-          const found = find(id);
-          const start = from === null ? 0 : Date.parse(from) / 1_000;
-          return found === null ? null : chartOf(found.row, found.indicator, start, count);
-        }),
-      instrument: symbol =>
-        answer('instrument', (): Instrument | null => {
-          const row = bySymbol(symbol);
-          return row === undefined
-            ? null
-            : { ...row, is_active: true, timeframes: fixtureTimeframes };
-        }),
-      candles: (symbol, timeframe, _side, count) =>
-        answer('candles', () => {
-          const row = bySymbol(symbol);
-          const width = timeframe === '1m' ? 60 : 300;
-          return row === undefined || timeframe === '1d' ? [] : candlesOf(row, width, count);
-        }),
-      ticks: (_symbol, from, _to, count) =>
-        answer('ticks', () =>
-          Array.from({ length: from.startsWith('2020') ? count : 3 }, (_, index) => ({
-            observed_at: iso(Date.parse(from) + index),
-            seq: index,
-            bid: 1.0845,
-            ask: 1.0846,
-            last: null,
-            size: null,
-            received_at: iso(Date.parse(from) + index + 20),
-          })),
-        ),
-    },
+    dashboard: createReader({
+      open: () => ({ ...plain, close: () => undefined }),
+      logger: pino({ level: 'silent' }),
+    }),
   };
   return fixture;
 }

@@ -33,7 +33,15 @@ async function start(context: Context): Promise<void> {
   onStop(() => sql.end({ timeout: 2 }));
   await waitForDatabase(sql, { url, logger, signal });
   if (signal.aborted) return;
-  const feed = watchCalls(createFeed(sql), { deadlineMs: 32_000, onHang: context.fail });
+  const watch = { deadlineMs: 32_000, onHang: context.fail };
+  const feed = watchCalls(createFeed(sql), watch);
+  const { beat } = watchCalls(
+    {
+      beat: (host: string, processId: number) =>
+        sql`select ops.beat('ingest', ${host}, ${processId})`,
+    },
+    watch,
+  );
 
   onStop(() => sql`select ops.say_goodbye('ingest', ${hostname()}, ${process.pid})`);
   const running = ingest({
@@ -46,10 +54,7 @@ async function start(context: Context): Promise<void> {
   });
   running.catch(context.fail);
   onStop(() => running.catch(() => undefined));
-  startHeartbeat(
-    context,
-    (host, processId) => sql`select ops.beat('ingest', ${host}, ${processId})`,
-  );
+  startHeartbeat(context, beat);
 }
 
 await runProcess('ingest', start, error => error instanceof SourceError);
