@@ -895,6 +895,29 @@ create view indicator.behind (
   behind_since timestamptz
 );
 
+-- What a service refused of its queue or set aside, and why: the newest 500 of each service and reason. Written by indicator.set_aside.
+create table indicator.dead_letters (
+  dead_letter_id bigint not null generated always as identity,
+  service text not null,
+  -- not_a_message, not_a_candle: the body is none; revision_not_drawn: no candle ever had this revision; in_future, before_history, unaligned: there is no candle of this bucket; not_storable: the database cannot take it; not_computed: its values failed several times.
+  reason text not null,
+  detail text not null,
+  -- The message, or the candle that it named, as JSON; cut off when it was longer than 65,536 characters.
+  body text not null,
+  -- How often the same came.
+  times bigint not null default 1,
+  first_failed_at timestamptz not null default clock_timestamp(),
+  failed_at timestamptz not null default clock_timestamp(),
+  constraint dead_letters_pkey primary key (dead_letter_id),
+  constraint dead_letters_service_fkey foreign key (service) references indicator.services(service) on delete cascade,
+  constraint body_has_at_most_65536_characters check (length(body) <= 65536),
+  constraint detail_has_at_most_500_characters check (length(detail) <= 500),
+  constraint reason_is_known check (reason = any (array['not_a_message', 'not_a_candle', 'revision_not_drawn',
+    'in_future', 'before_history', 'unaligned', 'not_storable', 'not_computed']))
+);
+create index dead_letters_by_age on indicator.dead_letters (service, reason, failed_at);
+create unique index dead_letters_by_body on indicator.dead_letters (service, reason, md5(body));
+
 -- Indicators that every new instrument gets. Edit it to change the set.
 create table indicator.defaults (
   kind text not null,
@@ -1021,6 +1044,8 @@ create table indicator.services (
   -- At most one state of a candle per this time while it forms; 0: each.
   forming_every interval not null default '00:00:00'::interval,
   registered_at timestamptz not null default now(),
+  -- How many messages and candles it has ever refused or set aside; the newest of them are in indicator.dead_letters.
+  refused_count bigint not null default 0,
   constraint services_pkey primary key (service),
   constraint services_queue_key unique (queue),
   constraint service_is_a_short_code check (service ~ '^[a-z][a-z0-9_]{0,39}$')
@@ -1099,6 +1124,10 @@ create function indicator.add_defaults(symbol text) returns int security definer
 create function indicator.beat(services text[], host text default '', process_id int default 0,
   worker_ids text[] default '{}'::text[]) returns timestamptz security definer;
 grant execute on function indicator.beat to foresight_indicators;
+
+-- Why there cannot be this candle (bucket in UTC) with this revision, as in indicator.dead_letters; null: there can. drawn is the highest revision that any candle has, is_captured whether outbox.candles has this one.
+create function indicator.candle_fault(instrument_id int, timeframe text, bucket timestamptz, revision bigint,
+  drawn bigint, is_captured boolean) returns text;
 
 -- Stored candles of a series as arrays, oldest first: the buckets from from_bucket to to_bucket (UTC, both inclusive), with up to bars_before existing candles before and bars_after after them.
 create function indicator.candle_window(instrument_id int, timeframe text, side text, from_bucket timestamptz,
@@ -1181,6 +1210,9 @@ create function indicator.record_values(indicator_ids int[], buckets timestamptz
   bars int[], revisions bigint[], prices double precision[] default null) returns int security definer;
 grant execute on function indicator.record_values to foresight_indicators;
 
+-- Take what a service, or (null) any of them, refused or set aside once more: what is accepted now is computed, what is refused again has a new letter.
+create function indicator.redrive(service text default null) returns int security definer;
+
 -- A service says what it can compute, each time it starts. rule: when the verdict is bullish, bearish, neutral, in words. label: text with {parameter} in it. definition: where the formula comes from. parameters: [{"name", "type": "integer" or "number", "min", "max", "default", "less_than": other parameter}, {"name", "type": "choice", "choices": [texts], "default"}]. columns: which of open, high, low, close, average, volume, tick_count it reads. outputs: [{"name", "unit": "price", "percent", "ratio", "count" or "probability", "pane": "price" or "own", "thresholds": [numbers]}], the first is the value. bars_required: candles that a value needs at least, bars_window (null: the same): from how many it is computed when there are enough; lists of sums of which the largest counts, as [{"slow": 1, "plus": 1}]. closed_only: not of candles that form. defaults: [{"timeframe", "side", "params"}] that every instrument gets; they are taken only the first time, afterwards indicator.defaults is the operator's.
 create function indicator.register_kind(service text, kind text, description text, rule text, label text,
   definition text, parameters jsonb, columns text[], outputs jsonb, bars_required jsonb,
@@ -1198,6 +1230,11 @@ create function indicator.remove(indicator_id int) returns boolean security defi
 
 -- Forget a service with its kinds and its subscription; its queue stays.
 create function indicator.remove_service(service text) returns void security definer;
+
+-- Keep what a service refused of its queue (array i is refusal i): reasons as in indicator.dead_letters, details say what is wrong in words, bodies are the message, or the candle as JSON.
+create function indicator.set_aside(service text, reasons text[], details text[], bodies text[])
+  returns int security definer;
+grant execute on function indicator.set_aside to foresight_indicators;
 
 -- The name of a service's subscription in outbox.subscriptions.
 create function indicator.subscription_of(service text) returns text;
@@ -1275,8 +1312,9 @@ grant execute on function dashboard.watchlist to foresight_web;
 create schema ops;
 grant usage on schema ops to foresight_indicators, foresight_ingest, foresight_publish, foresight_upkeep, foresight_web;
 
--- Candles that a queue refused for good, and why. ops.redrive sends them again, ops.discard_dead_letters forgets them.
+-- Candles that a queue refused for good (to queue), and what a service refused of its queue or could not compute (from queue), and why. ops.redrive tries them again, ops.discard_dead_letters forgets them.
 create view ops.dead_letters (
+  step text,
   dead_letter_id bigint,
   failed_at timestamptz,
   subscription text,
@@ -1286,7 +1324,9 @@ create view ops.dead_letters (
   timeframe text,
   side text,
   bucket timestamptz,
-  revision bigint
+  revision bigint,
+  body text,
+  times bigint
 );
 grant select on ops.dead_letters to foresight_publish, foresight_web;
 
@@ -1451,7 +1491,7 @@ grant execute on function ops.begin_maintenance to foresight_upkeep;
 create function ops.compare_candles(from_time timestamptz, to_time timestamptz) returns table(timeframe text,
   compared bigint, instrument_ids int[], buckets timestamptz[]) security definer;
 
--- Remove dead letters that failed before a time (UTC) for good, of one subscription or (null) of all; returns how many.
+-- Remove dead letters that failed before a time (UTC) for good, of one subscription, with those of its service, or (null) of all; returns how many.
 create function ops.discard_dead_letters(subscription text default null,
   before_time timestamptz default 'infinity'::timestamptz) returns int security definer;
 
@@ -1488,7 +1528,7 @@ create procedure ops.reconcile(from_time timestamptz, to_time timestamptz, repai
 -- ops.reconcile for the last whole day (UTC), once, from ten minutes after it on.
 create procedure ops.reconcile_yesterday();
 
--- Queue the candles of dead letters again, with their newest state, and remove the letters; of one subscription or (null) of all.
+-- Try dead letters again, of one subscription or (null) of all: candles that its queue refused are queued with their newest state, and those that a service refused or set aside are taken once more.
 create function ops.redrive(subscription text default null) returns int security definer;
 
 -- Send a subscription again every captured candle that ends after from_time (UTC); returns how many were queued.

@@ -6,12 +6,14 @@ create table indicator.services (
   description text not null default '',
   closed_only boolean not null default false,
   forming_every interval not null default '0',
-  registered_at timestamptz not null default now()
+  registered_at timestamptz not null default now(),
+  refused_count bigint not null default 0
 );
 comment on table indicator.services is 'Who computes. Each service has its own queue, kinds and work, so that none delays or strikes off another''s.';
 comment on column indicator.services.queue is 'The SQS queue on which it is told about candles.';
 comment on column indicator.services.closed_only is 'It is told about closed candles only.';
 comment on column indicator.services.forming_every is 'At most one state of a candle per this time while it forms; 0: each.';
+comment on column indicator.services.refused_count is 'How many messages and candles it has ever refused or set aside; the newest of them are in indicator.dead_letters.';
 
 create table indicator.kinds (
   kind text primary key constraint kind_is_a_short_code check (kind ~ '^[a-z][a-z0-9_]{0,39}$'),
@@ -136,6 +138,24 @@ comment on table indicator.pending is 'Changed candles whose indicators a servic
 comment on column indicator.pending.work_id is 'Drawn anew each time its candle changes.';
 comment on column indicator.pending.leased_until is 'Until then somebody computes it; who takes longer renews the lease.';
 comment on column indicator.pending.accepted_at is 'Since when (UTC) its change waits to be computed: since it was taken from the queue, or since it changed again while it was being computed.';
+
+create table indicator.dead_letters (
+  dead_letter_id bigint generated always as identity primary key,
+  service text not null references indicator.services on delete cascade,
+  reason text not null constraint reason_is_known check (reason in
+    ('not_a_message', 'not_a_candle', 'revision_not_drawn', 'in_future', 'before_history', 'unaligned', 'not_storable', 'not_computed')),
+  detail text not null constraint detail_has_at_most_500_characters check (length(detail) <= 500),
+  body text not null constraint body_has_at_most_65536_characters check (length(body) <= 65536),
+  times bigint not null default 1,
+  first_failed_at timestamptz not null default clock_timestamp(),
+  failed_at timestamptz not null default clock_timestamp()
+);
+create unique index dead_letters_by_body on indicator.dead_letters (service, reason, md5(body));
+create index dead_letters_by_age on indicator.dead_letters (service, reason, failed_at);
+comment on table indicator.dead_letters is 'What a service refused of its queue or set aside, and why: the newest 500 of each service and reason. Written by indicator.set_aside.';
+comment on column indicator.dead_letters.reason is 'not_a_message, not_a_candle: the body is none; revision_not_drawn: no candle ever had this revision; in_future, before_history, unaligned: there is no candle of this bucket; not_storable: the database cannot take it; not_computed: its values failed several times.';
+comment on column indicator.dead_letters.body is 'The message, or the candle that it named, as JSON; cut off when it was longer than 65,536 characters.';
+comment on column indicator.dead_letters.times is 'How often the same came.';
 
 create table indicator.backfills (
   indicator_id int primary key references indicator.definitions on delete cascade,

@@ -42,7 +42,8 @@ begin
     value = excluded.value, outputs = excluded.outputs, verdict = excluded.verdict, strength = excluded.strength,
     horizon = excluded.horizon, low = excluded.low, high = excluded.high, bars = excluded.bars,
     revision = excluded.revision, computed_at = excluded.computed_at
-  where excluded.revision >= old.revision
+  -- Of a revision that no candle can have, a value would stay for ever.
+  where (excluded.revision >= old.revision or old.revision > coalesce(pg_sequence_last_value('outbox.revision'), 0))
     -- Candles of its window were given up since: it stays as it was with them.
     and (excluded.bars >= old.bars or not exists (
       select from indicator.definitions as d

@@ -33,9 +33,13 @@ begin
     on c.instrument_id = k.instrument_id and c.timeframe = k.timeframe and c.side = k.side and c.bucket = k.bucket
   order by 3, 1, 2, 4, 5
   on conflict (subscription_id, instrument_id, timeframe, side, bucket) do nothing;
-  return cardinality(letters);
+  -- And what services refused of their queues or could not compute.
+  return cardinality(letters) + coalesce((
+    select sum(indicator.redrive(s.service)) from indicator.services as s
+    where redrive.subscription is null or indicator.subscription_of(s.service) = redrive.subscription
+  ), 0);
 end
 $$;
 
 comment on function ops.redrive(text) is
-  'Queue the candles of dead letters again, with their newest state, and remove the letters; of one subscription or (null) of all. Returns how many. Letters whose subscription or timeframe is gone stay.';
+  'Try dead letters again, of one subscription or (null) of all: candles that its queue refused are queued with their newest state, and those that a service refused or set aside are taken once more. Returns how many. Letters whose subscription or timeframe is gone stay, and those that are no message of ours.';

@@ -19,6 +19,12 @@ select format('the history of %s indicators of service %s has not been computed 
 from feed.fault_limits as l, (
   select b.service, count(*) as indicators, max(b.progressed_at) as since from indicator.backfills as b group by b.service
 ) as b
-where b.since < now() - l.wait;
+where b.since < now() - l.wait
+union all
+select format('service %s refused or set aside %s candles and messages since %s (indicator.dead_letters): %s',
+    d.service, count(*), to_char(min(d.first_failed_at), 'YYYY-MM-DD HH24:MI:SS "UTC"'),
+    (array_agg(d.detail order by d.failed_at desc))[1]), min(d.first_failed_at)
+from indicator.dead_letters as d
+group by d.service;
 
 comment on view indicator.faults is 'What is wrong between a queue and the values of each service, in words, and since when (UTC).';
