@@ -12,7 +12,8 @@ import { checkDatabase, checkPort } from './checks.ts';
 import { makeFolder } from './embedded/account.ts';
 import { type Embedded, startEmbedded } from './embedded/embedded.ts';
 import { lockFolder } from './embedded/lock.ts';
-import { type Emulator, startEmulator } from './emulator.ts';
+import { profile } from './emulator/credentials.ts';
+import { type Emulator, startEmulator } from './emulator/emulator.ts';
 import { EXIT_CONFIG, type ProcessSpec, type Supervision, supervise } from './supervisor.ts';
 import { createOwnLogger, createTerminal, type Terminal } from './terminal.ts';
 
@@ -116,13 +117,13 @@ function describeProcesses(session: Session, services: Services): ProcessSpec[] 
   ];
 }
 
-/** The emulator takes any credentials, but the SDK wants some, and a profile would go before them. */
+/** A session token or a profile of the operator's would go before the emulator's credentials. */
 function emulatorEnv(emulator: Emulator | undefined): Record<string, string> {
   if (emulator === undefined) return {};
   return {
     AWS_ENDPOINT_URL_SQS: emulator.endpoint,
-    AWS_ACCESS_KEY_ID: 'embedded',
-    AWS_SECRET_ACCESS_KEY: 'embedded',
+    AWS_ACCESS_KEY_ID: emulator.credentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: emulator.credentials.secretAccessKey,
     AWS_SESSION_TOKEN: '',
     AWS_PROFILE: '',
   };
@@ -146,6 +147,14 @@ function describeSession({ config, args, logDir }: Session, services: Services):
           [
             'psql',
             `PGPASSWORD="$(cat '${join(embedded.folder, 'postgres.password')}')" psql -h ${url.hostname} -p ${url.port} -U foresight foresight`,
+          ],
+        ]
+      : []),
+    ...(emulator
+      ? [
+          [
+            'aws',
+            `AWS_SHARED_CREDENTIALS_FILE='${emulator.credentialsFile}' aws --profile ${profile} --region ${config.awsRegion} --endpoint-url ${emulator.endpoint} sqs list-queues`,
           ],
         ]
       : []),

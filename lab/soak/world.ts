@@ -5,7 +5,11 @@ import { freePort } from '../../start/embedded/cluster.ts';
 import { type Supervision, supervise } from '../../start/supervisor.ts';
 import { testLogger } from '../../tests/support/database.ts';
 import { type FaultProxy, openProxy } from '../../tests/support/proxy.ts';
-import { openQueueServer, type QueueServer } from '../../tests/support/queue_server.ts';
+import {
+  openQueueServer,
+  type QueueServer,
+  queueCredentials,
+} from '../../tests/support/queue_server.ts';
 import { type FakeOanda, startFakeOanda } from '../../workers/ingest/sources/oanda/fake.ts';
 import { root } from '../harness/processes.ts';
 import type { Roster } from '../harness/roster.ts';
@@ -123,8 +127,8 @@ function superviseAll(parts: {
     DATABASE_URL: parts.url,
     AWS_ENDPOINT_URL_SQS: `http://127.0.0.1:${parts.sqsPort}`,
     AWS_REGION: 'us-east-1',
-    AWS_ACCESS_KEY_ID: 'test',
-    AWS_SECRET_ACCESS_KEY: 'test',
+    AWS_ACCESS_KEY_ID: queueCredentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: queueCredentials.secretAccessKey,
     OANDA_API_TOKEN: access.token,
     OANDA_ACCOUNT_ID: access.accountId,
     OANDA_API_URL: parts.oandaUrl,

@@ -68,12 +68,11 @@ export async function openQueueGate(
   }
 
   function passOn({ headers }: IncomingMessage, body: Buffer, response: ServerResponse): void {
-    const own = Object.entries(headers).filter(
-      ([name]) => name.startsWith('x-amz') || name === 'content-type',
-    );
+    const { connection: _, ...own } = headers;
     const forwarded = request(
       target,
-      { agent, method: 'POST', headers: Object.fromEntries(own) },
+      // The host among them, since it is signed.
+      { agent, method: 'POST', headers: own },
       answer => {
         response.writeHead(answer.statusCode ?? 502, answer.headers);
         answer.pipe(response);

@@ -3,8 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import type { Logger } from '../../db/runtime/logger.ts';
-import { type Emulator, startEmulator } from '../../start/emulator.ts';
+import { writeCredentials } from '../../start/emulator/credentials.ts';
+import { type Emulator, startEmulator } from '../../start/emulator/emulator.ts';
 import { openQueueGate, type QueueGate } from './queue_gate.ts';
+
+/** What the processes of tests are given, in place of credentials that are made at random. */
+export const queueCredentials = { accessKeyId: 'test', secretAccessKey: 'test' };
 
 /** The SQS emulator with a gate before it; it can go down, and lose what is in it. */
 export interface QueueServer {
@@ -24,13 +28,14 @@ export async function openQueueServer(
   onRequest?: (operation: string, body: Buffer) => void,
 ): Promise<QueueServer> {
   const dataDir = await mkdtemp(join(tmpdir(), 'foresight-queue-'));
+  await writeCredentials(dataDir, queueCredentials);
   let emulator: Emulator | undefined = await startEmulator({ dataDir, logger });
   const { endpoint } = emulator;
   const gate = await openQueueGate(endpoint, onRequest);
   const sqs = new SQSClient({
     region: 'us-east-1',
     endpoint,
-    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+    credentials: queueCredentials,
   });
   const stop = async (): Promise<void> => {
     await emulator?.stop();

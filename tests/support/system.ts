@@ -5,7 +5,7 @@ import { type ChildEnd, startChild } from '../../start/child.ts';
 import { isMissingQueue } from '../../workers/queue.ts';
 import { testLogger } from './database.ts';
 import type { QueueGate } from './queue_gate.ts';
-import { openQueueServer } from './queue_server.ts';
+import { openQueueServer, queueCredentials } from './queue_server.ts';
 import { waitFor } from './wait.ts';
 
 export type WorkerName = 'ingest' | 'upkeep' | 'publish' | 'indicators' | 'web';
@@ -60,8 +60,8 @@ export function workerEnvironment(databaseUrl: string, endpoint: string): NodeJS
     DATABASE_URL: databaseUrl,
     AWS_ENDPOINT_URL_SQS: endpoint,
     AWS_REGION: 'us-east-1',
-    AWS_ACCESS_KEY_ID: 'test',
-    AWS_SECRET_ACCESS_KEY: 'test',
+    AWS_ACCESS_KEY_ID: queueCredentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: queueCredentials.secretAccessKey,
     LOG_LEVEL: 'warn',
   };
 }

@@ -2,8 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { startEmulator } from '../../start/emulator.ts';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { startEmulator } from '../../start/emulator/emulator.ts';
 import { countMessages } from '../../tests/support/system.ts';
 import { waitFor } from '../../tests/support/wait.ts';
 import type { Message } from '../messages.ts';
@@ -11,10 +11,6 @@ import { openQueue } from '../queue.ts';
 import { consume } from './consumer.ts';
 
 const cleanups: (() => unknown)[] = [];
-beforeEach(() => {
-  vi.stubEnv('AWS_ACCESS_KEY_ID', 'test');
-  vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'test');
-});
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
   vi.unstubAllEnvs();
@@ -51,6 +47,8 @@ async function prepare(handle: (message: Message) => Promise<void>) {
   const logger = pino({}, { write: line => void lines.push(line) });
   const emulator = await startEmulator({ dataDir, logger });
   cleanups.push(() => emulator.stop());
+  vi.stubEnv('AWS_ACCESS_KEY_ID', emulator.credentials.accessKeyId);
+  vi.stubEnv('AWS_SECRET_ACCESS_KEY', emulator.credentials.secretAccessKey);
   const queue = openQueue({ region: 'us-east-1', endpoint: emulator.endpoint });
   cleanups.push(() => queue.close());
   const stopping = new AbortController();

@@ -37,12 +37,8 @@ async function start(dataDir: string): Promise<Emulator> {
   return emulator;
 }
 
-function connect(endpoint: string): SQSClient {
-  const client = new SQSClient({
-    endpoint,
-    region: 'eu-central-1',
-    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
-  });
+function connect({ endpoint, credentials }: Omit<Emulator, 'stop'>): SQSClient {
+  const client = new SQSClient({ endpoint, region: 'eu-central-1', credentials });
   cleanups.push(() => client.destroy());
   return client;
 }
@@ -77,7 +73,7 @@ describe('the embedded queue', { timeout: 30_000 }, () => {
   test('keeps its endpoint, queues and messages over a restart', async () => {
     const folder = await temporaryFolder();
     const first = await start(folder);
-    const client = connect(first.endpoint);
+    const client = connect(first);
     const url = await createQueue(client);
     await send(client, url, 'deleted', 'one', 'two');
     const [message] = await client
@@ -89,7 +85,7 @@ describe('the embedded queue', { timeout: 30_000 }, () => {
 
     const second = await start(folder);
     expect(second.endpoint).toBe(first.endpoint);
-    expect(bodies(await receive(connect(second.endpoint), url))).toEqual(['one', 'two']);
+    expect(bodies(await receive(connect(second), url))).toEqual(['one', 'two']);
   });
 
   test('loses nothing that it took when its process is killed', async () => {
@@ -99,28 +95,27 @@ describe('the embedded queue', { timeout: 30_000 }, () => {
       script,
       `import { startEmulator } from ${JSON.stringify(join(import.meta.dirname, 'emulator.ts'))};
        const e = await startEmulator({ dataDir: ${JSON.stringify(folder)}, logger: { warn() {} } });
-       process.stdout.write(e.endpoint);`,
+       process.stdout.write(JSON.stringify(e));`,
     );
     const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
     cleanups.push(() => child.kill('SIGKILL'));
-    const [endpoint] = await once(child.stdout, 'data');
-    const client = connect(String(endpoint));
+    const [text] = await once(child.stdout, 'data');
+    const first = JSON.parse(String(text)) as Emulator;
+    const client = connect(first);
     const url = await createQueue(client);
     await send(client, url, 'one', 'two');
     child.kill('SIGKILL');
     await once(child, 'exit');
 
     const second = await start(folder);
-    expect(second.endpoint).toBe(String(endpoint));
-    expect(bodies(await receive(connect(second.endpoint), url))).toEqual(['one', 'two']);
+    expect(second.endpoint).toBe(first.endpoint);
+    expect(bodies(await receive(connect(second), url))).toEqual(['one', 'two']);
   });
 
   test('gives queue URLs that lead to itself, also after it had to move to another port', async () => {
     const folder = await temporaryFolder();
     const first = await start(folder);
-    expect(await createQueue(connect(first.endpoint))).toBe(
-      `${first.endpoint}/000000000000/prices`,
-    );
+    expect(await createQueue(connect(first))).toBe(`${first.endpoint}/000000000000/prices`);
     await first.stop();
     const squatter = createServer().listen(Number(new URL(first.endpoint).port), '127.0.0.1');
     cleanups.push(() => squatter.close());
@@ -128,7 +123,7 @@ describe('the embedded queue', { timeout: 30_000 }, () => {
 
     const second = await start(folder);
     expect(second.endpoint).not.toBe(first.endpoint);
-    const { QueueUrl } = await connect(second.endpoint).send(
+    const { QueueUrl } = await connect(second).send(
       new GetQueueUrlCommand({ QueueName: 'prices' }),
     );
     expect(QueueUrl).toBe(`${second.endpoint}/000000000000/prices`);
@@ -137,7 +132,7 @@ describe('the embedded queue', { timeout: 30_000 }, () => {
   test('hands a message out again that its receiver gave back or forgot', async () => {
     const folder = await temporaryFolder();
     const emulator = await start(folder);
-    const client = connect(emulator.endpoint);
+    const client = connect(emulator);
     const QueueUrl = await createQueue(client);
     await send(client, QueueUrl, 'one');
     const [first] = await receive(client, QueueUrl);
@@ -150,12 +145,12 @@ describe('the embedded queue', { timeout: 30_000 }, () => {
     await sleep(1_000);
 
     const second = await start(folder);
-    expect(bodies(await receive(connect(second.endpoint), QueueUrl))).toEqual(['one']);
+    expect(bodies(await receive(connect(second), QueueUrl))).toEqual(['one']);
   });
 
   test('stops at once although somebody waits for a message', async () => {
     const emulator = await start(await temporaryFolder());
-    const client = connect(emulator.endpoint);
+    const client = connect(emulator);
     const QueueUrl = await createQueue(client);
     const poll = client
       .send(new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 20 }))
@@ -175,8 +170,8 @@ describe('the embedded queue', { timeout: 30_000 }, () => {
   test.runIf(address !== undefined)('is not there for other machines', async () => {
     const emulator = await start(await temporaryFolder());
     const outside = emulator.endpoint.replace('127.0.0.1', String(address));
-    await expect(fetch(`${outside}/health`)).rejects.toThrow('fetch failed');
-    expect((await fetch(`${emulator.endpoint}/health`)).status).toBe(200);
+    await expect(fetch(outside)).rejects.toThrow('fetch failed');
+    expect((await fetch(emulator.endpoint)).status).toBe(403);
   });
 
   test('goes on in memory when its folder cannot be used, and says so', async () => {
@@ -187,7 +182,7 @@ describe('the embedded queue', { timeout: 30_000 }, () => {
     const emulator = await startEmulator({ dataDir: folder, logger });
     cleanups.push(() => emulator.stop());
     expect(lines.join()).toContain('the embedded queue is kept in memory only');
-    const client = connect(emulator.endpoint);
+    const client = connect(emulator);
     const url = await createQueue(client);
     await send(client, url, 'one');
     expect(bodies(await receive(client, url))).toEqual(['one']);
