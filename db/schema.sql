@@ -4,7 +4,7 @@
 
 -- Prices in, candles out: instruments, ticks, candles, coverage.
 create schema feed;
-grant usage on schema feed to foresight_indicators, foresight_ingest, foresight_publish;
+grant usage on schema feed to foresight_indicators, foresight_ingest, foresight_publish, foresight_upkeep;
 
 -- [postgres]
 -- For each timeframe: 1s, 1m, 5m, 15m, 1h, 4h, 1d.
@@ -163,7 +163,7 @@ create table feed.instruments (
 create trigger _500_add_defaults after insert on feed.instruments for each row
   execute function indicator.tg_instruments__add_defaults();
 
--- What came in and was not stored, with the reason: bad input, or another price under a stored key (conflict).
+-- What came in and was not stored, as it came, with the reason: bad input, or another price under a stored key (conflict). Of a flood only the first thousand of each reason per source and hour; feed.rejections counts them all.
 create table feed.rejected_ticks (
   rejected_tick_id bigint not null generated always as identity,
   source text not null,
@@ -176,12 +176,24 @@ create table feed.rejected_ticks (
 );
 create index rejected_ticks_rejected_at_idx on feed.rejected_ticks (rejected_at);
 
--- Every reason in feed.rejected_ticks. workers/ingest/rejection.ts has the same list.
+-- Every reason in feed.rejections and feed.rejected_ticks. workers/ingest/rejection.ts has the same list.
 create view feed.rejection_reasons (
   reason text,
   description text
 );
 grant select on feed.rejection_reasons to foresight_ingest;
+
+-- How much of what came in was not stored, per source, reason (feed.rejection_reasons) and hour (UTC): all of it is counted here.
+create table feed.rejections (
+  source text not null,
+  reason text not null,
+  hour timestamptz not null,
+  count bigint not null,
+  first_at timestamptz not null,
+  last_at timestamptz not null,
+  constraint rejections_pkey primary key (source, reason, hour)
+) with (fillfactor=50);
+create index rejections_hour_idx on feed.rejections (hour);
 
 -- Files that were replayed, and up to which line: an interrupted replay goes on there.
 create table feed.replays (
@@ -195,7 +207,7 @@ create table feed.replays (
   constraint replays_pkey primary key (fingerprint, symbol)
 ) with (fillfactor=50);
 
--- Is the source connected, when was it last alive, and what became of every tick it sent: the four counts add up to what was received.
+-- Is the source connected, when was it last alive, and what became of every tick it sent: the four counts add up to what was received; feed.rejections has the last two by reason.
 create table feed.source_states (
   source text not null,
   state text not null default 'disconnected',
@@ -425,6 +437,10 @@ create function feed.is_after_stored(symbols text[], observed_ats timestamptz[])
 -- Whether the candles of every timeframe are stored up to a time (UTC), so that what they are made from is not needed to read them. -- [timescaledb]
 create function feed.is_stored_until(until_time timestamptz) returns boolean;
 
+-- Count what a source sent and nobody stored in feed.rejections, and keep it in feed.rejected_ticks, of each reason the first thousand per hour: array i holds rejection i, which stands for counts[i] that are alike (absent: one).
+create function feed.keep_rejections(source text, symbols text[], reasons text[], details text[], raws text[],
+  counts bigint[] default null) returns bigint;
+
 -- The first bucket (UTC) of an instrument from from_bucket on that has a candle; null when there is none.
 create function feed.next_bucket(instrument_id int, timeframe text, from_bucket timestamptz)
   returns timestamptz security definer;
@@ -444,6 +460,11 @@ grant execute on function feed.open_gaps to foresight_ingest;
 
 -- Make the tables of feed.storage ready to be compressed and dropped, as every deploy does.
 create function feed.prepare_levels() returns void;
+
+-- Forget rejected ticks older than keep_ticks, their counts by hour older than keep_counts, and the closed gaps and the coverage of times of which neither ticks nor candles are kept (feed.storage).
+create function feed.purge(keep_ticks interval default '7 days'::interval,
+  keep_counts interval default '1 year'::interval) returns bigint security definer;
+grant execute on function feed.purge to foresight_upkeep;
 
 -- Stored candles of instruments and sides whose buckets begin in [from_time, to_time) (UTC), each where it has ticks of its side; in no order, or with max_candles the oldest or newest of them, in that order. tick_count counts the ticks of the side; volume is the sum of trade sizes.
 create function feed.read_candles(timeframe text, instrument_ids int[], sides text[], from_time timestamptz,
@@ -494,9 +515,9 @@ create function feed.register_source(source text, is_simulated boolean, descript
   grace interval default '00:00:01'::interval, is_repairable boolean default false) returns void security definer;
 grant execute on function feed.register_source to foresight_ingest;
 
--- Keep aside what a source sent and a worker refused before it was a tick: array i holds rejection i, reasons are of feed.rejection_reasons.
-create function feed.reject_ticks(source text, symbols text[], reasons text[], details text[], raws text[])
-  returns int security definer;
+-- Keep aside what a source sent and a worker refused before it was a tick: array i holds rejection i, which stands for counts[i] that are alike (absent: one); reasons are of feed.rejection_reasons.
+create function feed.reject_ticks(source text, symbols text[], reasons text[], details text[], raws text[],
+  counts bigint[] default null) returns bigint security definer;
 grant execute on function feed.reject_ticks to foresight_ingest;
 
 -- Stop repairing a claimed gap for now: without a fault it may be claimed again at once, after one later each time, up to an hour.

@@ -25,7 +25,7 @@ create table feed.source_states (
   conflicting_count bigint not null default 0,
   rejected_count bigint not null default 0
 ) with (fillfactor = 50);
-comment on table feed.source_states is 'Is the source connected, when was it last alive, and what became of every tick it sent: the four counts add up to what was received.';
+comment on table feed.source_states is 'Is the source connected, when was it last alive, and what became of every tick it sent: the four counts add up to what was received; feed.rejections has the last two by reason.';
 
 create table feed.instruments (
   instrument_id int generated always as identity primary key,
@@ -113,6 +113,18 @@ comment on column feed.ticks.observed_at is 'The source''s clock, UTC, microseco
 comment on column feed.ticks.seq is 'The source''s trade id or sequence, else 0: orders ticks of equal time.';
 comment on column feed.ticks.received_at is 'Our clock when the tick was stored.';
 
+create table feed.rejections (
+  source text not null,
+  reason text not null,
+  hour timestamptz not null,
+  count bigint not null,
+  first_at timestamptz not null,
+  last_at timestamptz not null,
+  primary key (source, reason, hour)
+) with (fillfactor = 50);
+create index on feed.rejections (hour);
+comment on table feed.rejections is 'How much of what came in was not stored, per source, reason (feed.rejection_reasons) and hour (UTC): all of it is counted here.';
+
 create table feed.rejected_ticks (
   rejected_tick_id bigint generated always as identity primary key,
   source text not null,
@@ -123,7 +135,7 @@ create table feed.rejected_ticks (
   rejected_at timestamptz not null default clock_timestamp()
 );
 create index on feed.rejected_ticks (rejected_at);
-comment on table feed.rejected_ticks is 'What came in and was not stored, with the reason: bad input, or another price under a stored key (conflict).';
+comment on table feed.rejected_ticks is 'What came in and was not stored, as it came, with the reason: bad input, or another price under a stored key (conflict). Of a flood only the first thousand of each reason per source and hour; feed.rejections counts them all.';
 
 create table feed.coverage (
   instrument_id int not null references feed.instruments,

@@ -189,21 +189,18 @@ async function compareCounts(world: World, feeders: Feeders): Promise<string[]> 
   const [row] = await world.query<Record<string, number>>(`
     select s.stored_count::int as stored, s.rejected_count::int + s.conflicting_count::int as aside,
       (s.stored_count + s.duplicate_count + s.conflicting_count + s.rejected_count)::int as total,
-      (select count(*)::int from feed.rejected_ticks as r where r.source = 'manual') as rejected_rows,
+      (select coalesce(sum(r.count), 0)::int from feed.rejections as r where r.source = 'manual') as rejections,
       (select count(*)::int from feed.ticks as t join feed.instruments as i using (instrument_id)
        where i.source = 'manual') as tick_rows
     from feed.source_states as s where s.source = 'manual'`);
-  const { stored = 0, aside = 0, total = 0, rejected_rows = 0, tick_rows = 0 } = row ?? {};
+  const { stored = 0, aside = 0, total = 0, rejections = 0, tick_rows = 0 } = row ?? {};
   const totals = feeders.totals();
   const faults: string[] = [];
   const check = (isRight: boolean, what: string) => {
     if (!isRight) faults.push(`counters: ${what}`);
   };
   check(stored === tick_rows, `${stored} stored, ${tick_rows} rows in feed.ticks`);
-  check(
-    aside === rejected_rows,
-    `${aside} kept aside, ${rejected_rows} rows in feed.rejected_ticks`,
-  );
+  check(aside === rejections, `${aside} kept aside, ${rejections} counted in feed.rejections`);
   check(
     totals.acknowledged <= total && total <= totals.attemptedTicks,
     `${total} in all, ${totals.acknowledged} acknowledged, ${totals.attemptedTicks} attempted`,

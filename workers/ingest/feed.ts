@@ -44,7 +44,13 @@ export interface Feed {
   storedUntil(symbols: readonly string[]): Promise<Map<string, string>>;
   /** @param arrays The ticks as they are sent, when they were written out before. */
   recordTicks(source: string, ticks: readonly Tick[], arrays?: TickArrays): Promise<Counts>;
-  rejectTicks(source: string, rejections: readonly Rejection[]): Promise<void>;
+  rejectTicks(
+    source: string,
+    rejections: readonly (Rejection & {
+      /** How many alike it stands for; absent: itself. */
+      readonly count?: number;
+    })[],
+  ): Promise<void>;
   recordState(
     source: string,
     state: 'connected' | 'disconnected' | 'stopped',
@@ -149,7 +155,8 @@ export function createFeed(sql: Sql): Feed {
         ${rejections.map(({ symbol }) => (symbol === null ? null : printable(symbol)))}::text[],
         ${rejections.map(rejection => rejection.reason)}::text[],
         ${rejections.map(rejection => printable(rejection.detail))}::text[],
-        ${rejections.map(rejection => printable(rejection.raw))}::text[])`;
+        ${rejections.map(rejection => printable(rejection.raw))}::text[],
+        ${rejections.map(rejection => rejection.count ?? 1)}::bigint[])`;
     },
     async recordState(source, state, reason) {
       await sql`select feed.record_source_state(${source}, ${state}, ${reason})`;

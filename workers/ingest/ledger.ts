@@ -4,7 +4,7 @@ import type { Rejection } from './rejection.ts';
 import type { Item } from './source.ts';
 import { epochMicroseconds, fromEpochMicroseconds } from './time.ts';
 
-/** Rejections that may wait for the database; a flood above it is counted, not kept. */
+/** Rejections that may wait for the database as they came; a flood above it is summed by its reasons. */
 const maxWaiting = 5_000;
 /** Stretches of a symbol that may wait for the database: what is lost above it becomes a gap. */
 const maxStretches = 1_000;
@@ -20,6 +20,11 @@ export interface Ledger {
   readonly write: (stored: () => Promise<boolean>) => Promise<void>;
   /** Waits for what is being written. */
   readonly settle: () => Promise<void>;
+}
+
+/** A rejection, and how many alike it stands for. */
+interface Summed extends Rejection {
+  count: number;
 }
 
 /** Times in microseconds since 1970. */
@@ -52,8 +57,7 @@ export function createLedger({
   let isFirstConnection = true;
   let lastFault: string | undefined;
   let writes: Promise<unknown> = Promise.resolve();
-  let rejections: Rejection[] = [];
-  let dropped = 0;
+  let rejections: Summed[] = [];
   let unwritten: { state: 'connected' | 'disconnected'; reason: string | null } | undefined;
 
   /** One after the other; what fails is tried again with the next one. */
@@ -71,19 +75,26 @@ export function createLedger({
     if (unwritten === wanted) unwritten = undefined;
   }
 
+  /** Beyond what may wait, one stands for all of its reason. */
+  function keep(rejection: Summed): void {
+    const alike =
+      rejections.length < maxWaiting
+        ? undefined
+        : rejections.find(each => each.reason === rejection.reason);
+    if (alike === undefined) rejections.push(rejection);
+    else alike.count += rejection.count;
+  }
+
   async function writeRejections(): Promise<void> {
-    const [batch, lost] = [rejections, dropped];
+    const batch = rejections;
     if (batch.length === 0) return;
     rejections = [];
-    dropped = 0;
-    const detail = `${lost} more rejections came while the database was away`;
-    const more: Rejection[] =
-      lost === 0 ? [] : [{ symbol: null, reason: 'too_many', detail, raw: '' }];
     try {
-      await feed.rejectTicks(source, [...batch, ...more]);
+      await feed.rejectTicks(source, batch);
     } catch (error) {
-      rejections = [...batch, ...rejections];
-      dropped += lost;
+      const later = rejections;
+      rejections = batch;
+      for (const each of later) keep(each);
       throw error;
     }
   }
@@ -145,8 +156,7 @@ export function createLedger({
           logger.warn({ source, ...missedIn(item) }, `${source} missed something: ${item.cause}`);
           break;
         case 'rejected':
-          if (rejections.length >= maxWaiting) dropped += 1;
-          else rejections.push(item.rejection);
+          keep({ ...item.rejection, count: 1 });
           if (rejections.length === 1) void queue(writeRejections).catch(() => undefined);
           break;
         case 'state': {

@@ -24,7 +24,6 @@ export const REASONS = [
   'time_before_1970',
   'time_in_future',
   'time_malformed',
-  'too_many',
   'unknown_instrument',
   'wrong_columns',
   'wrong_source',

@@ -79,22 +79,23 @@ begin
   rejected_count := 0;
   conflicting_count := 0;
   if stored_count < received then
-    insert into feed.rejected_ticks (source, symbol, reason, detail, raw)
-    select record_ticks.source, left(t.symbol, 80), v.reason, v.detail, left(to_jsonb(t)::text, 1000)
+    select feed.keep_rejections(record_ticks.source,
+      array_agg(t.symbol), array_agg(v.reason), array_agg(v.detail), array_agg(to_jsonb(t)::text))
+    into rejected_count
     from unnest(symbols, observed_ats, seqs, bids, asks, lasts, sizes)
       as t(symbol, observed_at, seq, bid, ask, last, size)
     left join feed.instruments as i on i.symbol = t.symbol
     cross join lateral feed.tick_fault(
       record_ticks.source, t.symbol, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest, oldest) as v
     where v.reason is not null;
-    get diagnostics rejected_count = row_count;
   end if;
   if stored_count + rejected_count < received then
     -- Another price under a stored key: a fact about the source, kept aside once.
-    insert into feed.rejected_ticks (source, symbol, reason, detail, raw)
-    select record_ticks.source, t.symbol, 'conflict',
-      format('the tick of %s at %s with seq %s is stored with another price or size', t.symbol, t.observed_at, t.seq),
-      left(to_jsonb(t)::text, 1000)
+    select feed.keep_rejections(record_ticks.source,
+      array_agg(t.symbol), array_agg('conflict'::text),
+      array_agg(format('the tick of %s at %s with seq %s is stored with another price or size', t.symbol, t.observed_at, t.seq)),
+      array_agg(to_jsonb(t)::text))
+    into conflicting_count
     from unnest(symbols, observed_ats, seqs, bids, asks, lasts, sizes)
       as t(symbol, observed_at, seq, bid, ask, last, size)
     join feed.instruments as i on i.symbol = t.symbol
@@ -103,7 +104,6 @@ begin
       record_ticks.source, t.symbol, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest, oldest) as v
     where v.reason is null
       and (s.bid, s.ask, s.last, s.size) is distinct from (t.bid, t.ask, t.last, t.size);
-    get diagnostics conflicting_count = row_count;
   end if;
   duplicate_count := received - stored_count - rejected_count - conflicting_count;
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { addInstrument, describeOnEngine } from '../../../tests/support/database.ts';
+import { withSessions } from '../../../tests/support/session.ts';
 import { at, secondsAfter, tickOf } from '../../../tests/support/ticks.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
 
@@ -274,6 +275,42 @@ describeOnEngine('Coverage', ({ sql, as }) => {
     ]);
     await sql`update feed.instruments set is_active = false where symbol = ${symbol}`;
     expect([...(await sql`select from ops.gaps where symbol = ${symbol}`)]).toEqual([]);
+  });
+
+  it('and closed gaps are forgotten with the last that is kept of their time', async () => {
+    const symbol = await addInstrument(sql);
+    await hear(symbol, '10:00:00', '10:01:00');
+    await hear(symbol, '10:02:00', '10:03:00', 'away');
+    await feed.extendCoverage(source, [stretch(symbol, '10:01:00', '10:02:00')], 'exact');
+    await hear(symbol, '10:04:00', '10:05:00', 'away again');
+    await sql`select feed.purge()`;
+    expect(await coverage(symbol)).toHaveLength(4);
+    const both = [
+      '10:01:00 10:02:00 away closed exact',
+      '10:03:00 10:04:00 away again, missing 10:03:00 to 10:04:00',
+    ];
+    expect(await gaps(symbol)).toEqual(both);
+    await withSessions(sql, async ({ sql: session }) => {
+      const left = async () => {
+        const [row] = await session`
+          select (select count(*)::int from feed.coverage where instrument_id = i.id) as stretches,
+            (select array_agg(cause order by gap_from) from feed.gaps where instrument_id = i.id) as gaps
+          from feed.instrument_id(${symbol}) as i(id)`;
+        return row;
+      };
+      await session`begin`;
+      const giveUp = (levels: string[]) => session`
+        update feed.storage set floor_at = ${at('10:04:30')}, dropped_to = ${at('10:04:30')}
+        where level = any(${levels})`;
+      await giveUp(['ticks']);
+      await session`select feed.purge()`;
+      expect(await left()).toEqual({ stretches: 4, gaps: ['away', 'away again'] });
+      await giveUp(['1s', '1m', '5m', '15m', '1h', '4h', '1d']);
+      await session`select feed.purge()`;
+      expect(await left()).toEqual({ stretches: 1, gaps: ['away again'] });
+      await session`rollback`;
+    });
+    expect(await gaps(symbol)).toEqual(both);
   });
 });
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { addInstrument, describeOnEngine } from '../../../tests/support/database.ts';
+import { withSessions } from '../../../tests/support/session.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
 import { REASONS, type Reason } from '../../../workers/ingest/rejection.ts';
 import type { Tick } from '../../../workers/ingest/source.ts';
@@ -84,5 +85,65 @@ describeOnEngine('The reasons of a rejection', ({ sql }) => {
     );
     const [all] = await sql`select count(*)::int as kept from feed.rejected_ticks`;
     expect(all?.kept).toBe(before?.kept + REASONS.length);
+  });
+
+  it('of a flood are all counted, and of each the first thousand of an hour are kept', async () => {
+    const counted = async () =>
+      sql<{ reason: string; count: number; kept: number; is_now: boolean }[]>`
+        select r.reason, sum(r.count)::int as count,
+          (select count(*)::int from feed.rejected_ticks as t
+           where t.source = r.source and t.reason = r.reason) as kept,
+          max(r.last_at) > now() - interval '1 minute' as is_now
+        from feed.rejections as r where r.source = 'replay' group by r.source, r.reason
+        order by r.reason`;
+    const flood = (reason: Reason, length: number) =>
+      Array.from({ length }, (_, line) => ({
+        symbol: null,
+        reason,
+        detail: `line ${line}`,
+        raw: '',
+      }));
+    const [before = { rejected: 0 }] = await sql<{ rejected: number }[]>`
+      select rejected_count::int as rejected from feed.source_states where source = 'replay'`;
+    await feed.rejectTicks('replay', [
+      ...flood('malformed', 2_500),
+      ...flood('no_price', 3),
+      { symbol: 'A', reason: 'wrong_columns', detail: 'x', raw: 'x', count: 1_000_000 },
+    ]);
+    expect([...(await counted())]).toEqual([
+      { reason: 'malformed', count: 2_500, kept: 1_000, is_now: true },
+      { reason: 'no_price', count: 3, kept: 3, is_now: true },
+      { reason: 'wrong_columns', count: 1_000_000, kept: 1, is_now: true },
+    ]);
+    // Whatever hour this test runs in, the next ones are of another, and both of the same.
+    await sql`update feed.rejections set hour = hour - interval '2 hours' where source = 'replay'`;
+    await withSessions(sql, async ({ sql: session }) => {
+      await session`begin`;
+      await createFeed(session).rejectTicks('replay', flood('malformed', 999));
+      await createFeed(session).rejectTicks('replay', flood('malformed', 5));
+      await session`commit`;
+    });
+    expect((await counted())[0]).toMatchObject({ count: 3_504, kept: 2_000 });
+    const [after] = await sql<{ rejected: number }[]>`
+      select rejected_count::int as rejected from feed.source_states where source = 'replay'`;
+    expect(after?.rejected).toBe(before.rejected + 2_500 + 3 + 1_000_000 + 1_004);
+  });
+
+  it('are forgotten after a time, the ticks before their counts', async () => {
+    await feed.rejectTicks('manual', [
+      { symbol: 'OLD', reason: 'malformed', detail: 'x', raw: 'x' },
+    ]);
+    const left = async () => {
+      const [row] = await sql`
+        select (select count(*)::int from feed.rejected_ticks where symbol = 'OLD') as ticks,
+          (select count(*)::int from feed.rejections where hour = '2026-01-01Z') as counts`;
+      return row;
+    };
+    await sql`insert into feed.rejections values ('manual', 'malformed', '2026-01-01Z', 1, now(), now())`;
+    await sql`select feed.purge(keep_counts => now() - timestamptz '2025-12-31Z')`;
+    expect(await left()).toEqual({ ticks: 1, counts: 1 });
+    await sql`update feed.rejected_ticks set rejected_at = now() - interval '8 days' where symbol = 'OLD'`;
+    await sql`select feed.purge(keep_counts => now() - timestamptz '2026-01-02Z')`;
+    expect(await left()).toEqual({ ticks: 0, counts: 0 });
   });
 });

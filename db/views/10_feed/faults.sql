@@ -16,9 +16,9 @@ union all
 select format('source %s has a clock that is ahead of the database''s: its ticks are refused', r.source), r.since
 from feed.fault_limits as l
 cross join lateral (
-  select r.source, min(r.rejected_at) as since
-  from feed.rejected_ticks as r
-  where r.rejected_at > now() - l.refusals and r.reason = 'time_in_future' and r.source not in ('manual', 'replay')
+  select r.source, min(r.first_at) as since
+  from feed.rejections as r
+  where r.last_at > now() - l.refusals and r.hour > now() - l.refusals - interval '1 hour' and r.reason = 'time_in_future' and r.source not in ('manual', 'replay')
   group by r.source
 ) as r
 where not exists (

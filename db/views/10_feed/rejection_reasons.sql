@@ -21,12 +21,11 @@ from (values
   ('time_before_1970', 'observed before 1970'),
   ('time_in_future', 'observed later than our clock allows'),
   ('time_malformed', 'no time, one without a zone, or one that no calendar has'),
-  ('too_many', 'a flood of rejections of which these were counted and not kept'),
   ('unknown_instrument', 'a symbol that is not in feed.instruments'),
   ('wrong_columns', 'a line with more or fewer columns than its file has'),
   ('wrong_source', 'a symbol that belongs to another source'),
   ('wrong_symbol', 'a symbol that was not asked for, or is not that of the file')
 ) as r(reason, description);
 
-comment on view feed.rejection_reasons is 'Every reason in feed.rejected_ticks. workers/ingest/rejection.ts has the same list.';
+comment on view feed.rejection_reasons is 'Every reason in feed.rejections and feed.rejected_ticks. workers/ingest/rejection.ts has the same list.';
 grant select on feed.rejection_reasons to foresight_ingest;
