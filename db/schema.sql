@@ -100,7 +100,9 @@ create view feed.fault_limits (
   -- Unless a tick of the same source was stored within this time.
   acceptance interval,
   -- Candles stored further ahead than this lie in the future.
-  clock_error interval
+  clock_error interval,
+  -- A host's clock that is further from the database's is wrong: its ticks are refused, or late.
+  clock_skew interval
 );
 
 -- What is wrong with sources and candles, in words, and since when (UTC; null: not known).
@@ -1419,6 +1421,8 @@ create table ops.processes (
   process_id int not null,
   worker_ids text[] not null default '{}'::text[],
   services text[] not null default '{}'::text[],
+  -- How far the clock of its host is ahead of the database's, behind is negative; null: the process does not say, or it could not measure.
+  clock_offset interval,
   started_at timestamptz not null default now(),
   seen_at timestamptz not null default now(),
   constraint processes_pkey primary key (process, host, process_id)
@@ -1499,9 +1503,9 @@ grant execute on function ops.all_faults to foresight_publish, foresight_web;
 -- Do what feed.storage says: compress and drop what is old enough.
 create procedure ops.apply_storage();
 
--- A process says that it is alive, every few seconds; worker_ids are its graphile-worker ids.
+-- A process says that it is alive, every few seconds; worker_ids are its graphile-worker ids, clock_offset how far the clock of its host is ahead of ours, as far as it knows from the last answer: our clock (UTC) is what is returned.
 create function ops.beat(process text, host text default '', process_id int default 0,
-  worker_ids text[] default '{}'::text[]) returns void security definer;
+  worker_ids text[] default '{}'::text[], clock_offset interval default null) returns timestamptz security definer;
 grant execute on function ops.beat to foresight_indicators, foresight_ingest, foresight_publish, foresight_upkeep, foresight_web;
 
 -- Begin a run; returns what ops.end_maintenance wants of it, or null when one was begun less than a minute ago, by whomever.

@@ -6,11 +6,13 @@ create table ops.processes (
   process_id int not null,
   worker_ids text[] not null default '{}',
   services text[] not null default '{}',
+  clock_offset interval,
   started_at timestamptz not null default now(),
   seen_at timestamptz not null default now(),
   primary key (process, host, process_id)
 ) with (fillfactor = 50);
 comment on table ops.processes is 'Heartbeat of every running process; worker_ids are the graphile-worker ids it runs jobs under, services those of indicator.services that it computes for.';
+comment on column ops.processes.clock_offset is 'How far the clock of its host is ahead of the database''s, behind is negative; null: the process does not say, or it could not measure.';
 
 create table ops.maintenance (
   is_single boolean primary key default true check (is_single),

@@ -5,6 +5,7 @@ import { requireDatabaseUrl } from '../../db/runtime/config.ts';
 import { openDatabase, waitForDatabase } from '../../db/runtime/database.ts';
 import { type Context, runProcess, startHeartbeat } from '../../db/runtime/process.ts';
 import { watchCalls } from '../watch.ts';
+import { createClock } from './clock.ts';
 import { createSource, sourceNames, sourceOptions } from './entries.ts';
 import { createFeed } from './feed.ts';
 import { ingest } from './ingest.ts';
@@ -37,8 +38,13 @@ async function start(context: Context): Promise<void> {
   const feed = watchCalls(createFeed(sql), watch);
   const { beat } = watchCalls(
     {
-      beat: (host: string, processId: number) =>
-        sql`select ops.beat('ingest', ${host}, ${processId})`,
+      /** @param offset How far our clock is ahead, in milliseconds. */
+      beat: async (host: string, processId: number, offset: number | null): Promise<number> => {
+        const [row] = await sql<[{ now: string }]>`
+          select extract(epoch from ops.beat('ingest', ${host}, ${processId},
+            clock_offset => ${offset}::float8 * interval '1 millisecond')) * 1000 as now`;
+        return Number(row.now);
+      },
     },
     watch,
   );
@@ -54,7 +60,10 @@ async function start(context: Context): Promise<void> {
   });
   running.catch(context.fail);
   onStop(() => running.catch(() => undefined));
-  startHeartbeat(context, beat);
+  const clock = createClock();
+  startHeartbeat(context, (host, processId) =>
+    clock.compare(() => beat(host, processId, clock.offset())),
+  );
 }
 
 await runProcess('ingest', start, error => error instanceof SourceError);

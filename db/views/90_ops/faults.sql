@@ -14,6 +14,12 @@ cross join lateral (
 ) as p
 where coalesce(p.seen_at <= now() - l.silence, true)
 union all
+select format('the clock of process %s on %s is %s %s the database''s', p.process, p.host,
+    date_trunc('second', greatest(p.clock_offset, -p.clock_offset)), case when p.clock_offset < interval '0' then 'behind' else 'ahead of' end),
+  null
+from ops.processes as p, feed.fault_limits as l
+where p.seen_at > now() - l.silence and greatest(p.clock_offset, -p.clock_offset) > l.clock_skew
+union all
 select format('maintenance step %s has failed since %s: %s', m.step, to_char(m.failed_since, 'YYYY-MM-DD HH24:MI:SS "UTC"'), m.error),
   m.failed_since
 from ops.maintenance_failures as m
