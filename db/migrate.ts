@@ -1,11 +1,11 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { runMigrations } from 'graphile-worker';
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
 import { command } from './runtime/arguments.ts';
 import { ConfigError, loadConfig, requireDatabaseUrl } from './runtime/config.ts';
-import { connectionFault, isMissingRight } from './runtime/database.ts';
+import { connectionFault, isMissingRight, knownMigrations } from './runtime/database.ts';
 import { createLogger, type Logger } from './runtime/logger.ts';
 
 const folder = fileURLToPath(new URL('./migrations', import.meta.url));
@@ -18,7 +18,7 @@ const deployLock = 7_305_126_402;
  * and views as their files say now, in one transaction. Safe to run twice, to interrupt, and from
  * two places at once: the second waits for the first.
  *
- * @throws {ConfigError} when there is no such database, it is of another version, or its user lacks a right.
+ * @throws {ConfigError} when there is no such database, it is of another version or not restored whole, or its user lacks a right.
  * @throws the database's error; nothing of the failed deploy is left behind.
  */
 export async function migrate(options: { url: string; logger: Logger }): Promise<void> {
@@ -51,22 +51,28 @@ export async function migrate(options: { url: string; logger: Logger }): Promise
     });
     options.logger.info({ applied: applied.map(migration => migration.name) }, 'database migrated');
   } catch (error) {
-    if (!isMissingRight(error)) throw error;
-    const hint =
-      (error as { hint?: string }).hint ?? 'db/README.md says which rights an owner needs';
-    throw new ConfigError(`${connectionFault(error, options.url).message}: ${hint}`);
+    throw explained(error, options.url);
   } finally {
     await client.end();
   }
 }
 
+/** As one line with what to do, when a person has to do something about it. */
+function explained(error: unknown, url: string): unknown {
+  const { code, message, hint } = error as pg.DatabaseError;
+  if (isMissingRight(error)) {
+    const help = hint ?? 'db/README.md says which rights an owner needs';
+    return new ConfigError(`${connectionFault(error, url).message}: ${help}`);
+  }
+  return code === 'RSTOR' ? new ConfigError(`DATABASE_URL: ${message}. ${hint}`) : error;
+}
+
 /** @throws {ConfigError} when the database has a migration of which there is no file. */
 async function refuseUnknown(client: pg.Client): Promise<void> {
   if (!(await isMigrated(client))) return;
-  const known = readdirSync(folder).map(file => file.replace(/\.\w+$/, ''));
   const { rows } = await client.query(
     'select name from migration.migrations where name <> all ($1) order by name limit 1',
-    [known],
+    [knownMigrations()],
   );
   if (rows[0] === undefined) return;
   throw new ConfigError(

@@ -1531,6 +1531,10 @@ grant execute on function ops.end_maintenance to foresight_upkeep;
 create function ops.is_maintenance_due(at timestamptz default now()) returns boolean security definer;
 grant execute on function ops.is_maintenance_due to foresight_upkeep;
 
+-- The first migration of this database that a program does not know, of the names that it knows; null: none.
+create function ops.newer_migration(known text[]) returns text security definer;
+grant execute on function ops.newer_migration to foresight_indicators, foresight_ingest, foresight_publish, foresight_upkeep, foresight_web;
+
 -- When upkeep next has candles to refresh or to store (UTC): now or earlier if late ticks or candles wait, else when the next candle is old enough to be stored.
 create function ops.next_upkeep_at() returns timestamptz security definer;
 grant execute on function ops.next_upkeep_at to foresight_upkeep;

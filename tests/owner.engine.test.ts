@@ -5,24 +5,15 @@ import { migrate } from '../db/migrate.ts';
 import { ConfigError } from '../db/runtime/config.ts';
 import { openDatabase } from '../db/runtime/database.ts';
 import { freePort } from '../start/embedded/cluster.ts';
+import { startOwnCluster } from './support/cluster.ts';
 import { testLogger } from './support/database.ts';
-import { startPostgres } from './support/postgres.ts';
 import { spawnWorker, startSystem, workerEnvironment } from './support/system.ts';
 import { type Cluster, databaseUrl, withAdmin } from './support/template.ts';
-import { findInstallation, startCluster } from './support/timescaledb.ts';
 import { addAverages } from './support/values.ts';
 import { waitFor } from './support/wait.ts';
 
 const { engine, adminUrl } = inject('engine');
 const processes = ['upkeep', 'publish', 'indicators', 'ingest', 'web'] as const;
-
-/** Roles belong to the cluster, so these tests have one of their own; a server that was given has the roles already. */
-async function startOwn(): Promise<Cluster | undefined> {
-  if (engine === 'postgres') return startPostgres();
-  const given = process.env.TEST_TIMESCALE_URL;
-  const bin = given === undefined || given === '' ? findInstallation() : undefined;
-  return bin === undefined ? undefined : startCluster(bin);
-}
 
 /** A managed service gives its customers no superuser. */
 describe.skipIf(adminUrl === undefined)('An owner that is no superuser', () => {
@@ -31,7 +22,7 @@ describe.skipIf(adminUrl === undefined)('An owner that is no superuser', () => {
   const made: string[] = [];
 
   beforeAll(async () => {
-    own = await startOwn();
+    own = await startOwnCluster();
     superuser = own?.url ?? adminUrl ?? '';
   });
   afterAll(async () => {

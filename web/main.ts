@@ -2,7 +2,13 @@ import { hostname } from 'node:os';
 import { type ServerType, serve } from '@hono/node-server';
 import { command } from '../db/runtime/arguments.ts';
 import { ConfigError, requireDatabaseUrl } from '../db/runtime/config.ts';
-import { openDatabase, within } from '../db/runtime/database.ts';
+import {
+  type DatabaseOptions,
+  openDatabase,
+  SilenceError,
+  waitForDatabase,
+  within,
+} from '../db/runtime/database.ts';
 import { type Context, runProcess, startHeartbeat } from '../db/runtime/process.ts';
 import { createApp } from './app.ts';
 import { createDashboard } from './dashboard.ts';
@@ -33,6 +39,8 @@ await runProcess('web', async context => {
     logger,
   });
   onStop(() => dashboard.close());
+  // The page is there before the database is.
+  void checkDatabase(context, connection).catch(context.fail);
   const events = createEvents({ dashboard, logger });
   const listener = createListener({
     open: () => openDatabase({ ...connection, process: 'web listener', maxConnections: 1 }),
@@ -50,6 +58,20 @@ await runProcess('web', async context => {
   onStop(() => closeServer(server));
   onStop(() => events.close());
 });
+
+/** Waits until the database answers. @throws {ConfigError} when it is not one to show. */
+async function checkDatabase({ signal }: Context, connection: DatabaseOptions): Promise<void> {
+  while (!signal.aborted) {
+    const sql = openDatabase({ ...connection, maxConnections: 1 });
+    try {
+      return await waitForDatabase(sql, { ...connection, signal });
+    } catch (error) {
+      if (!(error instanceof SilenceError)) throw error;
+    } finally {
+      await sql.end({ timeout: 1 });
+    }
+  }
+}
 
 /** @throws {ConfigError} when HOST and PORT cannot be listened at: a restart would not help. */
 function listen(context: Context, fetch: Parameters<typeof serve>[0]['fetch']) {

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { MigrationBuilder } from 'node-pg-migrate';
 
@@ -9,6 +9,8 @@ import type { MigrationBuilder } from 'node-pg-migrate';
 export async function up(pgm: MigrationBuilder): Promise<void> {
   const { rows } = await pgm.db.query('select engine from ops.installation');
   const engine: unknown = rows[0]?.engine;
+  const opening = new URL(`../engine/${String(engine)}/opening.sql`, import.meta.url);
+  if (existsSync(opening)) pgm.sql(readFileSync(opening, 'utf8'));
   // A file may come before what its body calls.
   pgm.sql('set local check_function_bodies = off');
   for (const folder of [`engine/${String(engine)}/functions`, 'functions', 'views']) {

@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import postgres from 'postgres';
@@ -114,8 +115,14 @@ export function isMissingRight(error: unknown): boolean {
   return (error as { code?: string }).code === '42501';
 }
 
+/** The names of all migrations that this version has. */
+export function knownMigrations(): string[] {
+  const files = readdirSync(new URL('../migrations', import.meta.url));
+  return files.map(file => file.replace(/\.\w+$/, ''));
+}
+
 /**
- * Waits until the database answers and has our schema.
+ * Waits until the database answers and has our schema, of no later version than ours.
  * @throws {ConfigError} one line that names DATABASE_URL, when waiting cannot help.
  */
 export async function waitForDatabase(
@@ -129,9 +136,18 @@ export async function waitForDatabase(
         sql<{ is_migrated: boolean }[]>`
           select to_regclass('ops.installation') is not null as is_migrated`,
       );
-      if (row?.is_migrated) return;
+      if (!row?.is_migrated) {
+        throw new ConfigError(
+          "DATABASE_URL: that database is not Foresight's yet: run npm run db:migrate",
+        );
+      }
+      const [newer] = await within(
+        7_000,
+        sql<{ name: string | null }[]>`select ops.newer_migration(${knownMigrations()}) as name`,
+      );
+      if (newer?.name == null) return;
       throw new ConfigError(
-        "DATABASE_URL: that database is not Foresight's yet: run npm run db:migrate",
+        `DATABASE_URL: that database has the migration ${newer.name}, which this version does not know: start the newer version`,
       );
     } catch (error) {
       // A pool that was silent once may be so for ever; that of a new process is not.

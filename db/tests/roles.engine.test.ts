@@ -135,6 +135,7 @@ const rights: readonly (readonly [statement: string, who: string])[] = [
   ['select dashboard.status()', 'w'],
   ['select dashboard.status_line()', 'w'],
   ["select ops.beat('test')", 'iupcw'],
+  ["select ops.newer_migration('{}')", 'iupcw'],
   ["select ops.say_goodbye('test', '', 0)", 'iupcw'],
   ['select ops.reap_workers()', 'u'],
   ["select ops.republish('nobody')", ''],
