@@ -1200,6 +1200,10 @@ grant execute on function indicator.finish_backfill to foresight_indicators;
 create function indicator.finish_pending(work_ids bigint[]) returns int security definer;
 grant execute on function indicator.finish_pending to foresight_indicators;
 
+-- Keep what values that were just stored say, where their candle is closed and it differs from what was said of their bucket last.
+create function indicator.keep_verdicts(said indicator.verdicts[], indicator_ids int[], buckets timestamptz[],
+  revisions bigint[], prices double precision[]) returns int;
+
 -- What is wrong with the declaration of an indicator kind, in words that name it; null: nothing.
 create function indicator.kind_fault(parameters jsonb, columns text[], outputs jsonb, bars_required jsonb,
   bars_window jsonb) returns text;

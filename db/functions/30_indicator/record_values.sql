@@ -14,6 +14,7 @@ as $$
 declare
   wrong record;
   stored int;
+  said indicator.verdicts[];
 begin
   select d.indicator_id, d.kind, jsonb_array_length(k.outputs) as declared, v.outputs into wrong
   from unnest(indicator_ids, outputs) as v(indicator_id, outputs)
@@ -28,52 +29,38 @@ begin
   -- None goes away meanwhile, and what was just removed is not stored: it would fail the others of its batch.
   perform from indicator.definitions as d
   where d.indicator_id = any (indicator_ids) order by d.indicator_id for key share;
-  insert into indicator.values as old
-    (indicator_id, bucket, value, outputs, verdict, strength, horizon, low, high, bars, revision)
-  select distinct on (v.indicator_id, v.bucket) v.indicator_id, v.bucket, (v.outputs::float8[])[1], v.outputs::float8[],
-    v.verdict, v.strength, v.horizon, v.low, v.high, v.bars, v.revision
-  from unnest(indicator_ids, buckets, outputs, verdicts, strengths, horizons, lows, highs, bars, revisions)
-    as v(indicator_id, bucket, outputs, verdict, strength, horizon, low, high, bars, revision)
-  where exists (select from indicator.definitions as d where d.indicator_id = v.indicator_id)
-    -- Older ones were given up.
-    and v.bucket >= (select s.floor_at from feed.storage as s where s.level = 'values')
-  order by v.indicator_id, v.bucket, v.revision desc
-  on conflict (indicator_id, bucket) do update set
-    value = excluded.value, outputs = excluded.outputs, verdict = excluded.verdict, strength = excluded.strength,
-    horizon = excluded.horizon, low = excluded.low, high = excluded.high, bars = excluded.bars,
-    revision = excluded.revision, computed_at = excluded.computed_at
-  -- Of a revision that no candle can have, a value would stay for ever.
-  where (excluded.revision >= old.revision or old.revision > coalesce(pg_sequence_last_value('outbox.revision'), 0))
-    -- Candles of its window were given up since: it stays as it was with them.
-    and (excluded.bars >= old.bars or not exists (
-      select from indicator.definitions as d
-      join feed.storage as s on s.level = d.timeframe and s.floor_at > '-infinity'
-      where d.indicator_id = excluded.indicator_id and excluded.bars < d.bars_window
-    ));
-  get diagnostics stored = row_count;
-  -- In a later statement: who stored another revision of the same value was waited for, and is seen here.
-  if array_length(array_remove(prices, null), 1) > 0 then
-    insert into indicator.verdicts (indicator_id, bucket, revision, verdict, strength, value, price)
-    select n.indicator_id, n.bucket, n.revision, n.verdict, n.strength, n.value, v.price
-    from unnest(indicator_ids, buckets, revisions, prices) as v(indicator_id, bucket, revision, price)
-    join indicator.values as n on n.indicator_id = v.indicator_id and n.bucket = v.bucket and n.revision = v.revision
-    join indicator.definitions as d on d.indicator_id = n.indicator_id
-    join feed.timeframes as t using (timeframe)
-    join feed.instruments as i using (instrument_id)
-    join feed.sources as f using (source)
-    where v.price is not null and n.value is not null
-      and n.bucket + t.width + f.grace <= clock_timestamp()
-      and n.bucket >= (select s.floor_at from feed.storage as s where s.level = 'verdicts')
-      and not exists (
-        select from (
-          select s.* from indicator.verdicts as s
-          where s.indicator_id = n.indicator_id and s.bucket = n.bucket
-          order by s.revision desc limit 1
-        ) as s
-        where s.revision > n.revision
-          or (s.verdict, s.strength, s.value, s.price) = (n.verdict, n.strength, n.value, v.price)
-      )
-    on conflict (indicator_id, bucket, revision) do nothing;
+  with stored as (
+    insert into indicator.values as old
+      (indicator_id, bucket, value, outputs, verdict, strength, horizon, low, high, bars, revision)
+    select distinct on (v.indicator_id, v.bucket) v.indicator_id, v.bucket, (v.outputs::float8[])[1], v.outputs::float8[],
+      v.verdict, v.strength, v.horizon, v.low, v.high, v.bars, v.revision
+    from unnest(indicator_ids, buckets, outputs, verdicts, strengths, horizons, lows, highs, bars, revisions)
+      as v(indicator_id, bucket, outputs, verdict, strength, horizon, low, high, bars, revision)
+    where exists (select from indicator.definitions as d where d.indicator_id = v.indicator_id)
+      -- Older ones were given up.
+      and v.bucket >= (select s.floor_at from feed.storage as s where s.level = 'values')
+    order by v.indicator_id, v.bucket, v.revision desc
+    on conflict (indicator_id, bucket) do update set
+      value = excluded.value, outputs = excluded.outputs, verdict = excluded.verdict, strength = excluded.strength,
+      horizon = excluded.horizon, low = excluded.low, high = excluded.high, bars = excluded.bars,
+      revision = excluded.revision, computed_at = excluded.computed_at
+    -- Of a revision that no candle can have, a value would stay for ever.
+    where (excluded.revision >= old.revision or old.revision > coalesce(pg_sequence_last_value('outbox.revision'), 0))
+      -- Candles of its window were given up since: it stays as it was with them.
+      and (excluded.bars >= old.bars or not exists (
+        select from indicator.definitions as d
+        join feed.storage as s on s.level = d.timeframe and s.floor_at > '-infinity'
+        where d.indicator_id = excluded.indicator_id and excluded.bars < d.bars_window
+      ))
+    returning indicator_id, bucket, revision, verdict, strength, value
+  )
+  select count(*),
+    array_agg(row(s.indicator_id, s.bucket, s.revision, null, s.verdict, s.strength, s.value, null)::indicator.verdicts)
+      filter (where s.value is not null and array_length(array_remove(prices, null), 1) > 0)
+  into stored, said from stored as s;
+  -- In a later statement: who stored another revision of the same value was waited for, and what he said is seen there.
+  if said is not null then
+    perform indicator.keep_verdicts(said, indicator_ids, buckets, revisions, prices);
   end if;
   perform pg_notify('dashboard', 'values');
   return stored;

@@ -11,9 +11,11 @@ import {
   valuesFor,
 } from '../../../tests/support/indicators.ts';
 import { quoteOfAge } from '../../../tests/support/outbox.ts';
+import { withSessions } from '../../../tests/support/session.ts';
 import { secondsAfter, tickOf } from '../../../tests/support/ticks.ts';
 import { createServiceStore } from '../../../workers/indicators/service.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
+import type { Sql } from '../../runtime/database.ts';
 
 describeOnEngine('What was said', ({ sql, engine }) => {
   const feed = createFeed(sql);
@@ -184,4 +186,59 @@ describeOnEngine('What was said', ({ sql, engine }) => {
     await sql`select indicator.remove(${id})`;
     expect(await saidOf(id)).toEqual([]);
   });
+
+  it('is compared with what was said of the same buckets, whatever else is stored', async () => {
+    const symbol = await addInstrument(sql);
+    const ids: number[] = [];
+    for (let slow = 2; slow <= 21; slow++) {
+      ids.push(await addIndicator(sql, symbol, { fast: 1, slow }));
+    }
+    const weeks = 30;
+    await sql`insert into indicator.values (indicator_id, bucket, value, outputs, verdict, strength, bars, revision)
+      select d, timestamptz '2026-01-01Z' + n * interval '21 hours', 1, '{1,1,1}', 1, 1, 21, 1
+      from unnest(${ids}::int[]) as d, generate_series(0, ${weeks * 8}) as n`;
+    await sql`insert into indicator.verdicts (indicator_id, bucket, revision, verdict, strength, value, price)
+      select indicator_id, bucket, revision, verdict, strength, value, 1 from indicator.values
+      where indicator_id = any (${ids}::int[])`;
+    const call = (revision: number, bucket: string) => ({
+      reading: { outputs: [2, 1, 1], verdict: 1 as const, strength: 0.5 },
+      bars: 21,
+      price: 1.5,
+      revision: String(revision),
+      bucket,
+    });
+    await withSessions(sql, async ({ sql: own }) => {
+      await own`begin`;
+      const store = createServiceStore(own, 'classical');
+      // From the sixth call on a plan is kept.
+      for (let turn = 0; turn < 8; turn++) {
+        await store.recordValues(
+          ids.map(indicatorId => ({ indicatorId, ...call(10 + turn, `2026-02-02 10:0${turn}Z`) })),
+        );
+      }
+      const before = await rowsRead(own);
+      const again = ids.map(indicatorId => ({ indicatorId, ...call(20, '2026-02-02 10:07Z') }));
+      await store.recordValues(again);
+      const read = (await rowsRead(own)) - before;
+      expect(read).toBeGreaterThanOrEqual(ids.length);
+      expect(read).toBeLessThanOrEqual(4 * ids.length);
+    });
+  });
 });
+
+/** Rows of the values and of what was said that this transaction has read so far, or their entries in indexes. */
+async function rowsRead(own: Sql): Promise<number> {
+  const [row] = await own<{ read: number }[]>`
+    with stored as (
+      select to_regclass(r.name) as relation from unnest(array['indicator.values', 'indicator.verdicts']) as r(name)
+    ),
+    relations as (
+      select s.relation from stored as s
+      union all
+      select i.inhrelid from stored as s join pg_inherits as i on i.inhparent = s.relation
+    )
+    select sum(pg_stat_get_xact_tuples_returned(r.relation) + (
+      select sum(pg_stat_get_xact_tuples_returned(i.indexrelid)) from pg_index as i where i.indrelid = r.relation))::int as read
+    from relations as r`;
+  return row?.read ?? Number.NaN;
+}
