@@ -1330,7 +1330,7 @@ create function dashboard.trends() returns table(instrument_id int, day_open dou
   closes double precision[]) security definer;
 grant execute on function dashboard.trends to foresight_web;
 
--- Every active instrument with its newest tick, its change since the UTC day of that tick began, its indicators and their summary, as a JSON array by symbol; state says how old the tick is at a time (UTC). price: last of a trade, else mid, else the one side there is. trends: what dashboard.trends() gave a moment ago, as a JSON array; null: read now.
+-- Every active instrument with its newest tick, its change since the UTC day of that tick began, its indicators and their summary, as a JSON array by symbol; state says how old the tick is at a time (UTC), where news are expected each interval_seconds. price: last of a trade, else mid, else the one side there is. trends: what dashboard.trends() gave a moment ago, as a JSON array; null: read now.
 create function dashboard.watchlist(trends jsonb default null, at timestamptz default now())
   returns jsonb security definer;
 grant execute on function dashboard.watchlist to foresight_web;

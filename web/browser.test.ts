@@ -1,27 +1,14 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type ServerType, serve } from '@hono/node-server';
 import { pino } from 'pino';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { hasChromium, launchChromium } from '../tests/support/chromium.ts';
 import { createApp } from './app.ts';
 import { createEvents, type Events } from './live/events.ts';
 import { createFixture, type Fixture } from './tests/fixture.ts';
-
-const browsers = [
-  process.env.CHROMIUM_PATH ?? '',
-  '/usr/bin/chromium',
-  '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome',
-  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
-];
-const executablePath = browsers.find(path => path !== '' && existsSync(path));
-if (executablePath === undefined) {
-  console.warn(
-    '\n*** SKIPPED: no Chromium found, the pages were NOT tried in a real browser. Install one or set CHROMIUM_PATH. ***\n',
-  );
-}
 
 const logger = pino({ level: 'silent' });
 let browser: Browser;
@@ -66,18 +53,9 @@ function setPrice(symbol: string, price: number, verdict?: 1 | 0 | -1) {
   events.notify();
 }
 
-describe.skipIf(executablePath === undefined)('in a real browser', () => {
+describe.skipIf(!hasChromium)('in a real browser', () => {
   beforeAll(async () => {
-    browser = await chromium.launch({
-      executablePath: executablePath ?? '',
-      args: [
-        '--headless',
-        '--no-sandbox',
-        '--disable-gpu',
-        '--no-first-run',
-        '--disable-background-networking',
-      ],
-    });
+    browser = await launchChromium();
   });
   afterAll(() => browser.close());
 
@@ -159,6 +137,61 @@ describe.skipIf(executablePath === undefined)('in a real browser', () => {
     await start(port);
     await state('live');
     await shows('#row-1', '1.77777');
+  });
+
+  test('what nobody tells anew grows old by itself, in words and without colour', async () => {
+    const before = (seconds: number) => new Date(Date.now() - seconds * 1_000).toISOString();
+    const colour = (selector: string) =>
+      page.evaluate(`getComputedStyle(document.querySelector('${selector}')).color`);
+    fixture.rows = fixture.rows.map(row => ({
+      ...row,
+      observed_at: before(8),
+      interval_seconds: 5,
+      indicators: row.indicators.map(each => ({ ...each, bucket: before(8), width_seconds: 1 })),
+    }));
+    await visit('/');
+    const verdict = '#row-1 a[href="/indicators/1"]';
+    await page.waitForSelector(`${verdict}[data-state="dead"]`);
+    await page.waitForSelector('#row-1 .price[data-state="stale"]');
+    const words = (await textOf('#row-1'))?.replace(/\s+/g, ' ');
+    expect(words).toMatch(/1\.08455 ?\d+ s stale ?1\.08450/);
+    expect(words).toMatch(/bullish \+1 ?0\.00012 dead/);
+    expect(words).toMatch(/neutral ?stale|bullish ?(stale|dead)/);
+    const muted = await colour('#row-1 .price .detail');
+    expect(await colour(`${verdict} .verdict`)).toBe(muted);
+    expect(await colour('#row-1 .summary .verdict')).toBe(muted);
+    expect(await colour('#row-1 .change')).toBe(muted);
+    // Other news of the row do not make it younger, only a newer time does.
+    setPrice('EUR_USD', 1.5);
+    await page.waitForSelector('#row-1 .price[data-state="live"]');
+    expect(await colour('#row-1 .change')).not.toBe(muted);
+    expect(complaints).toEqual([]);
+  });
+
+  test('a server that cannot read says so, and nothing on the page says otherwise', async () => {
+    fixture.status = { ...fixture.status, is_healthy: true, faults: [] };
+    await visit('/status');
+    const after = () =>
+      page.evaluate(
+        "getComputedStyle(document.querySelector('#health .claim'), '::after').content",
+      );
+    expect(await after()).toBe('none');
+    fixture.failure = new Error('secret');
+    await fixture.dashboard.status().catch(() => undefined);
+    await state('not live');
+    await shows('#fault', 'The database cannot be reached. Its last answer came at ');
+    expect(await after()).toBe('" when last heard"');
+    expect(await page.title()).toBe('⚠ Status · Foresight');
+    await page.reload();
+    await state('not live');
+    await shows('#fault', 'The database cannot be reached. Its last answer came at ');
+    fixture.failure = null;
+    await state('live');
+    expect(await page.isHidden('#fault')).toBe(true);
+    expect(await after()).toBe('none');
+    expect(await page.title()).toBe('Status · Foresight');
+    fixture.status = { ...fixture.status, is_healthy: false, faults: ['one'] };
+    await expect.poll(() => page.title(), { timeout: 20_000 }).toBe('Status: faults · Foresight');
   });
 
   test('a first connection that is refused is tried again', async () => {

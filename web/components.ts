@@ -27,13 +27,28 @@ export function verdictMark(row: Progress): Html {
   return html`<span class="verdict ${tone}"><span class="arrow" aria-hidden="true">${arrow}</span> ${word} <span class="sign">${sign}</span></span>`;
 }
 
-/** The age of a time; page.js lets it grow between two renderings. */
-export function age(time: string | null, state: Freshness, now: number): Html {
+/**
+ * Attributes of what grows old, with the time of its newest and how often there should be news: page.js goes on
+ * with the law of dashboard.freshness by itself, whatever becomes of us.
+ */
+export function freshness(newestAt: string | null, everySeconds: number, state: Freshness): Html {
+  return newestAt === null
+    ? html`data-state="absent"`
+    : html`data-state="${state}" data-at="${format.iso(newestAt)}" data-every="${everySeconds}"`;
+}
+
+/** Says in a word that its nearest element with {@link freshness} is old. */
+export function oldness(state: Freshness, dead = 'dead'): Html {
+  const word = state === 'dead' ? dead : state === 'stale' ? state : '';
+  return html`<b class="oldness" data-dead="${dead}">${word}</b>`;
+}
+
+/** The age of a time, which page.js lets grow between two renderings; `old` is what {@link oldness} says. */
+export function age(time: string | null, now: number, old: Html | '' = ''): Html {
   if (time === null) return html`<span class="age absent">no data</span>`;
-  const at = format.iso(time);
-  return html`<span class="age ${state}"><time datetime="${at}" title="${format.utc(time)}" data-age>${format.duration(
+  return html`<span class="age"><time datetime="${format.iso(time)}" title="${format.utc(time)}" data-age>${format.duration(
     format.secondsSince(time, now),
-  )}</time>${state === 'live' ? '' : html` <b>${state === 'dead' ? 'dead feed' : state}</b>`}</span>`;
+  )}</time> ${old}</span>`;
 }
 
 /** Tabs as links, so that every choice has a URL; keys 1 to 9 follow them. */

@@ -85,6 +85,8 @@ export interface WatchlistRow {
   readonly observed_at: string | null;
   readonly received_at: string | null;
   readonly state: Freshness;
+  /** So often its price is expected to be news. */
+  readonly interval_seconds: number;
   readonly day_open: number | null;
   readonly change: number | null;
   readonly change_percent: number | null;

@@ -102,7 +102,7 @@ export function page(options: PageOptions): Html {
   <a class="skip" href="#content">Skip to content</a>
   ${header(context, options.stream !== undefined)}
   ${options.stream === undefined ? '' : stream(options.stream, options.fault ?? null)}
-  <main id="content" tabindex="-1">${options.content}</main>
+  <main id="content" tabindex="-1" ${options.fault ? 'data-past' : ''}>${options.content}</main>
   <footer>
     <p>Verdicts are arithmetic on past prices, not advice. All times are UTC. ${options.credits ?? ''}</p>
     <details id="keys" class="js-only" hidden><summary>Keys</summary>

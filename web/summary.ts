@@ -1,7 +1,19 @@
 import { html } from 'hono/html';
-import type { Summary } from './dashboard.ts';
+import { freshness, oldness } from './components.ts';
+import type { Summary, WatchlistRow } from './dashboard.ts';
 import * as format from './format.ts';
 import type { Html } from './layout.ts';
+
+/** It is as old as the vote that grows old first. */
+export function summaryFreshness({ indicators }: WatchlistRow): Html | '' {
+  let first: { bucket: string; width: number; until: number } | undefined;
+  for (const { bucket, verdict, state, width_seconds: width } of indicators) {
+    if (bucket === null || verdict === null || state !== 'live') continue;
+    const until = format.milliseconds(bucket) + 2_000 * width;
+    if (first === undefined || until < first.until) first = { bucket, width, until };
+  }
+  return first === undefined ? '' : freshness(first.bucket, first.width, 'live');
+}
 
 /** The verdict of all indicators of an instrument, and who voted what. */
 export function summaryMark(summary: Summary): Html {
@@ -15,7 +27,7 @@ export function summaryMark(summary: Summary): Html {
   const votes = `▲${summary.bullish} ■${summary.neutral} ▼${summary.bearish}`;
   return html`<span class="verdict ${tone}"><span class="arrow" aria-hidden="true">${arrow}</span> ${
     summary.is_strong ? 'strong ' : ''
-  }${word}</span>${detail([votes, ...leftOut].join(', '))}`;
+  }${word}</span> ${oldness('live')}${detail([votes, ...leftOut].join(', '))}`;
 }
 
 /** A line of closes as SVG; its text alternative says what the line shows. */

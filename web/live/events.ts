@@ -48,6 +48,7 @@ export interface EventsOptions {
   readonly pushInterval?: number;
   /** Pages are read again this often though nobody notified: notifications can be lost. */
   readonly rereadInterval?: number;
+  /** page.js takes a silence of twice as long for the end of the connection. */
   readonly pingInterval?: number;
   readonly now?: () => number;
 }
@@ -59,12 +60,12 @@ interface Group {
   isFaulty: boolean;
 }
 
-const stuckAfterPings = 3;
+const stuckAfterPings = 9;
 
 /** Creates the hub between the one database reader and the browsers' streams. */
 export function createEvents(options: EventsOptions): Events {
   const { dashboard, logger, maxStreams = 1_000, pushInterval = 100 } = options;
-  const { rereadInterval = 5_000, pingInterval = 15_000, now = Date.now } = options;
+  const { rereadInterval = 5_000, pingInterval = 5_000, now = Date.now } = options;
   const groups = new Map<string, Group>();
   const wanted = new Set<Source>();
   let streamCount = 0;

@@ -1,7 +1,15 @@
 import { type Context, Hono } from 'hono';
 import { html } from 'hono/html';
 import { assetUrl } from '../assets.ts';
-import { age, progress, simulatedBadge, ticksUrl, verdictMark } from '../components.ts';
+import {
+  age,
+  freshness,
+  oldness,
+  progress,
+  simulatedBadge,
+  ticksUrl,
+  verdictMark,
+} from '../components.ts';
 import type {
   Chart,
   ChartCandle,
@@ -48,8 +56,8 @@ function panel(
   now: number,
 ): Html {
   const { state, strength, forecast } = row;
-  return html`<section id="now" class="now" aria-label="Current verdict" data-title="${titleOf(symbol, row)} · Foresight">
-    <p class="large" data-verdict="${row.verdict ?? ''}" data-name="${nameOf(symbol, row)}">${verdictMark(row)}</p>
+  return html`<section id="now" class="now" aria-label="Current verdict" ${freshness(row.bucket, row.width_seconds, state)} data-title="${titleOf(symbol, row)} · Foresight">
+    <p class="large" data-verdict="${row.verdict ?? ''}" data-name="${nameOf(symbol, row)}">${verdictMark(row)} ${oldness(state)}</p>
     <dl class="facts">
       ${price === null ? '' : fact('Price', format.price(price, precision))}
       ${row.outputs.map(({ name, unit, value }) => fact(nameOfOutput(name), format.output(value, unit, precision)))}
@@ -58,7 +66,7 @@ function panel(
       ${fact('Bucket', format.utc(row.bucket))}
       ${fact('Candle', row.is_closed === null ? format.none : row.is_closed ? 'closed' : 'forming')}
       ${fact('Candles used', progress(row) ?? `${row.bars} of ${row.bars_window}`)}
-      ${fact('Computed', age(row.computed_at, state === 'absent' ? 'live' : state, now))}
+      ${fact('Computed', age(row.computed_at, now, oldness(state)))}
     </dl>
   </section>`;
 }

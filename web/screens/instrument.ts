@@ -1,6 +1,14 @@
 import { type Context, Hono } from 'hono';
 import { html } from 'hono/html';
-import { age, simulatedBadge, tabs, ticksUrl, verdictMark } from '../components.ts';
+import {
+  age,
+  freshness,
+  oldness,
+  simulatedBadge,
+  tabs,
+  ticksUrl,
+  verdictMark,
+} from '../components.ts';
 import { type Candle, type Dashboard, sides, type Tick, type WatchlistRow } from '../dashboard.ts';
 import * as format from '../format.ts';
 import { errorPage, type Html, page } from '../layout.ts';
@@ -26,16 +34,17 @@ function quote(row: WatchlistRow | undefined, now: number): Html {
     return html`<section id="quote" class="now"><p>This instrument is not active: its prices are not updated.</p></section>`;
   }
   const { price_precision: precision, state } = row;
+  const fresh = freshness(row.observed_at, row.interval_seconds, state);
   return html`<section id="quote" class="now" aria-label="Current price" data-title="${format.price(row.price, precision)} ${row.symbol} · Foresight">
-    <p class="large figure" data-flash>${format.price(row.price, precision)}</p>
+    <p class="large figure" ${fresh} data-flash>${format.price(row.price, precision)}</p>
     <dl class="facts">
-      <div><dt>Bid</dt><dd data-flash>${format.price(row.bid, precision)}</dd></div>
-      <div><dt>Ask</dt><dd data-flash>${format.price(row.ask, precision)}</dd></div>
-      <div><dt>Since 00:00 UTC</dt><dd data-flash>${format.change(row.change, precision)} (${format.percent(row.change_percent)})</dd></div>
-      <div><dt>Newest tick</dt><dd>${age(row.observed_at, state, now)}</dd></div>
+      <div><dt>Bid</dt><dd ${fresh} data-flash>${format.price(row.bid, precision)}</dd></div>
+      <div><dt>Ask</dt><dd ${fresh} data-flash>${format.price(row.ask, precision)}</dd></div>
+      <div><dt>Since 00:00 UTC</dt><dd ${fresh} data-flash>${format.change(row.change, precision)} (${format.percent(row.change_percent)})</dd></div>
+      <div><dt>Newest tick</dt><dd ${fresh}>${age(row.observed_at, now, oldness(state, 'dead feed'))}</dd></div>
       ${row.indicators.map(
         indicator =>
-          html`<div><dt>${indicator.label} ${indicator.timeframe}</dt><dd data-flash><a href="/indicators/${indicator.indicator_id}">${verdictMark(indicator)}</a></dd></div>`,
+          html`<div><dt>${indicator.label} ${indicator.timeframe}</dt><dd data-flash ${freshness(indicator.bucket, indicator.width_seconds, indicator.state)}><a href="/indicators/${indicator.indicator_id}">${verdictMark(indicator)}</a> ${oldness(indicator.state)}</dd></div>`,
       )}
     </dl>
   </section>`;

@@ -1,12 +1,20 @@
 import { Hono } from 'hono';
 import { html } from 'hono/html';
-import { age, progress, simulatedBadge, tabs, verdictMark } from '../components.ts';
+import {
+  age,
+  freshness,
+  oldness,
+  progress,
+  simulatedBadge,
+  tabs,
+  verdictMark,
+} from '../components.ts';
 import type { IndicatorRow, WatchlistRow } from '../dashboard.ts';
 import * as format from '../format.ts';
 import { type Html, page } from '../layout.ts';
 import type { Part, Topic } from '../live/events.ts';
 import type { Reader } from '../reader.ts';
-import { sparkline, summaryMark } from '../summary.ts';
+import { sparkline, summaryFreshness, summaryMark } from '../summary.ts';
 
 const sorts = ['symbol', 'change', 'verdict'] as const;
 
@@ -21,6 +29,9 @@ interface Column {
   readonly timeframe: string;
   readonly width: number;
 }
+
+/** Width of a candle of the trend. */
+const trendSeconds = 900;
 
 type Query = (name: string) => string | undefined;
 
@@ -69,11 +80,10 @@ function verdictCell(indicator: IndicatorRow, precision: number): Html {
   const { state, outputs, verdict } = indicator;
   const [value] = outputs;
   const settling = verdict === null ? null : progress(indicator);
-  const isOld = state === 'stale' || state === 'dead';
-  return html`<a class="cell ${isOld ? 'old' : ''}" href="/indicators/${indicator.indicator_id}" data-verdict="${indicator.verdict ?? ''}">${verdictMark(
+  return html`<a class="cell" href="/indicators/${indicator.indicator_id}" ${freshness(indicator.bucket, indicator.width_seconds, state)} data-verdict="${indicator.verdict ?? ''}">${verdictMark(
     indicator,
-  )}<span class="detail">${value === undefined || value.value === null ? '' : format.output(value.value, value.unit, precision)}${
-    isOld ? html` <b>${state}</b>` : indicator.is_closed === false ? ' forming' : ''
+  )}<span class="detail">${value === undefined || value.value === null ? '' : format.output(value.value, value.unit, precision)} ${oldness(state)}${
+    indicator.is_closed === false ? html`<span class="forming">forming</span>` : ''
   }</span>${settling === null ? '' : html`<span class="detail">${settling}</span>`}</a>`;
 }
 
@@ -89,17 +99,18 @@ function indicatorCell(row: WatchlistRow, column: Column): Html {
 function quoteCells(row: WatchlistRow, now: number): Html {
   const { price_precision: precision, state } = row;
   const tone = (row.change ?? 0) > 0 ? 'up' : (row.change ?? 0) < 0 ? 'down' : 'flat';
-  return html`<td class="num price ${state}" data-label="Price" data-flash><span class="figure">${format.price(row.price, precision)}</span><span class="detail">${age(row.observed_at, state, now)}</span></td>
-    <td class="num quote ${state}" data-label="Bid / ask" data-flash><span>${format.price(row.bid, precision)}</span><span>${format.price(row.ask, precision)}</span></td>
-    <td class="num change ${tone} ${state}" data-label="Since 00:00 UTC" data-flash><span>${format.change(row.change, precision)}</span><span>${format.percent(row.change_percent)}</span></td>`;
+  const fresh = freshness(row.observed_at, row.interval_seconds, state);
+  return html`<td class="num price" ${fresh} data-label="Price" data-flash><span class="figure">${format.price(row.price, precision)}</span><span class="detail">${age(row.observed_at, now, oldness(state, 'dead feed'))}</span></td>
+    <td class="num quote" ${fresh} data-label="Bid / ask" data-flash><span>${format.price(row.bid, precision)}</span><span>${format.price(row.ask, precision)}</span></td>
+    <td class="num change ${tone}" ${fresh} data-label="Since 00:00 UTC" data-flash><span>${format.change(row.change, precision)}</span><span>${format.percent(row.change_percent)}</span></td>`;
 }
 
 function tableRow(row: WatchlistRow, columns: readonly Column[], now: number): Html {
   return html`<tr id="row-${row.instrument_id}" data-text="${`${row.symbol} ${row.description ?? ''}`.toLowerCase()}">
     <th scope="row"><a href="/instruments/${row.symbol}">${row.symbol}</a> ${simulatedBadge(row.is_simulated)}<span class="detail" title="${row.description ?? ''}">${row.description ?? row.source}</span></th>
     ${quoteCells(row, now)}
-    <td class="trend" data-label="Trend">${sparkline(row.sparkline ?? [], row.price_precision)}</td>
-    <td class="summary" data-label="Summary" data-flash>${summaryMark(row.summary)}</td>
+    <td class="trend" ${freshness(row.observed_at, trendSeconds, row.state)} data-label="Trend">${sparkline(row.sparkline ?? [], row.price_precision)}</td>
+    <td class="summary" ${summaryFreshness(row)} data-label="Summary" data-flash>${summaryMark(row.summary)}</td>
     ${columns.map(column => indicatorCell(row, column))}
   </tr>`;
 }

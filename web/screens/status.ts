@@ -11,13 +11,14 @@ const readyWithin = 1_000;
 
 type Rows<K extends keyof Status> = NonNullable<Status[K]>;
 
-const passed = (time: string | null, now: number) =>
-  time === null ? format.none : age(time, 'live', now);
+const passed = (time: string | null, now: number) => (time === null ? format.none : age(time, now));
+
+const titleOf = ({ is_healthy }: Status) => (is_healthy ? 'Status' : 'Status: faults');
 
 function health(status: Status): Html {
   const faults = status.faults ?? [];
-  return html`<section id="health">
-    <p class="large">${
+  return html`<section id="health" data-title="${titleOf(status)} · Foresight">
+    <p class="large claim">${
       status.is_healthy
         ? html`<span class="verdict good"><span aria-hidden="true">✓</span> healthy</span>`
         : html`<span class="verdict down"><span aria-hidden="true">✗</span> ${faults.length === 1 ? '1 fault' : `${faults.length} faults`}</span>`
@@ -48,7 +49,7 @@ function processes(rows: Rows<'processes'>, now: number): Html {
     ['Process', 'State', 'Last seen'],
     rows.map(
       row => html`<tr><th scope="row">${row.process}</th>
-        <td>${row.is_alive ? html`<span class="good">● alive</span>` : html`<span class="down">○ not seen</span>`}</td>
+        <td>${row.is_alive ? html`<span class="claim good">● alive</span>` : html`<span class="claim down">○ not seen</span>`}</td>
         <td>${passed(row.last_seen_at, now)}</td></tr>`,
     ),
   );
@@ -71,7 +72,7 @@ function services(rows: Rows<'services'>, now: number): Html {
     ],
     rows.map(
       row => html`<tr><th scope="row">${row.service}<span class="detail">${row.description}${row.closed_only ? ' (closed candles only)' : ''}</span></th>
-        <td>${row.is_running ? html`<span class="good">● running</span>` : html`<span class="down">○ not running</span>`}<span class="detail">${passed(row.last_seen_at, now)}</span></td>
+        <td>${row.is_running ? html`<span class="claim good">● running</span>` : html`<span class="claim down">○ not running</span>`}<span class="detail">${passed(row.last_seen_at, now)}</span></td>
         <td>${row.processes.length === 0 ? format.none : row.processes.join(', ')}</td>
         <td>${row.queue}</td><td class="num">${format.count(row.indicators)}</td>
         <td class="num">${format.count(row.to_send)}</td><td class="num">${format.count(row.pending)}</td>
@@ -184,7 +185,7 @@ export function statusScreen(dashboard: Pick<Reader, 'status' | 'latest'>): Hono
     return context.html(
       page({
         context,
-        title: status.is_healthy && fault === null ? 'Status' : 'Status: faults',
+        title: titleOf(status),
         stream: 'page=status',
         fault,
         content: html`<div class="heading"><h1>Status</h1></div>${whole(status, Date.now())}`,

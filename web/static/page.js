@@ -17,7 +17,28 @@ function duration(seconds) {
   return `${Math.floor(seconds / 86400)} d`;
 }
 
+/** As dashboard.freshness says it. */
+function freshness(newestAt, everySeconds) {
+  const age = (serverNow() - newestAt) / 1000 / everySeconds;
+  return age > 10 ? 'dead' : age > 2 ? 'stale' : 'live';
+}
+
+/** What the server does not tell anew grows old all the same. */
+function growOld() {
+  for (const element of document.querySelectorAll('[data-every]')) {
+    const { at, every, state } = element.dataset;
+    const next = freshness(Date.parse(at), Number(every));
+    if (next === state) continue;
+    element.dataset.state = next;
+    for (const word of element.querySelectorAll('.oldness')) {
+      if (word.closest('[data-every]') !== element) continue;
+      word.textContent = next === 'dead' ? word.dataset.dead : next === 'stale' ? next : '';
+    }
+  }
+}
+
 function showAges() {
+  growOld();
   for (const time of document.querySelectorAll('time[data-age]')) {
     const text = duration((serverNow() - Date.parse(time.dateTime)) / 1000);
     if (time.textContent !== text) time.textContent = text;
@@ -35,15 +56,38 @@ let state = 'connecting';
 let lastMessage = Date.now();
 let isPaused = false;
 let isSnapshot = true;
+/** What the server says is wrong, in a sentence. */
+let serverFault = fault?.textContent ?? '';
+let title = document.title;
 
+/** The server pings every 5 s, and two pings were missed. */
+const longestSilence = 11000;
+/** A restart of the server is over by then. */
+const longestReconnect = 3000;
+
+const clockTime = time => new Date(time + clockOffset).toISOString().slice(11, 19);
+
+/** One truth: badge, sentence, title and what is dimmed say the same. */
 function showConnection() {
   if (!badge) return;
-  const shown = navigator.onLine ? (state === 'live' && isPaused ? 'paused' : state) : 'offline';
+  const isCut = !navigator.onLine || state === 'reconnecting';
+  const lost = !navigator.onLine ? 'offline' : isCut ? state : serverFault ? 'not live' : null;
+  const shown = lost ?? (state === 'live' && isPaused ? 'paused' : state);
   if (badge.dataset.state !== shown) {
     badge.dataset.state = shown;
     badge.textContent = shown;
   }
-  badge.title = `last message ${new Date(lastMessage + clockOffset).toISOString().slice(11, 19)} UTC`;
+  badge.title = `last message ${clockTime(lastMessage)} UTC`;
+  const isLong = !navigator.onLine || Date.now() - lastMessage > longestReconnect;
+  const sentence =
+    isCut && isLong
+      ? `Nothing was heard since ${clockTime(lastMessage)} UTC. What you see is of then; it is tried again by itself.`
+      : serverFault;
+  if (fault.textContent !== sentence) fault.textContent = sentence;
+  fault.hidden = sentence === '';
+  byId('content').toggleAttribute('data-past', lost !== null || isPaused);
+  const shownTitle = lost === null ? title : `⚠ ${title}`;
+  if (document.title !== shownTitle) document.title = shownTitle;
 }
 
 function setState(next) {
@@ -73,20 +117,20 @@ function watchStream() {
     lastMessage = Date.now();
     const { message } = event.detail;
     if (message.event === 'ping') clockOffset = Number(message.data) - Date.now();
+    if (message.event === 'fault') {
+      serverFault = message.data;
+      showConnection();
+    }
     if (isPaused && (message.event === '' || message.event === 'changed')) event.preventDefault();
   });
-  stream.addEventListener('fault', () => {
-    fault.textContent =
-      'The database cannot be read. What you see may be old; it is tried again every 5 s.';
-    fault.hidden = false;
-  });
   stream.addEventListener('recovered', () => {
-    fault.hidden = true;
+    serverFault = '';
+    showConnection();
   });
   stream.addEventListener('changed', () => {
     isSnapshot = false;
-    const title = document.querySelector('[data-title]')?.dataset.title;
-    if (title) document.title = title;
+    title = document.querySelector('[data-title]')?.dataset.title ?? title;
+    showConnection();
   });
   document.addEventListener('htmx:after:swap', () => {
     showAges();
@@ -95,10 +139,9 @@ function watchStream() {
   for (const name of ['online', 'offline']) addEventListener(name, showConnection);
 }
 
-/** A half-open connection gives no error: two missed pings do. */
+/** A half-open connection, and a server that was stopped, give no error: a silence does. */
 function checkStream() {
-  const silence = Date.now() - lastMessage;
-  if (state === 'live' && silence > 35000) {
+  if (state === 'live' && Date.now() - lastMessage > longestSilence) {
     setState('reconnecting');
     reconnect();
   }
@@ -153,7 +196,7 @@ function watchChanges() {
       const element = target.nodeType === Node.TEXT_NODE ? target.parentElement : target;
       if (type === 'attributes') {
         if (!isSnapshot) noteVerdict(element);
-      } else if (!element?.closest('time')) {
+      } else if (!element?.closest('time, .oldness')) {
         const cell = element?.closest('[data-flash]');
         if (cell) cells.add(cell);
       }
@@ -249,7 +292,7 @@ if (stream) {
   watchStream();
   watchChanges();
   showConnection();
-  setInterval(checkStream, 2000);
+  setInterval(checkStream, 1000);
   setInterval(announce, 15000);
 }
 setInterval(showAges, 1000);

@@ -116,6 +116,7 @@ export function watchlistRow(fields: Partial<WatchlistRow> & { symbol: string })
     observed_at: iso(Date.now() - 2_000),
     received_at: iso(Date.now() - 1_990),
     state: 'live',
+    interval_seconds: 60,
     day_open: price - 0.0012,
     change: 0.0012,
     change_percent: 0.1108,

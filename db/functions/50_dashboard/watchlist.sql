@@ -18,6 +18,7 @@ as $$
     'description', i.description, 'price_precision', i.price_precision,
     'bid', t.bid, 'ask', t.ask, 'last', t.last, 'mid', (t.bid + t.ask) / 2, 'price', p.price,
     'observed_at', t.observed_at, 'received_at', t.received_at, 'state', dashboard.freshness(t.observed_at, e.every, at),
+    'interval_seconds', extract(epoch from e.every)::int,
     'day_open', d.day_open, 'change', p.price - d.day_open, 'change_percent', 100 * (p.price - d.day_open) / d.day_open,
     'sparkline', coalesce(r.closes, '[]'), 'indicators', coalesce(n.indicators, '[]'),
     'summary', coalesce(n.summary, dashboard.summary(0, 0, 0, 0))
@@ -44,5 +45,5 @@ as $$
 $$;
 
 comment on function dashboard.watchlist(jsonb, timestamptz) is
-  'Every active instrument with its newest tick, its change since the UTC day of that tick began, its indicators and their summary, as a JSON array by symbol; state says how old the tick is at a time (UTC). price: last of a trade, else mid, else the one side there is. trends: what dashboard.trends() gave a moment ago, as a JSON array; null: read now.';
+  'Every active instrument with its newest tick, its change since the UTC day of that tick began, its indicators and their summary, as a JSON array by symbol; state says how old the tick is at a time (UTC), where news are expected each interval_seconds. price: last of a trade, else mid, else the one side there is. trends: what dashboard.trends() gave a moment ago, as a JSON array; null: read now.';
 grant execute on function dashboard.watchlist(jsonb, timestamptz) to foresight_web;
