@@ -158,10 +158,14 @@ create table feed.instruments (
   constraint instruments_pkey primary key (instrument_id),
   constraint instruments_symbol_key unique (symbol),
   constraint instruments_source_fkey foreign key (source) references feed.sources(source),
-  constraint description_is_printable check (description !~ '[[:cntrl:]]' and length(description) <= 200),
+  constraint description_is_printable check (description !~ '[[:cntrl:]؜​-‏ -‮⁠-⁯﻿]' and length(description) <= 200),
   constraint price_precision_is_from_0_to_12 check (price_precision >= 0 and price_precision <= 12),
   constraint symbol_is_allowed check (symbol ~ '^[A-Z0-9][A-Z0-9._:-]{0,31}$')
 );
+create trigger _100_keep_history before delete or update of instrument_id, source on feed.instruments for each row
+  execute function feed.tg_instruments__keep_history();
+create trigger _110_keep_history before truncate on feed.instruments for each statement
+  execute function feed.tg_instruments__keep_history();
 create trigger _500_add_defaults after insert on feed.instruments for each row
   execute function indicator.tg_instruments__add_defaults();
 
@@ -264,6 +268,10 @@ create table feed.storage (
   constraint only_what_is_below_the_floor_is_dropped check (dropped_to <= floor_at),
   constraint retain_for_is_at_least_two_days check (retain_for >= '2 days'::interval)
 );
+create trigger _050_refuse_delete after delete on feed.storage for each row
+  execute function feed.tg_storage__refuse_delete();
+create trigger _060_refuse_truncate before truncate on feed.storage for each statement
+  execute function feed.tg_storage__refuse_delete();
 create trigger _100_check after update on feed.storage referencing old table as old_rows new table as new_rows
   for each statement execute function feed.tg_storage__check();
 create trigger _200_want_maintenance after update of compress_after, retain_for on feed.storage for each statement
@@ -288,6 +296,8 @@ create table feed.ticks (
   constraint last_is_positive check (last > 0::double precision and last < 'Infinity'::double precision),
   constraint observed_at_is_from_1970_to_2100 check (observed_at >= '1970-01-01 00:00:00+00'::timestamptz
     and observed_at < '2100-01-01 00:00:00+00'::timestamptz),
+  constraint received_at_is_from_1970_to_2100 check (received_at >= '1970-01-01 00:00:00+00'::timestamptz
+    and received_at < '2100-01-01 00:00:00+00'::timestamptz),
   constraint seq_is_from_0_to_8796093022207 check (seq >= 0 and seq <= '8796093022207'::bigint),
   constraint size_is_not_negative check (size >= 0::double precision and size < 'Infinity'::double precision),
   constraint tick_has_a_price check (coalesce(bid, ask, last) is not null)
@@ -555,8 +565,14 @@ create function feed.stored_until(symbols text[]) returns table(symbol text,
   stored_until timestamptz) security definer;
 grant execute on function feed.stored_until to foresight_ingest;
 
+-- Refuse what would leave ticks without their instrument, or give them another source.
+create function feed.tg_instruments__keep_history() returns trigger security definer;
+
 -- Refuse storage settings that cannot work.
 create function feed.tg_storage__check() returns trigger security definer;
+
+-- Refuse to remove a level but together with its timeframe.
+create function feed.tg_storage__refuse_delete() returns trigger security definer;
 
 -- Mark the minutes that a statement added ticks to.
 create function feed.tg_ticks__mark_changes() returns trigger security definer;

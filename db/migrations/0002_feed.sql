@@ -33,7 +33,9 @@ create table feed.instruments (
     constraint symbol_is_allowed check (symbol ~ '^[A-Z0-9][A-Z0-9._:-]{0,31}$'),
   source text not null references feed.sources,
   description text not null default ''
-    constraint description_is_printable check (description !~ '[[:cntrl:]]' and length(description) <= 200),
+    -- Marks that turn the direction of text would let it show something else than it says.
+    constraint description_is_printable check (
+      description !~ U&'[[:cntrl:]\061C\200B-\200F\2028-\202E\2060-\206F\FEFF]' and length(description) <= 200),
   price_precision smallint not null default 5
     constraint price_precision_is_from_0_to_12 check (price_precision between 0 and 12),
   is_active boolean not null default true,
@@ -104,7 +106,8 @@ create table feed.ticks (
   ask double precision constraint ask_is_positive check (ask > 0 and ask < 'infinity'),
   last double precision constraint last_is_positive check (last > 0 and last < 'infinity'),
   size double precision constraint size_is_not_negative check (size >= 0 and size < 'infinity'),
-  received_at timestamptz not null default clock_timestamp(),
+  received_at timestamptz not null default clock_timestamp()
+    constraint received_at_is_from_1970_to_2100 check (received_at >= '1970-01-01Z' and received_at < '2100-01-01Z'),
   primary key (instrument_id, observed_at, seq),
   constraint tick_has_a_price check (coalesce(bid, ask, last) is not null)
 );

@@ -15,6 +15,10 @@ begin
   if wrong.level is not null then
     raise exception 'the floor of % cannot go back: what is older may be gone', wrong.level using errcode = 'STORE';
   end if;
+  select n.level, n.floor_at as after into wrong from new_rows as n where n.floor_at > now() limit 1;
+  if wrong.level is not null then
+    raise exception 'the floor of % cannot be %, which is yet to come: nothing could be stored', wrong.level, wrong.after using errcode = 'STORE';
+  end if;
   select s.level, s.retain_for, f.level as source, f.retain_for as source_for into wrong
   from feed.storage as s
   join feed.timeframes as t using (timeframe)
@@ -33,7 +37,7 @@ end
 $$;
 
 comment on function feed.tg_storage__check() is
-  'Refuse storage settings that cannot work. Error STORE: a floor that goes back, or candles that would go before what they are made from.';
+  'Refuse storage settings that cannot work. Error STORE: a floor that goes back or lies ahead, or candles that would go before what they are made from.';
 
 create or replace trigger _100_check
   after update on feed.storage

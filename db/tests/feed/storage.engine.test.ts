@@ -34,11 +34,24 @@ describeOnEngine('feed.storage', ({ sql, engine }) => {
     ['1m', `retain_for = '30 days'`, 'STORE'],
     ['1s', `retain_for = '30 days'`, 'STORE'],
     ['ticks', `dropped_to = '2020-01-01Z'`, '23514'],
+    ['ticks', `floor_at = '2100-01-01Z'`, 'STORE'],
+    ['1m', `floor_at = 'infinity'`, 'STORE'],
   ] as const) {
     it(`refuses ${change} of ${level}`, async () => {
       await expect(set(level, change)).rejects.toMatchObject({ code });
     });
   }
+
+  it('loses no level but with its timeframe', async () => {
+    for (const statement of [
+      'delete from feed.storage',
+      `delete from feed.storage where level = '1m'`,
+      `delete from feed.storage where level = 'ticks'`,
+      'truncate feed.storage',
+    ]) {
+      await expect(sql.unsafe(statement), statement).rejects.toMatchObject({ code: 'STORE' });
+    }
+  });
 
   it('lets one statement change several levels, and no floor go back', async () => {
     await sql.unsafe(

@@ -3,8 +3,8 @@ import { addInstrument, describeOnEngine } from '../../../tests/support/database
 
 describeOnEngine('feed.ticks, written by hand', ({ sql }) => {
   const insert = (symbol: string, tick: string) =>
-    sql.unsafe(`insert into feed.ticks (instrument_id, observed_at, seq, bid, ask, last, size)
-      select feed.instrument_id('${symbol}'), ${tick}`);
+    sql.unsafe(`insert into feed.ticks (instrument_id, observed_at, seq, bid, ask, last, size, received_at)
+      select feed.instrument_id('${symbol}'), ${tick}${tick.split(',').length < 7 ? ', now()' : ''}`);
 
   it('takes an INSERT and marks the minute that it changed', async () => {
     const symbol = await addInstrument(sql);
@@ -64,6 +64,8 @@ describeOnEngine('feed.ticks, written by hand', ({ sql }) => {
     [`'2026-03-02Z', 8796093022208, 1, 2, null, null`, 'seq_is_from_0_to_8796093022207'],
     [`'2100-01-01Z', 0, 1, 2, null, null`, 'observed_at_is_from_1970_to_2100'],
     [`'1969-12-31Z', 0, 1, 2, null, null`, 'observed_at_is_from_1970_to_2100'],
+    [`'2026-03-02Z', 0, 1, 2, null, null, 'infinity'`, 'received_at_is_from_1970_to_2100'],
+    [`'2026-03-02Z', 0, 1, 2, null, null, '-infinity'`, 'received_at_is_from_1970_to_2100'],
   ] as const) {
     it(`refuses (${tick}) by the constraint ${constraint}`, async () => {
       const symbol = await addInstrument(sql);
