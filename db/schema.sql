@@ -922,7 +922,7 @@ create table indicator.backfills (
 ) with (fillfactor=50);
 create index backfills_by_turn on indicator.backfills (service, progressed_at);
 
--- Indicators whose newest candle was sent and is not in their newest value, and since when (UTC): for a moment all that change, for longer those that nobody computes. Those whose history is being computed are left out.
+-- Indicators that have a candle that was sent and is not in their newest value, and since when (UTC): for a moment all that change, for longer those that nobody computes. Those whose history is being computed are left out.
 create view indicator.behind (
   indicator_id int,
   service text,

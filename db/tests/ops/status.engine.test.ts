@@ -273,6 +273,33 @@ describeOnEngine('ops.status', ({ sql }) => {
     expect(await faults()).toEqual([]);
   });
 
+  it('counts a service of closed candles behind since the first that has no value, while newer ones close', async () => {
+    const { theirs } = await besidesPython({ isClosedOnly: true });
+    const symbol = await addInstrument(sql);
+    const id = await theirs(symbol);
+    await sql`delete from indicator.backfills`;
+    await sql`update indicator.definitions set created_at = now() - interval '1 hour'`;
+    const record = async (age: string) => {
+      await feed.recordTicks('manual', [await quoteOfAge(sql, symbol, age, 1)]);
+      await publish(sql);
+    };
+    await record('30 minutes');
+    await sql`insert into indicator.values (indicator_id, bucket, bars, revision)
+      select ${id}::int, c.bucket, 1, c.revision from outbox.candles as c
+      where c.instrument_id = feed.instrument_id(${symbol})`;
+    await record('20 minutes');
+    await sql`update outbox.candles set captured_at = now() - interval '13 seconds'
+      where instrument_id = feed.instrument_id(${symbol})`;
+    await record('10 minutes');
+    expect(await faults()).toEqual([
+      expect.stringMatching(
+        /^1 indicators of service python have been behind their candles since /,
+      ),
+    ]);
+    await sql`select indicator.remove(${id})`;
+    await sql`select indicator.remove_service('python')`;
+  });
+
   /** A service of another process beside ours, which beats, and how to add an indicator of each. */
   async function besidesPython({ isClosedOnly = false } = {}) {
     const python = createServiceStore(sql, 'python');

@@ -1,6 +1,7 @@
--- Two lookups an indicator; the third, for how long, only for those that are behind. What a forming candle
+-- Three lookups per indicator; one more, for how long, only for those that are behind. What a forming candle
 -- gains while nobody computes shows in the ticks that came since, not in the candle, which is always new. A kind
--- that reads closed candles only has nothing to do with either: its candle changes when it closes.
+-- that reads closed candles only has nothing to do with either: it is behind since the first one closed that has no
+-- value, as the newest is always new too.
 create or replace view indicator.behind as
 select b.indicator_id, b.service, b.symbol, b.timeframe, b.side, b.label, b.bucket, b.behind_since
 from (
@@ -19,14 +20,6 @@ from (
   from indicator.definitions as d
   join feed.instruments as i using (instrument_id)
   join indicator.kinds as k using (kind)
-  cross join lateral (
-    select o.bucket, o.revision, o.captured_at
-    from outbox.candles as o
-    where o.instrument_id = d.instrument_id and o.timeframe = d.timeframe and o.side = d.side
-      and (o.is_closed or not k.closed_only)
-    order by o.bucket desc
-    limit 1
-  ) as c
   left join lateral (
     select n.bucket, n.revision, n.computed_at
     from indicator.values as n
@@ -34,6 +27,28 @@ from (
     order by n.bucket desc
     limit 1
   ) as v on true
+  cross join lateral (
+    (
+      select 1 as place, o.bucket, o.revision, o.captured_at
+      from outbox.candles as o
+      where k.closed_only and o.is_closed
+        and o.instrument_id = d.instrument_id and o.timeframe = d.timeframe and o.side = d.side
+        and o.bucket > coalesce(v.bucket, '-infinity')
+      order by o.bucket
+      limit 1
+    )
+    union all
+    (
+      select 2, o.bucket, o.revision, o.captured_at
+      from outbox.candles as o
+      where o.instrument_id = d.instrument_id and o.timeframe = d.timeframe and o.side = d.side
+        and (o.is_closed or not k.closed_only)
+      order by o.bucket desc
+      limit 1
+    )
+    order by place
+    limit 1
+  ) as c
   where (v.bucket is null or v.bucket < c.bucket
       or v.bucket = c.bucket and v.revision < c.revision and v.computed_at < c.captured_at)
     and not exists (select from indicator.backfills as f where f.indicator_id = d.indicator_id)
@@ -46,4 +61,4 @@ where not exists (
     and w.side = b.side and w.bucket = b.bucket and w.queued_at <= b.behind_since + interval '2 seconds'
 );
 
-comment on view indicator.behind is 'Indicators whose newest candle was sent and is not in their newest value, and since when (UTC): for a moment all that change, for longer those that nobody computes. Those whose history is being computed are left out.';
+comment on view indicator.behind is 'Indicators that have a candle that was sent and is not in their newest value, and since when (UTC): for a moment all that change, for longer those that nobody computes. Those whose history is being computed are left out.';
