@@ -5,7 +5,7 @@ select feed.prepare_levels();
 
 -- outbox is for outbox.nudge() only.
 grant usage on schema feed, outbox, ops to foresight_ingest;
-grant usage on schema feed, outbox, ops to foresight_upkeep;
+grant usage on schema feed, outbox, indicator, ops to foresight_upkeep;
 grant usage on schema feed, outbox, ops to foresight_publish;
 grant usage on schema feed, indicator, ops to foresight_indicators;
 grant usage on schema dashboard, ops to foresight_web;

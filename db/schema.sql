@@ -897,7 +897,7 @@ create function outbox.unsubscribe(name text) returns boolean security definer;
 
 -- Indicators on candles: kinds, definitions, values.
 create schema indicator;
-grant usage on schema indicator to foresight_indicators;
+grant usage on schema indicator to foresight_indicators, foresight_upkeep;
 
 -- Names a piece of work until it is done. One that is asked for again gets another, so that nobody strikes off what was not done.
 create sequence indicator.work_id as bigint;
@@ -1067,6 +1067,8 @@ create table indicator.pending (
   accepted_at timestamptz not null default clock_timestamp(),
   -- Drawn anew each time its candle changes.
   work_id bigint not null default nextval('indicator.work_id'::regclass),
+  -- How often it could not be computed since it changed: such a one is claimed alone, and set aside the third time.
+  failure_count int not null default 0,
   constraint pending_pkey primary key (service, instrument_id, timeframe, side, bucket),
   constraint pending_work_id_key unique (work_id)
 ) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500, fillfactor=50);
@@ -1208,6 +1210,10 @@ grant execute on function indicator.claim_pending to foresight_indicators;
 create function indicator.derived(kind text, params jsonb, out label text, out bars_required int, out bars_window int)
   returns record;
 
+-- The values that these claims asked for could not be computed, detail says why: they are claimed again in 10 seconds, each alone; one that failed three times is set aside in indicator.dead_letters.
+create function indicator.fail_pending(work_ids bigint[], detail text) returns int security definer;
+grant execute on function indicator.fail_pending to foresight_indicators;
+
 -- The values of a claimed stretch of history are stored up to reached_bucket (UTC), which may be before its end: the history goes on after it when it is its turn again, unless it was asked for anew meanwhile.
 create function indicator.finish_backfill(work_id bigint, reached_bucket timestamptz) returns void security definer;
 grant execute on function indicator.finish_backfill to foresight_indicators;
@@ -1242,6 +1248,10 @@ grant execute on function indicator.next_work_at to foresight_indicators;
 -- Ask a service that runs on graphile-worker for computation now.
 create function indicator.nudge(service text) returns void security definer;
 grant execute on function indicator.nudge to foresight_indicators;
+
+-- Forget dead letters of services that did not come again for longer than keep; returns how many.
+create function indicator.purge(keep interval default '30 days'::interval) returns int security definer;
+grant execute on function indicator.purge to foresight_upkeep;
 
 -- Compute the values of an indicator again from the stored candles, from the bucket that holds from_time (UTC) on.
 create function indicator.recompute(indicator_id int, from_time timestamptz default '-infinity'::timestamptz)

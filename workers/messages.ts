@@ -5,8 +5,11 @@ export const maxMessageBytes = 60_000;
 
 const candleSchema = z
   .object({
-    symbol: z.string(),
-    timeframe: z.string().describe('Width of the candle, such as 1m or 4h.'),
+    symbol: z.string().regex(/^[A-Z0-9][A-Z0-9._:-]{0,31}$/),
+    timeframe: z
+      .string()
+      .regex(/^[1-9][0-9]{0,3}[smhd]$/)
+      .describe('Width of the candle, such as 1m or 4h.'),
     side: z
       .enum(['bid', 'ask', 'mid', 'last'])
       .describe('Which price: mid is (bid + ask) / 2, last is the price of trades.'),
@@ -83,18 +86,56 @@ export function encodeMessages(
  * @throws {MessageError} naming what is wrong.
  */
 export function decodeMessage(body: string): Message {
+  return parse(messageSchema, body);
+}
+
+/** What is not taken of a message, and why. */
+export interface Refusal {
+  /** As in `indicator.dead_letters`. */
+  readonly reason: 'not_a_message' | 'not_a_candle' | 'not_storable';
+  readonly detail: string;
+  /** The message, or its candle, as JSON. */
+  readonly body: string;
+}
+
+const envelopeSchema = messageSchema.extend({ candles: z.array(z.unknown()).min(1) });
+
+/** Reads a message body: a candle that is none does no harm to the others. */
+export function readMessage(body: string): {
+  candles: readonly CandleDelta[];
+  refusals: readonly Refusal[];
+} {
+  const candles: CandleDelta[] = [];
+  const refusals: Refusal[] = [];
+  try {
+    for (const candle of parse(envelopeSchema, body).candles) {
+      const result = candleSchema.safeParse(candle);
+      if (result.success) candles.push(result.data);
+      else {
+        const detail = `the candle is none: ${issueOf(result.error)}`;
+        refusals.push({ reason: 'not_a_candle', detail, body: JSON.stringify(candle) });
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof MessageError)) throw error;
+    refusals.push({ reason: 'not_a_message', detail: error.message, body });
+  }
+  return { candles, refusals };
+}
+
+function parse<Content>(schema: z.ZodType<Content>, body: string): Content {
   let json: unknown;
   try {
     json = JSON.parse(body);
   } catch {
     throw new MessageError('the message is not JSON');
   }
-  const result = messageSchema.safeParse(json);
-  if (!result.success) {
-    const issue = result.error.issues[0];
-    throw new MessageError(
-      `the message is not of version 1: ${issue?.path.join('.') ?? ''} ${issue?.message ?? ''}`.trim(),
-    );
-  }
-  return result.data;
+  const result = schema.safeParse(json);
+  if (result.success) return result.data;
+  throw new MessageError(`the message is not of version 1: ${issueOf(result.error)}`);
+}
+
+function issueOf(error: z.ZodError): string {
+  const issue = error.issues[0];
+  return `${issue?.path.join('.') ?? ''} ${issue?.message ?? ''}`.trim();
 }

@@ -130,12 +130,14 @@ create table indicator.pending (
   leased_until timestamptz not null default '-infinity',
   accepted_at timestamptz not null default clock_timestamp(),
   work_id bigint not null unique default nextval('indicator.work_id'),
+  failure_count int not null default 0,
   primary key (service, instrument_id, timeframe, side, bucket)
 ) with (fillfactor = 50, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_scale_factor = 0);
 -- The newest changed candles are computed first, of equal ones those that wait longest.
 create index pending_by_bucket on indicator.pending (service, bucket desc, work_id);
 comment on table indicator.pending is 'Changed candles whose indicators a service did not compute since.';
 comment on column indicator.pending.work_id is 'Drawn anew each time its candle changes.';
+comment on column indicator.pending.failure_count is 'How often it could not be computed since it changed: such a one is claimed alone, and set aside the third time.';
 comment on column indicator.pending.leased_until is 'Until then somebody computes it; who takes longer renews the lease.';
 comment on column indicator.pending.accepted_at is 'Since when (UTC) its change waits to be computed: since it was taken from the queue, or since it changed again while it was being computed.';
 

@@ -1,15 +1,17 @@
 import { Consumer } from 'sqs-consumer';
 import type { Logger } from '../../db/runtime/logger.ts';
 import { sleep } from '../../db/runtime/process.ts';
-import { decodeMessage, type Message, MessageError } from '../messages.ts';
+import { type CandleDelta, type Refusal, readMessage } from '../messages.ts';
 import { isMissingQueue, type Queue } from '../queue.ts';
+import { apart } from './apart.ts';
 
 const shortestPauseMs = 250;
 const longestPauseMs = 5_000;
 
 /**
- * Receives the messages of one queue, hands each to `handle`, and acknowledges it when that
- * succeeded. A message that is not ours is logged and acknowledged: it would come back for ever.
+ * Receives the messages of one queue, hands the candles of each to `handle`, and acknowledges it when that
+ * succeeded. What is not ours, or can never be taken, is handed to `refuse` and acknowledged with the rest: it
+ * would come back for ever.
  * A queue that is missing is waited for: its publisher makes it, and knows what has to be in it.
  *
  * @returns a function that stops receiving and waits for what is in hand.
@@ -17,7 +19,8 @@ const longestPauseMs = 5_000;
 export function consume(options: {
   queue: Queue;
   queueName: string;
-  handle: (message: Message) => Promise<void>;
+  handle: (candles: readonly CandleDelta[]) => Promise<void>;
+  refuse: (refusals: readonly Refusal[]) => Promise<void>;
   logger: Logger;
   signal: AbortSignal;
 }): () => Promise<void> {
@@ -67,11 +70,19 @@ export function consume(options: {
       pollingCompleteWaitTimeMs: 3_000,
       preReceiveMessageCallback: () => sleep(pauseMs, signal),
       handleMessage: async message => {
-        try {
-          await options.handle(decodeMessage(message.Body ?? ''));
-        } catch (error) {
-          if (!(error instanceof Error && isRefusal(error))) throw error;
-          logger.warn({ messageId: message.MessageId, reason: error.message }, 'message refused');
+        const { candles, refusals } = readMessage(message.Body ?? '');
+        const untaken = await apart(candles, options.handle);
+        const refused = [
+          ...refusals,
+          ...untaken.map(({ item, error }): Refusal => {
+            return { reason: 'not_storable', detail: error.message, body: JSON.stringify(item) };
+          }),
+        ];
+        if (refused.length > 0) {
+          const { detail } = refused[0] ?? {};
+          const log = { messageId: message.MessageId, reason: detail, count: refused.length };
+          logger.warn(log, 'message refused, or some of its candles');
+          await options.refuse(refused);
         }
         return message;
       },
@@ -102,9 +113,4 @@ export function consume(options: {
       setTimeout(resolve, 3_000).unref();
     });
   };
-}
-
-/** A body that is not ours, or a content that the database can never take (classes 22 and 23). */
-function isRefusal(error: Error & { code?: unknown }): boolean {
-  return error instanceof MessageError || /^2[23]...$/.test(String(error.code));
 }

@@ -81,10 +81,11 @@ async function start(context: Context): Promise<void> {
         queueName: await store.register(service),
         logger,
         signal,
-        handle: async message => {
-          const accepted = await store.acceptCandles(message.candles);
+        handle: async candles => {
+          const accepted = await store.acceptCandles(candles);
           if (accepted > 0) await store.nudge();
         },
+        refuse: store.setAside,
       }),
     );
   }

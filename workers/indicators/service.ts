@@ -1,5 +1,6 @@
 import type { Sql } from '../../db/runtime/database.ts';
-import type { CandleDelta } from '../messages.ts';
+import type { CandleDelta, Refusal } from '../messages.ts';
+import { apart } from './apart.ts';
 import type { Kind, Params, Reading } from './kind.ts';
 import type { Series } from './window.ts';
 
@@ -53,6 +54,8 @@ export interface ServiceStore {
   /** Says that it is there, and what it can compute; returns the queue on which it is told about candles. */
   register(service: Service): Promise<string>;
   acceptCandles(candles: readonly CandleDelta[]): Promise<number>;
+  /** Keeps what was refused, to look at and to try again. */
+  setAside(refusals: readonly Refusal[]): Promise<void>;
   /** Leases changed candles, the newest first. */
   claimPending(maxCandles: number): Promise<Work[]>;
   /** Keeps claimed candles for longer; returns those that are still asked for. */
@@ -60,6 +63,8 @@ export interface ServiceStore {
   /** Gives claimed candles back. */
   releasePending(workIds: readonly string[]): Promise<void>;
   finishPending(workIds: readonly string[]): Promise<void>;
+  /** What could not be computed is claimed again later, each alone; how many failed too often and were set aside. */
+  failPending(workIds: readonly string[], detail: string): Promise<number>;
   /** Leases a stretch of history. */
   claimBackfill(maxCandles: number): Promise<Work | undefined>;
   /** @param reachedBucket Its values are stored up to here. */
@@ -88,22 +93,27 @@ export function createHeart(sql: Sql, services: readonly Service[]): Heart {
 
 /** The SQL functions of schema indicator, for one service. */
 export function createServiceStore(sql: Sql, service: string): ServiceStore {
-  /** By the place of its claim; after the claim was committed, so that it holds nobody up. */
-  async function readWindows(claims: readonly Claim[]): Promise<Map<number, Window>> {
-    const wanted = claims.flatMap((claim, index) =>
-      claim.bars === null ? [] : [{ claim, index }],
-    );
-    if (wanted.length === 0) return new Map();
-    const around = wanted.map(({ claim }) => (claim.bars ?? 1) - 1);
+  /** After the claim was committed, so that it holds nobody up. */
+  async function readWindows(claims: readonly Claim[]): Promise<[Claim, Window][]> {
+    const around = claims.map(({ bars }) => (bars ?? 1) - 1);
     const rows = await sql<(Window & { position: number })[]>`
       select * from indicator.candle_windows(
-        ${wanted.map(({ claim }) => claim.instrument_id)}::int[],
-        ${wanted.map(({ claim }) => claim.timeframe)}::text[],
-        ${wanted.map(({ claim }) => claim.side)}::text[],
-        ${wanted.map(({ claim }) => claim.from_bucket)}::text[]::timestamptz[],
-        ${wanted.map(({ claim }) => claim.to_bucket)}::text[]::timestamptz[],
+        ${claims.map(claim => claim.instrument_id)}::int[],
+        ${claims.map(claim => claim.timeframe)}::text[],
+        ${claims.map(claim => claim.side)}::text[],
+        ${claims.map(claim => claim.from_bucket)}::text[]::timestamptz[],
+        ${claims.map(claim => claim.to_bucket)}::text[]::timestamptz[],
         ${around}::int[], ${around}::int[])`;
-    return new Map(rows.map(row => [wanted[row.position - 1]?.index ?? -1, row]));
+    return rows.flatMap(row => {
+      const claim = claims[row.position - 1];
+      return claim === undefined ? [] : [[claim, row]];
+    });
+  }
+
+  async function failPending(workIds: readonly string[], detail: string): Promise<number> {
+    const [row] = await sql<{ count: number }[]>`
+      select indicator.fail_pending(${workIds as string[]}::bigint[], ${detail}) as count`;
+    return row?.count ?? 0;
   }
 
   return {
@@ -139,16 +149,32 @@ export function createServiceStore(sql: Sql, service: string): ServiceStore {
         ${candles.map(candle => candle.revision)}::bigint[]) as count`;
       return row?.count ?? 0;
     },
+    async setAside(refusals) {
+      // PostgreSQL's text has no NUL.
+      const texts = (pick: (refusal: Refusal) => string, length: number) =>
+        refusals.map(refusal => pick(refusal).slice(0, length).replaceAll('\0', '\ufffd'));
+      await sql`select indicator.set_aside(${service}, ${texts(each => each.reason, 80)}::text[],
+        ${texts(each => each.detail, 500)}::text[], ${texts(each => each.body, 65_536)}::text[])`;
+    },
     async claimPending(maxCandles) {
       const claims = await sql<Claim[]>`
         select * from indicator.claim_pending(${service}, max_candles => ${maxCandles})`;
-      const windows = await readWindows(claims);
-      return claims.map((claim, index) => ({
-        ...toWork(claim, windows.get(index) ?? empty),
-        isHistory: false,
-        workIds: claim.work_ids,
-      }));
+      const windows = new Map<Claim, Window>();
+      const wanted = claims.filter(({ bars }) => bars !== null);
+      const unreadable = await apart(wanted, async some => {
+        for (const [claim, window] of await readWindows(some)) windows.set(claim, window);
+      });
+      for (const { item, error } of unreadable) await failPending(item.work_ids, error.message);
+      const failed = new Set(unreadable.map(({ item }) => item));
+      return claims
+        .filter(claim => !failed.has(claim))
+        .map(claim => ({
+          ...toWork(claim, windows.get(claim) ?? empty),
+          isHistory: false,
+          workIds: claim.work_ids,
+        }));
     },
+    failPending,
     async keepPending(workIds) {
       const [row] = await sql<{ kept: string[] }[]>`
         select indicator.lease_pending(${workIds as string[]}::bigint[])::text[] as kept`;

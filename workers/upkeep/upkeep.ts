@@ -88,7 +88,8 @@ export function createUpkeep(sql: Sql, owner: Sql): Upkeep {
       await sql`select ops.reap_workers()`;
     },
     async purge() {
-      const [row] = await sql<{ count: number }[]>`select outbox.purge() + feed.purge() as count`;
+      const [row] = await sql<{ count: number }[]>`
+        select outbox.purge() + feed.purge() + indicator.purge() as count`;
       return row?.count ?? 0;
     },
     async beat(host, processId, workerIds) {

@@ -49,7 +49,7 @@ begin
     group by 2, 3, 4, 5
     order by 2, 3, 4, 5
     on conflict on constraint pending_pkey do update
-      set revision = excluded.revision, leased_until = '-infinity', work_id = excluded.work_id,
+      set revision = excluded.revision, leased_until = '-infinity', work_id = excluded.work_id, failure_count = 0,
         accepted_at = case when old.leased_until > statement_timestamp() then excluded.accepted_at else old.accepted_at end
       where excluded.revision > old.revision
     returning true

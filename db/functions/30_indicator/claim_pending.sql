@@ -37,9 +37,10 @@ begin
 
   return query
   with spaced as (
-    -- Changed candles near each other share one window; far ones get their own.
+    -- Changed candles near each other share one window; far ones get their own, and what failed is alone.
     select c.*, t.width,
-      c.bucket - lag(c.bucket) over series > t.width * 100 as is_far
+      c.bucket - lag(c.bucket) over series > t.width * 100
+        or c.failure_count + lag(c.failure_count) over series > 0 as is_far
     from unnest(claimed) as c
     join feed.timeframes as t using (timeframe)
     window series as (partition by c.instrument_id, c.timeframe, c.side order by c.bucket)
@@ -75,5 +76,5 @@ end
 $$;
 
 comment on function indicator.claim_pending(text, int) is
-  'Lease changed candles of a service for 10 seconds, newest first, grouped by series: the indicators to compute, and bars, the longest window of candles among them (null when nobody wants the series any more). Values are due from from_bucket on, up to bars_window - 1 candles after to_bucket; buckets up to closed_to are closed (UTC). Then call indicator.finish_pending; who needs longer, indicator.lease_pending.';
+  'Lease changed candles of a service for 10 seconds, newest first, grouped by series: the indicators to compute, and bars, the longest window of candles among them (null when nobody wants the series any more). Values are due from from_bucket on, up to bars_window - 1 candles after to_bucket; buckets up to closed_to are closed (UTC). Then call indicator.finish_pending, or indicator.fail_pending for what cannot be computed; who needs longer, indicator.lease_pending.';
 grant execute on function indicator.claim_pending(text, int) to foresight_indicators;

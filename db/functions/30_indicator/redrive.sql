@@ -25,7 +25,8 @@ begin
         -- A message, or the candle that it named.
         case when letter.body::jsonb ? 'candles' then letter.body::jsonb -> 'candles' else jsonb_build_array(letter.body::jsonb) end
       ) as c
-      having letter.reason <> 'not_a_message' or (letter.body::jsonb ->> 'version')::int = 1;
+      having bool_and(c ?& '{symbol,timeframe,side,bucket,revision}')
+        and (letter.reason <> 'not_a_message' or (letter.body::jsonb ->> 'version')::int = 1);
       if not found then
         raise exception 'it is no message of version 1';
       end if;

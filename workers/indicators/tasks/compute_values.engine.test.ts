@@ -107,6 +107,106 @@ describeOnEngine('The task that computes values', ({ sql }) => {
     expect(await left()).toEqual({ pending: 0, backfills: 0, leased: 0 });
   });
 
+  const letters = async () => [
+    ...(await sql<{ reason: string; detail: string; body: string }[]>`
+      select reason, detail, body from indicator.dead_letters order by dead_letter_id`),
+  ];
+
+  it('sets aside with its reason what fails three times, and alone: it is computed when it is tried again', async () => {
+    const symbol = await addInstrument(sql);
+    const bad = await addIndicator(sql, symbol, { fast: 1, slow: 2 });
+    await catchUp(sql);
+    await record(symbol, [0, 1, 2, 3, 4]);
+    await accept(sql, await publish(sql));
+    // Only the window that ends with the last one.
+    const broken: Kind['compute'] = (columns, params) => {
+      if (columns.close.at(-1) === 5) throw new Error('not at 5');
+      return maCross.compute(columns, params);
+    };
+    await run(broken);
+    expect(await left()).toMatchObject({ pending: 5 });
+    await endLeases();
+    await run(broken);
+    // The window of the one before holds the last one too.
+    expect(await left(), 'the others are done').toMatchObject({ pending: 2 });
+    expect(await letters()).toEqual([]);
+    await endLeases();
+    await run(broken);
+    expect(await left()).toEqual({ pending: 0, backfills: 0, leased: 0 });
+    expect(await valuesOf(sql, bad)).toHaveLength(4);
+    expect(await letters()).toHaveLength(2);
+    for (const { reason, detail } of await letters()) {
+      expect(reason).toBe('not_computed');
+      expect(detail).toMatch(
+        new RegExp(
+          `^indicator ${bad} \\(ma_cross\\) cannot be computed at .*10:04:00.*: not at 5$`,
+        ),
+      );
+    }
+    const [status] = await sql<[{ faults: string[] }]>`select faults from ops.status`;
+    expect(status.faults.join()).toMatch(
+      /service classical refused or set aside 2 candles and messages/,
+    );
+    const [redriven] = await sql`select ops.redrive('indicators.classical') as count`;
+    expect(redriven).toEqual({ count: 2 });
+    expect(await letters()).toEqual([]);
+    await run(maCross.compute);
+    expect(await valuesOf(sql, bad)).toHaveLength(5);
+    expect(await left()).toEqual({ pending: 0, backfills: 0, leased: 0 });
+  });
+
+  it('stores the neighbours of a value that the database refuses', async () => {
+    const symbols = [await addInstrument(sql), await addInstrument(sql), await addInstrument(sql)];
+    const ids: number[] = [];
+    for (const symbol of symbols)
+      ids.push(await addIndicator(sql, symbol, { fast: 1, slow: 2 + ids.length }));
+    await catchUp(sql);
+    for (const symbol of symbols) await record(symbol, [0, 1, 2, 3]);
+    await accept(sql, await publish(sql));
+    const tooFar: Kind['compute'] = (columns, params) => {
+      const reading = maCross.compute(columns, params);
+      if (reading === null || params.slow !== 3) return reading;
+      return { ...reading, forecast: { horizon: 3_000_000_000, low: 1, high: 2 } };
+    };
+    const lines = await run(tooFar);
+    expect(lines.join()).toContain(`indicator ${ids[1]} (ma_cross) cannot be computed`);
+    const counts = await Promise.all(ids.map(async id => (await valuesOf(sql, id)).length));
+    expect(counts, 'the two that warm up are values too').toEqual([4, 2, 4]);
+    expect(await left()).toMatchObject({ pending: 4 });
+    for (let tries = 0; tries < 2; tries++) {
+      await endLeases();
+      await run(tooFar);
+    }
+    expect(await left()).toEqual({ pending: 0, backfills: 0, leased: 0 });
+    expect(await letters()).toHaveLength(4);
+    await sql`select ops.discard_dead_letters()`;
+  });
+
+  it('computes at once what lies beside a candle whose window cannot be read', async () => {
+    const symbol = await addInstrument(sql);
+    const id = await addIndicator(sql, symbol, { fast: 1, slow: 2 });
+    await catchUp(sql);
+    await record(symbol, [0, 1, 2]);
+    await accept(sql, await publish(sql));
+    for (const bucket of ['0001-01-01 00:00:00+00', '0002-01-01 00:00:00+00']) {
+      await sql`insert into indicator.pending (service, instrument_id, timeframe, side, bucket, revision)
+        values ('classical', feed.instrument_id(${symbol}), '1m', 'bid', ${bucket}::text::timestamptz, 1)`;
+    }
+    await run(maCross.compute);
+    expect(await valuesOf(sql, id)).toHaveLength(3);
+    expect(await left()).toMatchObject({ pending: 2 });
+    for (let tries = 0; tries < 2; tries++) {
+      await endLeases();
+      await run(maCross.compute);
+    }
+    expect(await left()).toEqual({ pending: 0, backfills: 0, leased: 0 });
+    expect((await letters()).map(({ detail }) => detail)).toEqual([
+      expect.stringContaining('out of range'),
+      expect.stringContaining('out of range'),
+    ]);
+    await sql`select ops.discard_dead_letters()`;
+  });
+
   it('goes on with the other histories when one cannot be computed', async () => {
     const symbol = await addInstrument(sql);
     await record(symbol, [0, 1, 2, 3, 4]);

@@ -1,4 +1,5 @@
 import type { Logger } from '../../../db/runtime/logger.ts';
+import { apart } from '../apart.ts';
 import { computeValues } from '../compute.ts';
 import type { Kind } from '../kind.ts';
 import type { ComputedValue, ServiceStore, Work } from '../service.ts';
@@ -65,8 +66,13 @@ export function computeValuesTask(options: Options): () => Promise<void> {
 interface Stretch {
   readonly work: Work;
   readonly values: Iterator<ComputedValue, void>;
-  /** Some of its values cannot be computed. */
-  hasFailed: boolean;
+  /** Why some of its values cannot be computed or stored. */
+  failure: string | undefined;
+}
+
+interface Computed {
+  readonly stretch: Stretch;
+  readonly value: ComputedValue;
 }
 
 function createRun({ service, store, kinds, logger, signal }: Options) {
@@ -75,26 +81,40 @@ function createRun({ service, store, kinds, logger, signal }: Options) {
 
   function begin(work: Work): Stretch {
     const values = computeValues(work, kinds, ({ definition, bucket, error }) => {
-      stretch.hasFailed = true;
-      const { indicator_id, kind, params } = definition;
-      const { timeframe } = work;
-      logger.error(
-        { err: error, service, indicator_id, kind, params, timeframe, bucket },
-        `indicator ${indicator_id} (${kind}) cannot be computed at ${bucket}`,
-      );
+      fail(stretch, definition.indicator_id, bucket, error);
     });
-    const stretch: Stretch = { work, values, hasFailed: false };
+    const stretch: Stretch = { work, values, failure: undefined };
     return stretch;
   }
 
+  function fail(stretch: Stretch, indicatorId: number, bucket: string, error: unknown): void {
+    const { indicators, timeframe } = stretch.work;
+    const { kind, params } = indicators.find(each => each.indicator_id === indicatorId) ?? {};
+    const message = `indicator ${indicatorId} (${kind}) cannot be computed at ${bucket}`;
+    stretch.failure ??= `${message}: ${error instanceof Error ? error.message : String(error)}`;
+    const log = { err: error, service, indicator_id: indicatorId, kind, params, timeframe, bucket };
+    logger.error(log, message);
+  }
+
+  /** Stores all but those that the database refuses, and returns these. */
+  async function record(computed: readonly Computed[]): Promise<readonly Computed[]> {
+    const refused = await apart(computed, some =>
+      store.recordValues(some.map(({ value }) => value)),
+    );
+    for (const { item, error } of refused) {
+      fail(item.stretch, item.value.indicatorId, item.value.bucket, error);
+    }
+    return refused.map(({ item }) => item);
+  }
+
   /** Computes at least one value, until the turn is over; says whether that was all. */
-  async function takeTurn(stretch: Stretch, values: ComputedValue[]): Promise<boolean> {
+  async function takeTurn(stretch: Stretch, computed: Computed[]): Promise<boolean> {
     const endsAt = performance.now() + turnMs;
     let breatheAt = endsAt - turnMs + breathMs;
     for (;;) {
       const next = stretch.values.next();
       if (next.done) return true;
-      values.push(next.value);
+      computed.push({ stretch, value: next.value });
       const now = performance.now();
       if (now >= endsAt) return false;
       if (now < breatheAt) continue;
@@ -105,17 +125,21 @@ function createRun({ service, store, kinds, logger, signal }: Options) {
 
   /** Some at a time, so that a value is not kept from those who wait for it by the ones after it. */
   function createBatch() {
-    let values: ComputedValue[] = [];
-    let done: string[] = [];
+    let computed: Computed[] = [];
+    let done: Stretch[] = [];
     let begunAt = performance.now();
     return {
-      values: () => values,
-      finish: (work: Work) => done.push(...work.workIds),
+      computed: () => computed,
+      finish: (stretch: Stretch) => done.push(stretch),
       isDue: () => performance.now() - begunAt >= turnMs,
       async store() {
-        if (values.length > 0) await store.recordValues(values);
-        if (done.length > 0) await store.finishPending(done);
-        values = [];
+        await record(computed);
+        const right = done.filter(({ failure }) => failure === undefined);
+        if (right.length > 0) await store.finishPending(right.flatMap(({ work }) => work.workIds));
+        for (const { work, failure } of done) {
+          if (failure !== undefined) await store.failPending(work.workIds, failure);
+        }
+        computed = [];
         done = [];
         begunAt = performance.now();
       },
@@ -148,9 +172,8 @@ function createRun({ service, store, kinds, logger, signal }: Options) {
       for (const stretch of stretches) {
         if (signal.aborted || performance.now() >= endsAt) break;
         reached += 1;
-        if (!(await takeTurn(stretch, batch.values()))) goOn.push(stretch);
-        // One that failed keeps its lease, and is tried again when that ends.
-        else if (!stretch.hasFailed) batch.finish(stretch.work);
+        if (await takeTurn(stretch, batch.computed())) batch.finish(stretch);
+        else goOn.push(stretch);
         if (batch.isDue()) await batch.store();
       }
       await batch.store();
@@ -165,10 +188,13 @@ function createRun({ service, store, kinds, logger, signal }: Options) {
       const work = await store.claimBackfill(maxBackfillCandles);
       if (work === undefined) return false;
       const stretch = begin(work);
-      const values: ComputedValue[] = [];
-      const isAll = await takeTurn(stretch, values);
-      if (values.length > 0) await store.recordValues(values);
-      const reached = isAll && !stretch.hasFailed ? work.toBucket : values.at(-1)?.bucket;
+      const computed: Computed[] = [];
+      const isAll = await takeTurn(stretch, computed);
+      const [refused] = await record(computed);
+      const stored =
+        refused === undefined ? computed : computed.slice(0, computed.indexOf(refused));
+      const isDone = isAll && stretch.failure === undefined;
+      const reached = isDone ? work.toBucket : stored.at(-1)?.value.bucket;
       // One that cannot go on keeps its lease, and is tried again when that ends.
       if (reached !== undefined) await store.finishBackfill(work, reached);
       return true;
