@@ -1,10 +1,12 @@
 import { createServer } from 'node:net';
 import pg from 'pg';
-import { type Config, ConfigError } from '../db/runtime/config.ts';
+import { type Config, ConfigError, requireSafePage } from '../db/runtime/config.ts';
 import { connectionFault } from '../db/runtime/database.ts';
 
 /** Before anything is started: a page that cannot open would only be found out at the end. */
-export function checkPort({ host, port }: Config): Promise<void> {
+export function checkPort(config: Config): Promise<void> {
+  const { host, port } = config;
+  requireSafePage(config);
   return new Promise((done, fail) => {
     const server = createServer();
     server.once('error', (error: NodeJS.ErrnoException) => {

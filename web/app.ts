@@ -4,6 +4,8 @@ import { compress } from 'hono/compress';
 import { secureHeaders } from 'hono/secure-headers';
 import { streamSSE } from 'hono/streaming';
 import type { Logger } from '../db/runtime/logger.ts';
+import { clientOf } from './access/client.ts';
+import { guardDoor } from './access/door.ts';
 import { assetRoutes } from './assets.ts';
 import { errorPage } from './layout.ts';
 import type { Events, Topic } from './live/events.ts';
@@ -17,6 +19,10 @@ export interface AppOptions {
   readonly dashboard: Reader;
   readonly events: Events;
   readonly logger: Logger;
+  /** Names that it answers to, in lower case, beside addresses and localhost. */
+  readonly hosts?: readonly string[];
+  /** Then X-Forwarded-For says who asks. */
+  readonly isBehindProxy?: boolean;
 }
 
 const topics: Readonly<
@@ -45,7 +51,7 @@ const securityHeaders = secureHeaders({
 });
 
 /** The stream of one page. Never behind etag, which would wait for its end. */
-function serveEvents(context: Context, events: Events) {
+function serveEvents(context: Context, events: Events, client: string) {
   const name = context.req.query('page') ?? 'market';
   const choose = Object.hasOwn(topics, name) ? topics[name] : undefined;
   const topic = choose?.(parameter => context.req.query(parameter)) ?? null;
@@ -55,11 +61,14 @@ function serveEvents(context: Context, events: Events) {
     return context.body(null, 200, { 'Content-Type': 'text/event-stream' });
   }
 
-  if (events.isFull) return context.text('too many open pages\n', 503, { 'Retry-After': '10' });
+  const refusal = events.refusal(client);
+  if (refusal !== null) {
+    return context.text(`${refusal}\n`, 503, { 'Retry-After': '10' });
+  }
 
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
   const response = streamSSE(context, async stream => {
-    const leave = events.join(topic, bytes => stream.write(bytes), end);
+    const leave = events.join(topic, bytes => stream.write(bytes), end, client);
     // Either may be the only one to fire, depending on how the connection ended.
     stream.onAbort(end);
     context.req.raw.signal.addEventListener('abort', () => end(), { once: true });
@@ -76,12 +85,13 @@ function serveEvents(context: Context, events: Events) {
 
 /** Puts the screens together; opens nothing. */
 export function createApp(options: AppOptions): Hono {
-  const { dashboard, events, logger } = options;
+  const { dashboard, events, logger, hosts = [], isBehindProxy = false } = options;
   const app = new Hono();
 
   app.use(securityHeaders);
+  app.use(guardDoor(hosts));
   app.use(compress());
-  app.get('/events', context => serveEvents(context, events));
+  app.get('/events', context => serveEvents(context, events, clientOf(context, isBehindProxy)));
   app.route('/', assetRoutes());
   app.route('/', marketScreen(dashboard));
   app.route('/', indicatorScreen(dashboard));

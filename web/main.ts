@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { type ServerType, serve } from '@hono/node-server';
 import { command } from '../db/runtime/arguments.ts';
-import { ConfigError, requireDatabaseUrl } from '../db/runtime/config.ts';
+import { ConfigError, requireDatabaseUrl, requireSafePage } from '../db/runtime/config.ts';
 import {
   type DatabaseOptions,
   openDatabase,
@@ -18,12 +18,12 @@ import { createReader } from './reader.ts';
 
 /** The page says within twice this time that the database is silent. */
 const heartbeatInterval = 2_000;
-const loopback = ['127.0.0.1', '::1', 'localhost'];
 
 command('start:web', 'Serve the page on HOST and PORT.').parse();
 
 await runProcess('web', async context => {
   const { config, logger, onStop } = context;
+  requireSafePage(config);
   const connection = {
     url: requireDatabaseUrl(config),
     process: 'web',
@@ -54,7 +54,9 @@ await runProcess('web', async context => {
   // A database that is down must not keep the process from stopping.
   onStop(() => within(500, dashboard.sayGoodbye(hostname(), process.pid)));
 
-  const server = await listen(context, createApp({ dashboard, events, logger }).fetch);
+  const { access, hosts } = config.page;
+  const app = createApp({ dashboard, events, logger, hosts, isBehindProxy: access === 'proxy' });
+  const server = await listen(context, app.fetch);
   onStop(() => closeServer(server));
   onStop(() => events.close());
 });
@@ -82,12 +84,6 @@ function listen(context: Context, fetch: Parameters<typeof serve>[0]['fetch']) {
       { host, port },
       `listening on http://${host.includes(':') ? `[${host}]` : host}:${port}`,
     );
-    if (!loopback.includes(host)) {
-      context.logger.warn(
-        { host },
-        'HOST is not loopback: whoever reaches this port sees everything, there is no authentication',
-      );
-    }
     resolve(server);
   });
   server.on('error', (error: NodeJS.ErrnoException) => {

@@ -33,6 +33,20 @@ const schema = z.object({
   AWS_ENDPOINT_URL_SQS: text(url('http:', 'https:').optional()),
   HOST: text(z.string().default('127.0.0.1')),
   PORT: port(8080),
+  PAGE_ACCESS: text(
+    z
+      .enum(['local', 'proxy', 'open'], { error: 'must be one of local, proxy, open' })
+      .default('local'),
+  ),
+  PAGE_HOSTS: text(
+    z
+      .string()
+      .regex(
+        /^[a-z0-9.-]{1,253}(\s*,\s*[a-z0-9.-]{1,253})*$/i,
+        'must be host names with commas between, without ports',
+      )
+      .optional(),
+  ),
   LOG_LEVEL: text(
     z
       .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'], {
@@ -64,6 +78,15 @@ export interface Config {
   readonly sqsEndpoint: string | undefined;
   readonly host: string;
   readonly port: number;
+  readonly page: {
+    /**
+     * Who may reach the page, which has no login: this machine alone, a proxy that asks for one and tells by
+     * X-Forwarded-For who it was, or everybody.
+     */
+    readonly access: 'local' | 'proxy' | 'open';
+    /** Names that the page answers to, beside addresses and localhost. */
+    readonly hosts: readonly string[];
+  };
   readonly logLevel: string;
   /** Where embedded mode keeps its database and its queue. */
   readonly dataDir: string;
@@ -110,6 +133,10 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     sqsEndpoint: read.AWS_ENDPOINT_URL_SQS,
     host: read.HOST,
     port: read.PORT,
+    page: {
+      access: read.PAGE_ACCESS,
+      hosts: read.PAGE_HOSTS?.split(',').map(name => name.trim().toLowerCase()) ?? [],
+    },
     logLevel: read.LOG_LEVEL,
     dataDir: read.FORESIGHT_DATA_DIR,
     oanda: {
@@ -130,4 +157,16 @@ export function requireDatabaseUrl(config: Config): string {
     );
   }
   return config.databaseUrl;
+}
+
+/**
+ * The page has no login: on an address that others reach it opens only when that was meant.
+ * @throws {ConfigError}
+ */
+export function requireSafePage({ host, page }: Config): void {
+  if (page.access !== 'local' || /^(localhost|127(\.\d{1,3}){3}|::1)$/.test(host)) return;
+  throw new ConfigError(
+    `wrong configuration: HOST ${host} opens the page to the network, and it has no login: set HOST to 127.0.0.1, ` +
+      'or PAGE_ACCESS to proxy (one in front asks for a login) or open (whoever reaches it sees everything)',
+  );
 }

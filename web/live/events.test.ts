@@ -59,7 +59,10 @@ interface Page {
 
 async function open(query = '', signal?: AbortSignal): Promise<Page> {
   const app = createApp({ dashboard: fixture.dashboard, events, logger });
-  const request = new Request(`http://test/events${query}`, signal === undefined ? {} : { signal });
+  const request = new Request(
+    `http://localhost/events${query}`,
+    signal === undefined ? {} : { signal },
+  );
   const response = await app.fetch(request);
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
   let text = '';

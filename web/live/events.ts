@@ -29,13 +29,13 @@ export type Topic = {
 
 /** Feeds all open pages from one reader. */
 export interface Events {
-  /** @returns how to leave (idempotent); null at the cap on streams or when stopping. */
-  join(topic: Topic, send: Send, onEnd: () => void): (() => void) | null;
+  /** @returns how to leave (idempotent); null when the client is refused. */
+  join(topic: Topic, send: Send, onEnd: () => void, client?: string): (() => void) | null;
   /** Something changed in the database; cheap, may come in any number. */
   notify(): void;
   readonly streamCount: number;
-  /** Whether another stream would be refused. */
-  readonly isFull: boolean;
+  /** Why another stream of a client would be refused; null when it would not. */
+  refusal(client: string): string | null;
   /** Ends all streams. */
   close(): void;
 }
@@ -44,6 +44,8 @@ export interface EventsOptions {
   readonly dashboard: Pick<Reader, Source | 'describeFault'>;
   readonly logger: Logger;
   readonly maxStreams?: number;
+  /** Of one client, so that none takes all. */
+  readonly maxStreamsOfClient?: number;
   /** Shortest time between two pushes in milliseconds. */
   readonly pushInterval?: number;
   /** Pages are read again this often though nobody notified: notifications can be lost. */
@@ -64,10 +66,12 @@ const stuckAfterPings = 9;
 
 /** Creates the hub between the one database reader and the browsers' streams. */
 export function createEvents(options: EventsOptions): Events {
-  const { dashboard, logger, maxStreams = 1_000, pushInterval = 100 } = options;
+  const { dashboard, logger, maxStreams = 1_000, maxStreamsOfClient = 100 } = options;
+  const { pushInterval = 100 } = options;
   const { rereadInterval = 5_000, pingInterval = 5_000, now = Date.now } = options;
   const groups = new Map<string, Group>();
   const wanted = new Set<Source>();
+  const clients = new Map<string, number>();
   let streamCount = 0;
   let lastId = 0;
   let isClosed = false;
@@ -187,18 +191,28 @@ export function createEvents(options: EventsOptions): Events {
     }
   }
 
-  function leave(group: Group, stream: Stream) {
+  function leave(group: Group, stream: Stream, client: string) {
     if (!group.streams.delete(stream)) return;
+    const left = (clients.get(client) ?? 0) - 1;
+    if (left > 0) clients.set(client, left);
+    else clients.delete(client);
     if (group.streams.size === 0) groups.delete(group.topic.key);
     streamCount -= 1;
     if (streamCount === 0) sleep();
   }
 
-  const isFull = () => isClosed || streamCount >= maxStreams;
+  const refusal = (client: string) =>
+    isClosed || streamCount >= maxStreams
+      ? 'too many open pages'
+      : (clients.get(client) ?? 0) >= maxStreamsOfClient
+        ? 'too many open pages from your address'
+        : null;
 
   return {
-    join(topic, send, onEnd) {
-      if (isFull()) return null;
+    refusal,
+    join(topic, send, onEnd, client = '') {
+      if (refusal(client) !== null) return null;
+      clients.set(client, (clients.get(client) ?? 0) + 1);
       const known = groups.get(topic.key);
       const group = known ?? { topic, streams: new Set(), shown: null, isFaulty: false };
       const stream = createStream(send, onEnd);
@@ -208,14 +222,11 @@ export function createEvents(options: EventsOptions): Events {
       if (streamCount === 1) wake();
       stream.notice('ping', String(now()));
       want(topic.source);
-      return () => leave(group, stream);
+      return () => leave(group, stream, client);
     },
     notify: () => want('watchlist'),
     get streamCount() {
       return streamCount;
-    },
-    get isFull() {
-      return isFull();
     },
     close() {
       isClosed = true;
