@@ -768,6 +768,8 @@ create table outbox.subscriptions (
   constraint name_is_a_short_code check (name ~ '^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$'),
   constraint queue_is_an_sqs_queue_name check (queue ~ '^[A-Za-z0-9_-]{1,80}$')
 );
+create trigger _100_refuse_removal before delete or update of name on outbox.subscriptions for each row
+  execute function indicator.tg_subscriptions__refuse_removal();
 
 -- These candle revisions were refused for good (array i is delivery i): move them to outbox.dead_letters with the reason.
 create function outbox.bury(subscription_ids int[], instrument_ids int[], timeframes text[], sides text[],
@@ -1284,10 +1286,16 @@ create function indicator.remove(indicator_id int) returns boolean security defi
 -- Forget a service with its kinds and its subscription; its queue stays.
 create function indicator.remove_service(service text) returns void security definer;
 
+-- Have a service told again about the candles of its indicators, or of one, of which it is not told any more, and compute those anew; returns how many indicators.
+create function indicator.repair_subscription(service text, indicator_id int default null) returns int;
+
 -- Keep what a service refused of its queue (array i is refusal i): reasons as in indicator.dead_letters, details say what is wrong in words, bodies are the message, or the candle as JSON.
 create function indicator.set_aside(service text, reasons text[], details text[], bodies text[])
   returns int security definer;
 grant execute on function indicator.set_aside to foresight_indicators;
+
+-- Have the service of an indicator told about its candles, as outbox.subscribe does.
+create function indicator.subscribe(indicator_id int) returns void;
 
 -- The name of a service's subscription in outbox.subscriptions.
 create function indicator.subscription_of(service text) returns text;
@@ -1295,6 +1303,9 @@ grant execute on function indicator.subscription_of to foresight_publish, foresi
 
 -- A new instrument gets the default indicators.
 create function indicator.tg_instruments__add_defaults() returns trigger security definer;
+
+-- Before a subscription is removed or renamed.
+create function indicator.tg_subscriptions__refuse_removal() returns trigger security definer;
 
 -- Before a timeframe is removed: forget the work that its candles made.
 create function indicator.tg_timeframes__forget() returns trigger security definer;

@@ -13,6 +13,9 @@ describeOnEngine('In a quiet market', database => {
 
   afterEach(async () => {
     await system.stopAll();
+    // Services keep theirs for as long as they are there.
+    await sql`select indicator.remove(indicator_id) from indicator.definitions`;
+    await sql`select indicator.remove_service(service) from indicator.services`;
     await sql`select outbox.unsubscribe(subscription) from ops.queues`;
   });
 

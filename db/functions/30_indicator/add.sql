@@ -9,37 +9,28 @@ as $$
 declare
   series_id int := feed.instrument_id(add.symbol);
   checked jsonb := indicator.checked_params(add.kind, add.params);
-  width interval := feed.timeframe_width(add.timeframe);
-  service indicator.services;
+  service text;
   added_id int;
 begin
+  perform feed.timeframe_width(add.timeframe);
   insert into indicator.definitions (instrument_id, timeframe, side, kind, params, label, bars_required, bars_window)
   select series_id, add.timeframe, add.side, add.kind, checked, d.label, d.bars_required, d.bars_window
   from indicator.derived(add.kind, checked) as d
   on conflict on constraint definitions_instrument_id_timeframe_side_kind_params_key do nothing
   returning indicator_id into added_id;
+  select k.service into service from indicator.kinds as k where k.kind = add.kind;
   if added_id is null then
-    return (
-      select d.indicator_id from indicator.definitions as d
-      where d.instrument_id = series_id and d.timeframe = add.timeframe and d.side = add.side
-        and d.kind = add.kind and d.params = checked
-    );
+    select d.indicator_id into added_id from indicator.definitions as d
+    where d.instrument_id = series_id and d.timeframe = add.timeframe and d.side = add.side
+      and d.kind = add.kind and d.params = checked;
+    perform indicator.repair_subscription(service, added_id);
+    return added_id;
   end if;
 
   -- First subscribe, then fill the history: a candle that changes in between is in both.
-  select s.* into service from indicator.services as s
-  join indicator.kinds as k on k.service = s.service where k.kind = add.kind;
-  perform outbox.subscribe(
-    indicator.subscription_of(service.service), coalesce(o.queue, service.queue), add.symbol, add.timeframe, add.side,
-    coalesce(o.closed_only, service.closed_only), coalesce(o.forming_every, service.forming_every),
-    -- Their history ends before the candle that forms now, of which no further tick may tell.
-    from_time => case when k.closed_only then feed.bucket(width, clock_timestamp() - f.grace) end)
-  from indicator.kinds as k
-  cross join (select f.grace from feed.instruments as i join feed.sources as f using (source) where i.instrument_id = series_id) as f
-  left join outbox.subscriptions as o on o.name = indicator.subscription_of(service.service)
-  where k.kind = add.kind;
+  perform indicator.subscribe(added_id);
   insert into indicator.backfills (indicator_id, service, next_bucket, revision)
-  values (added_id, service.service, '-infinity', 0);
+  values (added_id, service, '-infinity', 0);
   return added_id;
 end
 $$;

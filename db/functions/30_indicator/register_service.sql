@@ -39,6 +39,7 @@ begin
   where o.name = subscription
     and (o.closed_only, o.forming_every) is distinct from (
       coalesce(register_service.closed_only, o.closed_only), coalesce(register_service.forming_every, o.forming_every));
+  perform indicator.repair_subscription(known.service);
   return coalesce(register_service.queue, known.queue);
 end
 $$;

@@ -215,6 +215,51 @@ describeOnEngine('A service', ({ sql }) => {
     expect([...(await sql`select from indicator.kinds where kind = 'x_kind'`)]).toEqual([]);
   });
 
+  it('keeps its subscription: nobody takes it by accident', async () => {
+    for (const statement of [
+      `select outbox.unsubscribe('indicators.classical')`,
+      `delete from outbox.subscriptions where name = 'indicators.classical'`,
+      `update outbox.subscriptions set name = 'mine' where name = 'indicators.classical'`,
+    ]) {
+      await expect(sql.unsafe(statement), statement).rejects.toMatchObject({
+        code: 'SVUSE',
+        message:
+          'the service classical is told about candles by the subscription indicators.classical',
+        hint: `select outbox.pause('indicators.classical'); stops it for a while, select indicator.remove_service('classical'); for good.`,
+      });
+    }
+    await sql`update outbox.subscriptions set forming_every = '0' where name = 'indicators.classical'`;
+  });
+
+  for (const [way, repair] of [
+    [
+      'when one of its indicators is added again',
+      (symbol: string) => addIndicator(sql, symbol, { fast: 1, slow: 2 }),
+    ],
+    ['when it starts', () => sql`select indicator.register_service('classical')`],
+  ] as const) {
+    it(`is told again about what was taken all the same, and computes what it missed, ${way}`, async () => {
+      const symbol = await addInstrument(sql);
+      const id = await addIndicator(sql, symbol, { fast: 1, slow: 2 });
+      await record(symbol, [0, 1]);
+      await catchUp(sql);
+      await sql`alter table outbox.subscriptions disable trigger _100_refuse_removal`;
+      await sql`select outbox.unsubscribe('indicators.classical')`;
+      await sql`alter table outbox.subscriptions enable trigger _100_refuse_removal`;
+      await record(symbol, [2]);
+      await catchUp(sql);
+      expect(await valuesOf(sql, id)).toHaveLength(2);
+      await repair(symbol);
+      await catchUp(sql);
+      expect(await valuesOf(sql, id)).toHaveLength(3);
+      await record(symbol, [3]);
+      await catchUp(sql);
+      expect(await valuesOf(sql, id)).toHaveLength(4);
+      await repair(symbol);
+      expect(await countOf('backfills'), 'once is enough').toEqual({});
+    });
+  }
+
   for (const [code, statement] of [
     ['23514', `indicator.register_service('Not a code')`],
     ['23505', `indicator.register_service('thief', 'foresight-classical')`],
