@@ -53,12 +53,14 @@ export class MessageError extends Error {
 /**
  * Packs candles of one subscription into as few message bodies as fit, in order.
  *
+ * @param maxBytes The length of a body, unless it has one candle only.
  * @returns each body with how many candles it took, in the order given.
  */
 export function encodeMessages(
   subscription: string,
   candles: readonly CandleDelta[],
   sentAt: string,
+  maxBytes = maxMessageBytes,
 ): { body: string; count: number }[] {
   const head = `{"version":1,"subscription":${JSON.stringify(subscription)},"sent_at":"${sentAt}","candles":[`;
   const messages: { body: string; count: number }[] = [];
@@ -73,7 +75,7 @@ export function encodeMessages(
   for (const candle of candles) {
     // Every field is ASCII by the database's constraints, so characters are bytes.
     const part = JSON.stringify(candle);
-    if (head.length + size + part.length + 3 > maxMessageBytes) close();
+    if (head.length + size + part.length + 3 > maxBytes) close();
     parts.push(part);
     size += part.length + 1;
   }

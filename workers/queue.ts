@@ -1,5 +1,6 @@
 import {
   CreateQueueCommand,
+  GetQueueAttributesCommand,
   GetQueueUrlCommand,
   SendMessageBatchCommand,
   SQSClient,
@@ -30,6 +31,8 @@ export interface Queue {
    * @throws when the request as a whole failed, also when there is no such queue.
    */
   send(name: string, bodies: readonly string[]): Promise<SendResult[]>;
+  /** The longest body in bytes that a queue takes; undefined when SQS does not say. */
+  longestBody(name: string): Promise<number | undefined>;
   /** Forgets a queue's URL, after an error that says it is gone. */
   forget(name: string): void;
   close(): void;
@@ -85,6 +88,20 @@ export function openQueue(options: QueueOptions): Queue {
           reason: `${failure?.Code ?? 'Unknown'}: ${failure?.Message ?? 'SQS did not say why'}`,
         };
       });
+    },
+    async longestBody(name) {
+      try {
+        const { Attributes } = await sender.send(
+          new GetQueueAttributesCommand({
+            QueueUrl: await find(name),
+            AttributeNames: ['MaximumMessageSize'],
+          }),
+        );
+        return Number(Attributes?.MaximumMessageSize) || undefined;
+      } catch {
+        // It is a right of its own, and known to work without.
+        return undefined;
+      }
     },
     close() {
       sender.destroy();

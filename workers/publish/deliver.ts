@@ -1,9 +1,11 @@
 import type { Logger } from '../../db/runtime/logger.ts';
-import { type CandleDelta, encodeMessages } from '../messages.ts';
+import { type CandleDelta, encodeMessages, maxMessageBytes } from '../messages.ts';
 import { isMissingQueue, type Queue } from '../queue.ts';
 import type { Delivery, Outbox } from './outbox.ts';
 
 const lookEveryMs = 60_000;
+/** So long a queue is believed to take no longer messages than it said. */
+const believeMs = 3_600_000;
 
 interface Envelope {
   readonly body: string;
@@ -32,6 +34,8 @@ export function createSenders(parts: {
 }): Senders {
   const { outbox, queue, logger, signal } = parts;
   const busy = new Map<string, Promise<void>>();
+  /** Of queues that take shorter messages than ours. */
+  const limits = new Map<string, { readonly bytes: number; readonly learnedAt: number }>();
 
   async function sendAll(name: string, deliveries: readonly Delivery[]): Promise<void> {
     try {
@@ -50,9 +54,10 @@ export function createSenders(parts: {
 
   async function sendToQueue(name: string, ofQueue: readonly Delivery[]): Promise<void> {
     if ((await queue.find(name)) === undefined) await makeQueue(name, parts);
-    const envelopes = pack(ofQueue);
-    for (let start = 0; start < envelopes.length; start += 10) {
-      const group = envelopes.slice(start, start + 10);
+    let waiting = pack(ofQueue, limitOf(name));
+    while (waiting.length > 0) {
+      const group = waiting.slice(0, 10);
+      waiting = waiting.slice(10);
       const results = await queue.send(
         name,
         group.map(envelope => envelope.body),
@@ -60,14 +65,40 @@ export function createSenders(parts: {
       // First, because a failure gives back all that the subscription has in our hand.
       const sent = group.flatMap(({ deliveries }, index) => (results[index]?.ok ? deliveries : []));
       if (sent.length > 0) await outbox.markSent(sent);
+      const refused: Envelope[] = [];
       for (const [index, result] of results.entries()) {
-        const deliveries = group[index]?.deliveries ?? [];
-        const [delivery] = deliveries;
-        if (result.ok || delivery === undefined) continue;
-        if (result.isFinal) await outbox.bury(deliveries, result.reason);
-        else await outbox.markFailed(delivery.subscription_id, result.reason);
+        const envelope = group[index];
+        const [delivery, ...others] = envelope?.deliveries ?? [];
+        if (result.ok || envelope === undefined || delivery === undefined) continue;
+        if (!result.isFinal) await outbox.markFailed(delivery.subscription_id, result.reason);
+        else if (others.length > 0) refused.push(envelope);
+        else await outbox.bury([delivery], result.reason);
       }
+      if (refused.length > 0) waiting = await packSmaller(name, refused, waiting);
     }
+  }
+
+  function limitOf(name: string): number {
+    const { bytes = maxMessageBytes, learnedAt = 0 } = limits.get(name) ?? {};
+    return Date.now() - learnedAt < believeMs ? bytes : maxMessageBytes;
+  }
+
+  /** As small as the queue wants; if it does not say, halves, until one candle is alone. */
+  async function packSmaller(
+    name: string,
+    refused: readonly Envelope[],
+    waiting: readonly Envelope[],
+  ): Promise<Envelope[]> {
+    const bytes = (await queue.longestBody(name)) ?? maxMessageBytes;
+    if (refused.every(({ body }) => body.length > bytes)) {
+      limits.set(name, { bytes, learnedAt: Date.now() });
+      return pack(
+        [...refused, ...waiting].flatMap(({ deliveries }) => deliveries),
+        bytes,
+      );
+    }
+    const halves = refused.flatMap(({ body, deliveries }) => pack(deliveries, body.length / 2));
+    return [...halves, ...waiting];
   }
 
   return {
@@ -141,12 +172,13 @@ export function lookForQueues(parts: {
   };
 }
 
-function pack(deliveries: readonly Delivery[]): Envelope[] {
+function pack(deliveries: readonly Delivery[], maxBytes: number): Envelope[] {
   const sentAt = new Date().toISOString();
   const envelopes: Envelope[] = [];
   for (const [subscription, own] of Map.groupBy(deliveries, delivery => delivery.subscription)) {
     let taken = 0;
-    for (const { body, count } of encodeMessages(subscription, own.map(toCandle), sentAt)) {
+    const bodies = encodeMessages(subscription, own.map(toCandle), sentAt, maxBytes);
+    for (const { body, count } of bodies) {
       envelopes.push({ body, deliveries: own.slice(taken, taken + count) });
       taken += count;
     }
