@@ -1030,7 +1030,7 @@ create table indicator.kinds (
   constraint kind_is_a_short_code check (kind ~ '^[a-z][a-z0-9_]{0,39}$')
 );
 
--- The newest value of every indicator; verdict +1 bullish, 0 neutral, -1 bearish, null while warming up. A value of fewer bars than its window is settling.
+-- The newest value of every indicator; verdict +1 bullish, 0 neutral, -1 bearish, null while warming up. A value of fewer bars than its window is settling. outputs: those that its kind declares, as [{"name", "unit", "pane", "thresholds", "value"}], value null while warming up.
 create view indicator.latest (
   indicator_id int,
   symbol text,
@@ -1239,9 +1239,6 @@ grant execute on function indicator.lease_pending to foresight_indicators;
 
 -- The largest of some sums, rounded up: each is an object of parameters and what they are multiplied by, and of "plus", which is added. [{"slow": 1, "plus": 1}, {"fast": 3}] is 91 for slow 26 and fast 30.
 create function indicator.longest_sum(sums jsonb, params jsonb) returns int;
-
--- The outputs that a kind declares with what they are: [{"name", "unit", "pane", "thresholds", "value"}], value null while warming up.
-create function indicator.named_outputs(declared jsonb, outputs double precision[]) returns jsonb;
 
 -- When there are next values to compute for a service (UTC): now if some wait, else when the first lease of a claim ends.
 create function indicator.next_work_at(service text) returns timestamptz security definer;

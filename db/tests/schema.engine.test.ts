@@ -5,13 +5,7 @@ import { describeOnEngine } from '../../tests/support/database.ts';
 
 const schemas = ['feed', 'outbox', 'indicator', 'dashboard', 'ops'];
 /** Must be inlined into the queries that call them, which a pinned search_path would prevent. */
-const inlined = [
-  'dashboard.freshness',
-  'dashboard.summary',
-  'feed.bucket',
-  'feed.tick_fault',
-  'feed.tick_position',
-];
+const inlined = ['dashboard.freshness', 'feed.bucket', 'feed.tick_fault', 'feed.tick_position'];
 /** End transactions, which a pinned search_path would forbid. */
 const endingTransactions = [
   'feed.advance_candles',

@@ -30,9 +30,9 @@ begin
   return jsonb_build_object(
     'candles', coalesce(candles, '[]'),
     'outputs', (
-      select jsonb_agg(o.output - 'value' || jsonb_build_object('points', coalesce(p.points, '[]')) order by o.place)
+      select jsonb_agg('{"thresholds": []}' || o.spec || jsonb_build_object('points', coalesce(p.points, '[]')) order by o.place)
       from indicator.kinds as k
-      cross join jsonb_array_elements(indicator.named_outputs(k.outputs, null)) with ordinality as o(output, place)
+      cross join jsonb_array_elements(k.outputs) with ordinality as o(spec, place)
       cross join lateral (
         select jsonb_agg(jsonb_build_object(
           'time', extract(epoch from v.bucket)::bigint, 'value', v.outputs[o.place]) order by v.bucket) as points

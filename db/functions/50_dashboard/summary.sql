@@ -1,10 +1,13 @@
--- Inlined, as the freshness is.
+-- In PL/pgSQL, which evaluates a mere expression at once: an SQL function would be inlined only if it were no more
+-- than stable, as jsonb_build_object is, and else be set up for each instrument.
 create or replace function dashboard.summary(bullish bigint, neutral bigint, bearish bigint, left_out bigint)
 returns jsonb
-language sql
+language plpgsql
 immutable
+set search_path = pg_catalog, pg_temp
 as $$
-  select jsonb_build_object(
+begin
+  return jsonb_build_object(
     'mean', (bullish - bearish)::double precision / nullif(bullish + neutral + bearish, 0),
     'verdict', case
       when bullish + neutral + bearish = 0 then null
@@ -14,7 +17,8 @@ as $$
     end,
     'is_strong', case when bullish + neutral + bearish > 0
       then 2 * abs(bullish - bearish) >= bullish + neutral + bearish end,
-    'bullish', bullish, 'neutral', neutral, 'bearish', bearish, 'left_out', left_out)
+    'bullish', bullish, 'neutral', neutral, 'bearish', bearish, 'left_out', left_out);
+end
 $$;
 
 comment on function dashboard.summary(bigint, bigint, bigint, bigint) is

@@ -1,6 +1,9 @@
 create or replace view indicator.latest as
 select d.indicator_id, i.symbol, d.timeframe, d.side, d.kind, d.label, d.params,
-  v.bucket, v.value, indicator.named_outputs(k.outputs, v.outputs) as outputs, v.verdict, v.strength,
+  v.bucket, v.value,
+  (select coalesce(jsonb_agg('{"thresholds": []}' || o.spec || jsonb_build_object('value', v.outputs[o.place]) order by o.place), '[]')
+    from jsonb_array_elements(k.outputs) with ordinality as o(spec, place)) as outputs,
+  v.verdict, v.strength,
   case when v.horizon is not null then jsonb_build_object('horizon', v.horizon, 'low', v.low, 'high', v.high) end as forecast,
   case
     when v.verdict > 0 then 'bullish'
@@ -20,4 +23,4 @@ left join lateral (
   select v.* from indicator.values as v where v.indicator_id = d.indicator_id order by v.bucket desc limit 1
 ) as v on true;
 
-comment on view indicator.latest is 'The newest value of every indicator; verdict +1 bullish, 0 neutral, -1 bearish, null while warming up. A value of fewer bars than its window is settling.';
+comment on view indicator.latest is 'The newest value of every indicator; verdict +1 bullish, 0 neutral, -1 bearish, null while warming up. A value of fewer bars than its window is settling. outputs: those that its kind declares, as [{"name", "unit", "pane", "thresholds", "value"}], value null while warming up.';
