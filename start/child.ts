@@ -25,6 +25,8 @@ export interface Child {
   readonly gone: Promise<ChildEnd>;
   isGone(): boolean;
   kill(signal: NodeJS.Signals): void;
+  /** Sends a message; one that comes too late is lost. */
+  tell(message: object): void;
   /**
    * Sends a message, and resolves with the next one that comes back; one question at a time.
    * @throws when it ends before it has answered.
@@ -75,6 +77,9 @@ export function startChild(spec: ChildSpec, onLine: (line: string) => void): Chi
     isGone: () => isGone,
     kill: signal => {
       child.kill(signal);
+    },
+    tell: message => {
+      if (child.connected) child.send(message);
     },
     ask: message =>
       new Promise((resolve, reject) => {

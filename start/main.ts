@@ -2,7 +2,6 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Option } from 'commander';
-import { migrate } from '../db/migrate.ts';
 import { command, readNumber } from '../db/runtime/arguments.ts';
 import { type Config, ConfigError, loadConfig } from '../db/runtime/config.ts';
 import { openDatabase } from '../db/runtime/database.ts';
@@ -77,28 +76,24 @@ async function startServices(session: Session): Promise<Services> {
     return { databaseUrl: config.databaseUrl, embedded: undefined, emulator: undefined };
   }
   terminal.status('starting the database ...');
+  const starting =
+    config.sqsEndpoint === undefined ? startEmulator({ dataDir, logger }) : undefined;
+  starting?.then(started => closers.push(() => started.stop())).catch(() => undefined);
   const embedded = await startEmbedded({ dataDir, logger });
   closers.push(() => embedded.stop());
   session.killers.push(() => process.kill(embedded.pid, 'SIGINT'));
   signal.throwIfAborted();
-  if (config.sqsEndpoint !== undefined) {
-    return { databaseUrl: embedded.url, embedded, emulator: undefined };
-  }
-  const emulator = await startEmulator({ dataDir, logger });
-  closers.push(() => emulator.stop());
-  return { databaseUrl: embedded.url, embedded, emulator };
+  return { databaseUrl: embedded.url, embedded, emulator: await starting };
 }
 
-function describeProcesses(session: Session, services: Services): ProcessSpec[] {
+function describeProcesses(session: Session): ProcessSpec[] {
   const { config, args, dataDir } = session;
   const env = {
-    DATABASE_URL: services.databaseUrl,
     AWS_REGION: config.awsRegion,
     HOST: config.host,
     PORT: String(config.port),
     LOG_LEVEL: config.logLevel,
     FORESIGHT_DATA_DIR: dataDir,
-    ...emulatorEnv(services.emulator),
   };
   const option = (name: string, value: string | number | undefined) =>
     value === undefined ? [] : [`--${name}`, String(value)];
@@ -221,7 +216,22 @@ async function runAll(session: Session): Promise<number> {
   const lock = await lockFolder(dataDir);
   closers.push(() => lock.release());
   await checkPort(session.config);
-  const services = await startServices(session);
+  // To load what they need takes the processes as long as it takes to make a database.
+  const supervision = supervise(describeProcesses(session), {
+    logger,
+    logDir,
+    isHeld: true,
+    show: (name, line) => terminal.warn(`${name}: ${hideCredentials(line)}`),
+  });
+  session.killers.push(() => supervision.kill());
+  closers.push(() => supervision.stop());
+  signal.addEventListener('abort', () => void supervision.stop(), { once: true });
+  const [services, { migrate }] = await Promise.all([
+    startServices(session),
+    import('../db/migrate.ts'),
+  ]);
+  // Before the services that they use.
+  closers.push(() => supervision.stop());
   signal.throwIfAborted();
   terminal.status('bringing the database up to date ...');
   await migrate({ url: services.databaseUrl, logger }).catch(error => {
@@ -230,15 +240,10 @@ async function runAll(session: Session): Promise<number> {
     throw new ToldError();
   });
   signal.throwIfAborted();
-  const specs = describeProcesses(session, services);
-  const supervision = supervise(specs, {
-    logger,
-    logDir,
-    show: (name, line) => terminal.warn(`${name}: ${hideCredentials(line)}`),
+  supervision.release({
+    DATABASE_URL: services.databaseUrl,
+    ...emulatorEnv(services.emulator),
   });
-  session.killers.push(() => supervision.kill());
-  closers.push(() => supervision.stop());
-  signal.addEventListener('abort', () => void supervision.stop(), { once: true });
   if (services.embedded) void watchDatabase(services.embedded, session);
   void announce(supervision, services, session).catch(error =>
     logger.error({ err: error }, 'status'),

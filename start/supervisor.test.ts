@@ -91,6 +91,52 @@ describe('the supervisor', { timeout: 30_000 }, () => {
     expect(supervision.notReady()).toEqual([]);
   });
 
+  /** A process of ours, and not a fixture that only looks like one. */
+  const held = () =>
+    fixture(
+      'held',
+      `const { runProcess } = await import(${JSON.stringify(join(import.meta.dirname, '../db/runtime/process.ts'))});
+       note('loaded ' + process.pid);
+       await runProcess('held', async ({ config, onStop }) => {
+         onStop(() => note('stopped'));
+         note('began with ' + config.databaseUrl + ' and ' + process.env.FORESIGHT_HELD);
+         setInterval(() => {}, 1e6);
+       });`,
+    );
+  const began = 'held began with postgres://db/x and undefined';
+
+  test('has processes load before they are released, and begin with what they are given then', async () => {
+    const supervision = start([await held()], { isHeld: true });
+    await until(async () => (await notes()).length === 1);
+    const pid = supervision.pids().get('held');
+    await sleep(200);
+    expect(supervision.notReady()).toEqual(['held']);
+    supervision.release({ DATABASE_URL: 'postgres://db/x' });
+    await supervision.ready;
+    expect(await notes()).toEqual([`held loaded ${pid}`, began]);
+    process.kill(pid ?? 0, 'SIGKILL');
+    await until(async () => (await notes()).length === 4);
+    expect((await notes()).at(-1)).toBe(began);
+  });
+
+  test('releases also who is not loaded yet', async () => {
+    const supervision = start([await held()], { isHeld: true });
+    supervision.release({ DATABASE_URL: 'postgres://db/x' });
+    await supervision.ready;
+    expect((await notes()).at(-1)).toBe(began);
+  });
+
+  test('holds a process again that dies before it is released, and stops at once who is held', async () => {
+    const supervision = start([await held()], { isHeld: true });
+    await until(async () => (await notes()).length === 1);
+    process.kill(supervision.pids().get('held') ?? 0, 'SIGKILL');
+    await until(async () => (await notes()).length === 2);
+    const before = Date.now();
+    await supervision.stop();
+    expect(Date.now() - before).toBeLessThan(2_500);
+    expect((await notes()).join()).not.toContain('began');
+  });
+
   test('starts a process again after kill -9 and leaves the others alone', async () => {
     const supervision = start([await fixture('one', LIVES), await fixture('other', LIVES)]);
     await supervision.ready;

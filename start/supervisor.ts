@@ -24,6 +24,11 @@ export interface SuperviseOptions {
   readonly logDir: string;
   /** Shows a line of a process: a warning, an error, or what it printed without being a log line. */
   readonly show: (name: string, line: string) => void;
+  /**
+   * The processes are started at once and load their modules, but begin only when they are released: with
+   * FORESIGHT_HELD in their environment, and the rest of it as a message.
+   */
+  readonly isHeld?: boolean;
   readonly stopDeadlineMs?: number;
   readonly backOff?: {
     readonly first: number;
@@ -40,6 +45,8 @@ export type SuperviseEnd =
 export interface Supervision {
   /** Resolves when each process has said once that it is ready; never when they are stopped before. */
   readonly ready: Promise<void>;
+  /** Lets those begin that are held, all with these variables besides their own. */
+  release(env: Readonly<Record<string, string>>): void;
   /** The processes that have not said so yet. */
   notReady(): readonly string[];
   /** Resolves when all processes are gone for good. */
@@ -74,6 +81,9 @@ export function supervise(
 
   return {
     ready: Promise.all(keepers.map(keeper => keeper.ready)).then(() => undefined),
+    release: env => {
+      for (const keeper of keepers) keeper.release(env);
+    },
     notReady: () => keepers.filter(keeper => !keeper.isReady()).map(keeper => keeper.name),
     ended: ended.promise,
     stop: () => stop({ kind: 'stopped' }),
@@ -94,6 +104,7 @@ interface Keeper {
   readonly name: string;
   readonly ready: Promise<void>;
   isReady(): boolean;
+  release(env: Readonly<Record<string, string>>): void;
   stop(): Promise<void>;
   kill(): void;
   pid(): number | undefined;
@@ -115,12 +126,18 @@ function keep(
   let timer: NodeJS.Timeout | undefined;
   let isStopping = false;
   let hasBeenReady = false;
+  let released: Readonly<Record<string, string>> | undefined = options.isHeld ? undefined : {};
 
   const start = () => {
     const began = Date.now();
     let lastLine = '';
+    const given = released ?? { FORESIGHT_HELD: 'yes' };
     const started = startChild(
-      { script: spec.script, args: spec.args ?? [], env: { ...process.env, ...spec.env } },
+      {
+        script: spec.script,
+        args: spec.args ?? [],
+        env: { ...process.env, ...spec.env, ...given },
+      },
       line => {
         lastLine = line;
         log.write(line);
@@ -152,6 +169,10 @@ function keep(
     name: spec.name,
     ready: ready.promise,
     isReady: () => hasBeenReady,
+    release: env => {
+      released = env;
+      child?.tell({ env });
+    },
     pid: () => child?.pid,
     kill: () => {
       isStopping = true;

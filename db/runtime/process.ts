@@ -77,6 +77,8 @@ export async function runProcess(
     started = resolve;
   });
   try {
+    await takeEnvironment(stopping.signal);
+    if (stopping.signal.aborted) return;
     const config = loadConfig();
     logger = createLogger(name, config.logLevel);
     await start({
@@ -96,6 +98,20 @@ export async function runProcess(
   } finally {
     started();
   }
+}
+
+/**
+ * A supervisor may start us before it knows where our database is, so that we are loaded by then: it says so
+ * with FORESIGHT_HELD, and sends the rest of our environment when it does.
+ */
+async function takeEnvironment(signal: AbortSignal): Promise<void> {
+  if (process.env.FORESIGHT_HELD === undefined || process.send === undefined) return;
+  delete process.env.FORESIGHT_HELD;
+  const told = Promise.withResolvers<unknown>();
+  process.once('message', told.resolve);
+  signal.addEventListener('abort', told.resolve, { once: true });
+  const { env } = (await told.promise) as { env?: NodeJS.ProcessEnv };
+  Object.assign(process.env, env);
 }
 
 /** By the code of PostgreSQL (ended by an administrator, a crash or a shutdown), postgres.js or the system. */
