@@ -4,7 +4,7 @@ import { runMigrations } from 'graphile-worker';
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
 import { command } from './runtime/arguments.ts';
-import { ConfigError, loadConfig, requireDatabaseUrl } from './runtime/config.ts';
+import { ConfigError, loadConfig, type Passwords, requireOwnerUrl } from './runtime/config.ts';
 import { connectionFault, isMissingRight, knownMigrations } from './runtime/database.ts';
 import { createLogger, type Logger } from './runtime/logger.ts';
 
@@ -18,10 +18,15 @@ const deployLock = 7_305_126_402;
  * and views as their files say now, in one transaction. Safe to run twice, to interrupt, and from
  * two places at once: the second waits for the first.
  *
+ * @param options.passwords Of the roles that are to log in as themselves.
  * @throws {ConfigError} when there is no such database, it is of another version or not restored whole, or its user lacks a right.
  * @throws the database's error; nothing of the failed deploy is left behind.
  */
-export async function migrate(options: { url: string; logger: Logger }): Promise<void> {
+export async function migrate(options: {
+  url: string;
+  logger: Logger;
+  passwords?: Passwords;
+}): Promise<void> {
   const client = new pg.Client({
     connectionString: options.url,
     application_name: 'foresight migrate',
@@ -49,11 +54,21 @@ export async function migrate(options: { url: string; logger: Logger }): Promise
       advisoryLockMode: 'wait',
       log: () => undefined,
     });
+    await setPasswords(client, options.passwords);
     options.logger.info({ applied: applied.map(migration => migration.name) }, 'database migrated');
   } catch (error) {
     throw explained(error, options.url);
   } finally {
     await client.end();
+  }
+}
+
+/** A role that has a password logs in as itself, so that no other user's rights are within its reach. */
+async function setPasswords(client: pg.Client, passwords: Partial<Passwords> = {}): Promise<void> {
+  for (const [process, password] of Object.entries(passwords)) {
+    if (password === undefined) continue;
+    const role = client.escapeIdentifier(`foresight_${process}`);
+    await client.query(`alter role ${role} login password ${client.escapeLiteral(password)}`);
   }
 }
 
@@ -100,7 +115,7 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   try {
     const config = loadConfig();
     const logger = createLogger('migrate', config.logLevel);
-    await migrate({ url: requireDatabaseUrl(config), logger });
+    await migrate({ url: requireOwnerUrl(config), logger, passwords: config.passwords });
   } catch (error) {
     console.error(`foresight: ${error instanceof Error ? error.message : String(error)}`);
     process.exitCode = error instanceof ConfigError ? 78 : 1;

@@ -3,17 +3,13 @@ import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { migrate } from '../db/migrate.ts';
 import { ConfigError } from '../db/runtime/config.ts';
-import { openDatabase } from '../db/runtime/database.ts';
-import { freePort } from '../start/embedded/cluster.ts';
 import { startOwnCluster } from './support/cluster.ts';
 import { testLogger } from './support/database.ts';
-import { spawnWorker, startSystem, workerEnvironment } from './support/system.ts';
+import { spawnWorker, workerEnvironment } from './support/system.ts';
 import { type Cluster, databaseUrl, withAdmin } from './support/template.ts';
-import { addAverages } from './support/values.ts';
-import { waitFor } from './support/wait.ts';
+import { expectWorks } from './support/works.ts';
 
 const { engine, adminUrl } = inject('engine');
-const processes = ['upkeep', 'publish', 'indicators', 'ingest', 'web'] as const;
 
 /** A managed service gives its customers no superuser. */
 describe.skipIf(adminUrl === undefined)('An owner that is no superuser', () => {
@@ -64,48 +60,6 @@ describe.skipIf(adminUrl === undefined)('An owner that is no superuser', () => {
     expect(message).toContain(`DATABASE_URL: user ${name} lacks a right`);
     const [, statements = ''] = /: As a superuser: (.*)$/.exec(message) ?? [];
     await asSuperuser(name, admin => admin.query(statements));
-  }
-
-  async function expectWorks(url: string): Promise<void> {
-    const sql = openDatabase({ url, process: 'test', logger: testLogger });
-    const system = await startSystem({ url, sql });
-    const port = await freePort();
-    try {
-      await Promise.all(
-        processes.map(name =>
-          system.start(
-            name,
-            name === 'ingest' ? ['--symbols', 'EUR_USD.SIM', '--history', '0'] : [],
-            name === 'web' ? { PORT: String(port) } : {},
-          ),
-        ),
-      );
-      await waitFor('instrument and kinds are there', () =>
-        addAverages(sql, 'EUR_USD.SIM', '1s', { fast: 2, slow: 3 }),
-      );
-      const seen = async () => {
-        const [row] = await sql<
-          [{ engine: string; faults: string[]; has_candles: boolean; has_values: boolean }]
-        >`
-          select s.engine, s.faults, exists (select from feed.candles('EUR_USD.SIM', '1m')) as has_candles,
-            exists (select from indicator.values as v where v.value is not null) as has_values
-          from ops.status as s`;
-        return row;
-      };
-      await waitFor('all is well', seen, {
-        deadlineMs: 60_000,
-        until: ({ faults, has_candles, has_values }) =>
-          faults.length === 0 && has_candles && has_values,
-        explain: system.logs,
-      });
-      expect((await seen()).engine).toBe(engine);
-      expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(200);
-      await sql`call ops.apply_storage()`;
-      await sql`call ops.reconcile(now() - interval '1 day', now())`;
-    } finally {
-      await system.stopAll();
-      await sql.end({ timeout: 1 });
-    }
   }
 
   it('makes the roles, takes them on, and runs everything', async context => {

@@ -29,6 +29,12 @@ const url = (...protocols: string[]) =>
 
 const schema = z.object({
   DATABASE_URL: text(url('postgres:', 'postgresql:').optional()),
+  DATABASE_OWNER_URL: text(url('postgres:', 'postgresql:').optional()),
+  INGEST_PASSWORD: text(z.string().optional()),
+  UPKEEP_PASSWORD: text(z.string().optional()),
+  PUBLISH_PASSWORD: text(z.string().optional()),
+  INDICATORS_PASSWORD: text(z.string().optional()),
+  WEB_PASSWORD: text(z.string().optional()),
   AWS_REGION: text(z.string().default('us-east-1')),
   AWS_ENDPOINT_URL_SQS: text(url('http:', 'https:').optional()),
   HOST: text(z.string().default('127.0.0.1')),
@@ -69,10 +75,19 @@ const schema = z.object({
   OANDA_API_URL: text(url('http:', 'https:').optional()),
 });
 
+/** By process: its role logs in with it. */
+export type Passwords = Readonly<
+  Record<'ingest' | 'upkeep' | 'publish' | 'indicators' | 'web', string | undefined>
+>;
+
 /** Every setting of every process; an optional one is absent when its variable is. */
 export interface Config {
   /** Absent: the embedded database of `npm start`. */
   readonly databaseUrl: string | undefined;
+  /** For what only the owner may do; the same as `databaseUrl` where it is not set. */
+  readonly databaseOwnerUrl: string | undefined;
+  /** Of the roles that are to log in as themselves. */
+  readonly passwords: Passwords;
   readonly awsRegion: string;
   /** Absent: the SDK's own choice, which is Amazon's endpoint of the region. */
   readonly sqsEndpoint: string | undefined;
@@ -129,6 +144,14 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const read = result.data;
   return {
     databaseUrl: read.DATABASE_URL,
+    databaseOwnerUrl: read.DATABASE_OWNER_URL ?? read.DATABASE_URL,
+    passwords: {
+      ingest: read.INGEST_PASSWORD,
+      upkeep: read.UPKEEP_PASSWORD,
+      publish: read.PUBLISH_PASSWORD,
+      indicators: read.INDICATORS_PASSWORD,
+      web: read.WEB_PASSWORD,
+    },
     awsRegion: read.AWS_REGION,
     sqsEndpoint: read.AWS_ENDPOINT_URL_SQS,
     host: read.HOST,
@@ -151,12 +174,19 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
 
 /** The database a process must have: `start:*` processes never fall back to the embedded one. */
 export function requireDatabaseUrl(config: Config): string {
-  if (config.databaseUrl === undefined) {
-    throw new ConfigError(
-      'wrong configuration: DATABASE_URL must be set (npm start alone brings its own database)',
-    );
-  }
-  return config.databaseUrl;
+  return required(config.databaseUrl, 'DATABASE_URL');
+}
+
+/** The same for what only the owner may do. */
+export function requireOwnerUrl(config: Config): string {
+  return required(config.databaseOwnerUrl, 'DATABASE_OWNER_URL or DATABASE_URL');
+}
+
+function required(url: string | undefined, name: string): string {
+  if (url !== undefined) return url;
+  throw new ConfigError(
+    `wrong configuration: ${name} must be set (npm start alone brings its own database)`,
+  );
 }
 
 /**

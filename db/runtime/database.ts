@@ -160,6 +160,23 @@ export async function waitForDatabase(
   }
 }
 
+/** @throws {ConfigError} when the user of DATABASE_OWNER_URL is refused, or does not own our tables. */
+export async function checkOwner(sql: Sql, url: string): Promise<void> {
+  const answer = await within(
+    7_000,
+    sql<{ is_owner: boolean }[]>`
+      select pg_has_role(c.relowner, 'usage') as is_owner from pg_class as c
+      where c.oid = to_regclass('ops.installation')`,
+  ).catch((error: unknown) => {
+    const fault = connectionFault(error, url);
+    throw fault.canWait ? error : new ConfigError(fault.message.replace('URL', 'OWNER_URL'));
+  });
+  if (answer[0]?.is_owner) return;
+  throw new ConfigError(
+    'DATABASE_OWNER_URL (or DATABASE_URL, where it is not set) must log in as the owner: whoever runs db:migrate',
+  );
+}
+
 function sessionSettings(options: DatabaseOptions) {
   return {
     application_name: `foresight ${options.process}`,

@@ -1,7 +1,12 @@
 import { hostname } from 'node:os';
 import { command } from '../../db/runtime/arguments.ts';
-import { requireDatabaseUrl } from '../../db/runtime/config.ts';
-import { openDatabase, openPgPool, waitForDatabase } from '../../db/runtime/database.ts';
+import { requireDatabaseUrl, requireOwnerUrl } from '../../db/runtime/config.ts';
+import {
+  checkOwner,
+  openDatabase,
+  openPgPool,
+  waitForDatabase,
+} from '../../db/runtime/database.ts';
 import { runProcess } from '../../db/runtime/process.ts';
 import { createAlarm, runJobs, startWorkHeartbeat } from '../jobs.ts';
 import { watchCalls } from '../watch.ts';
@@ -21,8 +26,10 @@ await runProcess('upkeep', async context => {
   await waitForDatabase(sql, { ...connection, signal });
   if (signal.aborted) return;
   // For the candles, for storage beside them, and to ask how they go on.
-  const owner = openDatabase({ ...connection, maxConnections: 3, statementTimeout: 0 });
+  const url = requireOwnerUrl(config);
+  const owner = openDatabase({ ...connection, url, maxConnections: 3, statementTimeout: 0 });
   onStop(() => owner.end({ timeout: 2 }));
+  await checkOwner(owner, url);
   const pool = openPgPool({ ...connection, role });
   onStop(() => pool.end());
 
