@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { waitFor } from '../tests/support/wait.ts';
 import { freePort } from './embedded/cluster.ts';
 import { lockFolder } from './embedded/lock.ts';
 
@@ -90,5 +92,60 @@ describe('npm start refuses in one clear line', { timeout: 30_000 }, () => {
     const { code, lines } = await refusal({ FORESIGHT_DATA_DIR: join(process.execPath, 'data') });
     expect(code).toBe(1);
     expect(lines).toEqual([expect.stringContaining('set FORESIGHT_DATA_DIR')]);
+  });
+});
+
+describe('npm start', { timeout: 120_000 }, () => {
+  test('lets each process log in as its own role, and upkeep alone as the owner too', async () => {
+    // Root's server runs as another user, which must be able to enter.
+    await chmod(folder, 0o755);
+    const child = spawn(
+      process.execPath,
+      [join(import.meta.dirname, 'main.ts'), '--history', '0'],
+      {
+        stdio: 'ignore',
+        env: {
+          ...process.env,
+          FORESIGHT_DATA_DIR: folder,
+          DATABASE_URL: '',
+          PORT: String(await freePort()),
+        },
+      },
+    );
+    const gone = once(child, 'close');
+    cleanups.push(() => {
+      child.kill('SIGINT');
+      return gone;
+    });
+    const logins = async () => {
+      const read = async (name: string) => (await readFile(join(folder, name), 'utf8')).trim();
+      const client = new pg.Client({
+        connectionString: `postgres://foresight:${await read('postgres.password')}@127.0.0.1:${await read('postgres.port')}/foresight`,
+      });
+      client.on('error', () => undefined);
+      await client.connect();
+      try {
+        const { rows } = await client.query(`
+          select string_agg(distinct usename, ' ' order by usename) as users, application_name as process
+          from pg_stat_activity where application_name ~ '^foresight (ingest|upkeep|publish|indicators|web)$'
+          group by 2 order by 2`);
+        return rows;
+      } finally {
+        await client.end();
+      }
+    };
+    const expected = [
+      { process: 'foresight indicators', users: 'foresight_indicators' },
+      { process: 'foresight ingest', users: 'foresight_ingest' },
+      { process: 'foresight publish', users: 'foresight_publish' },
+      { process: 'foresight upkeep', users: 'foresight foresight_upkeep' },
+      { process: 'foresight web', users: 'foresight_web' },
+    ];
+    await waitFor('all are there', logins, {
+      deadlineMs: 90_000,
+      until: rows =>
+        JSON.stringify(rows.map(({ users, process }) => ({ process, users }))) ===
+        JSON.stringify(expected),
+    });
   });
 });

@@ -1,9 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Option } from 'commander';
 import { command, readNumber } from '../db/runtime/arguments.ts';
-import { type Config, ConfigError, loadConfig } from '../db/runtime/config.ts';
+import { type Config, ConfigError, loadConfig, type Passwords } from '../db/runtime/config.ts';
 import { openDatabase } from '../db/runtime/database.ts';
 import { hideCredentials, type Logger } from '../db/runtime/logger.ts';
 import { sourceNames } from '../workers/ingest/entries.ts';
@@ -44,6 +45,10 @@ interface Session {
 
 interface Services {
   readonly databaseUrl: string;
+  /** The same for what only the owner may do. */
+  readonly ownerUrl: string;
+  /** Of the roles that log in as themselves. */
+  readonly passwords: Passwords;
   readonly embedded: Embedded | undefined;
   readonly emulator: Emulator | undefined;
 }
@@ -73,7 +78,8 @@ async function startServices(session: Session): Promise<Services> {
   const { config, dataDir, logger, terminal, closers, signal } = session;
   if (config.databaseUrl !== undefined) {
     await checkDatabase(config.databaseUrl);
-    return { databaseUrl: config.databaseUrl, embedded: undefined, emulator: undefined };
+    const { databaseUrl, databaseOwnerUrl: ownerUrl = databaseUrl, passwords } = config;
+    return { databaseUrl, ownerUrl, passwords, embedded: undefined, emulator: undefined };
   }
   terminal.status('starting the database ...');
   const starting =
@@ -83,7 +89,35 @@ async function startServices(session: Session): Promise<Services> {
   closers.push(() => embedded.stop());
   session.killers.push(() => process.kill(embedded.pid, 'SIGINT'));
   signal.throwIfAborted();
-  return { databaseUrl: embedded.url, embedded, emulator: await starting };
+  const { url } = embedded;
+  const passwords = createPasswords();
+  return { databaseUrl: url, ownerUrl: url, passwords, embedded, emulator: await starting };
+}
+
+/** Kept nowhere: they are others at the next start. */
+function createPasswords(): Passwords {
+  const create = () => randomBytes(24).toString('hex');
+  return {
+    ingest: create(),
+    upkeep: create(),
+    publish: create(),
+    indicators: create(),
+    web: create(),
+  };
+}
+
+/** Each process logs in as its own role, as far as there are passwords; the owner's login is upkeep's alone. */
+function databaseEnv(
+  name: string,
+  { databaseUrl, ownerUrl, passwords }: Services,
+): Record<string, string> {
+  const url = new URL(databaseUrl);
+  const password = passwords[name as keyof Passwords];
+  if (password !== undefined) {
+    url.username = `foresight_${name}`;
+    url.password = encodeURIComponent(password);
+  }
+  return { DATABASE_URL: url.href, DATABASE_OWNER_URL: name === 'upkeep' ? ownerUrl : '' };
 }
 
 function describeProcesses(session: Session): ProcessSpec[] {
@@ -204,7 +238,7 @@ async function announce(
   terminal.print(describeSession(session, services));
   const late = supervision.notReady();
   if (late.length > 0) terminal.warn(`not ready yet: ${late.join(', ')}`);
-  await showStatus(services.databaseUrl, session);
+  await showStatus(services.ownerUrl, session);
 }
 
 /** Its reason is on the terminal already. */
@@ -234,16 +268,16 @@ async function runAll(session: Session): Promise<number> {
   closers.push(() => supervision.stop());
   signal.throwIfAborted();
   terminal.status('bringing the database up to date ...');
-  await migrate({ url: services.databaseUrl, logger }).catch(error => {
+  await migrate({ url: services.ownerUrl, logger, passwords: services.passwords }).catch(error => {
     if (error instanceof ConfigError) throw error;
     logger.error({ err: error }, 'cannot bring the database up to date');
     throw new ToldError();
   });
   signal.throwIfAborted();
-  supervision.release({
-    DATABASE_URL: services.databaseUrl,
+  supervision.release(name => ({
+    ...databaseEnv(name, services),
     ...emulatorEnv(services.emulator),
-  });
+  }));
   if (services.embedded) void watchDatabase(services.embedded, session);
   void announce(supervision, services, session).catch(error =>
     logger.error({ err: error }, 'status'),

@@ -111,7 +111,7 @@ describe('the supervisor', { timeout: 30_000 }, () => {
     const pid = supervision.pids().get('held');
     await sleep(200);
     expect(supervision.notReady()).toEqual(['held']);
-    supervision.release({ DATABASE_URL: 'postgres://db/x' });
+    supervision.release(() => ({ DATABASE_URL: 'postgres://db/x' }));
     await supervision.ready;
     expect(await notes()).toEqual([`held loaded ${pid}`, began]);
     process.kill(pid ?? 0, 'SIGKILL');
@@ -121,7 +121,7 @@ describe('the supervisor', { timeout: 30_000 }, () => {
 
   test('releases also who is not loaded yet', async () => {
     const supervision = start([await held()], { isHeld: true });
-    supervision.release({ DATABASE_URL: 'postgres://db/x' });
+    supervision.release(() => ({ DATABASE_URL: 'postgres://db/x' }));
     await supervision.ready;
     expect((await notes()).at(-1)).toBe(began);
   });

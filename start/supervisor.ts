@@ -45,8 +45,8 @@ export type SuperviseEnd =
 export interface Supervision {
   /** Resolves when each process has said once that it is ready; never when they are stopped before. */
   readonly ready: Promise<void>;
-  /** Lets those begin that are held, all with these variables besides their own. */
-  release(env: Readonly<Record<string, string>>): void;
+  /** Lets those begin that are held, each with these variables besides its own. */
+  release(envOf: (name: string) => Readonly<Record<string, string>>): void;
   /** The processes that have not said so yet. */
   notReady(): readonly string[];
   /** Resolves when all processes are gone for good. */
@@ -81,8 +81,8 @@ export function supervise(
 
   return {
     ready: Promise.all(keepers.map(keeper => keeper.ready)).then(() => undefined),
-    release: env => {
-      for (const keeper of keepers) keeper.release(env);
+    release: envOf => {
+      for (const keeper of keepers) keeper.release(envOf(keeper.name));
     },
     notReady: () => keepers.filter(keeper => !keeper.isReady()).map(keeper => keeper.name),
     ended: ended.promise,
