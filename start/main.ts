@@ -9,7 +9,7 @@ import { openDatabase } from '../db/runtime/database.ts';
 import { hideCredentials, type Logger } from '../db/runtime/logger.ts';
 import { sourceNames } from '../workers/ingest/entries.ts';
 import { checkDatabase, checkPort } from './checks.ts';
-import { makeFolder } from './embedded/account.ts';
+import { FolderError, makeFolder } from './embedded/account.ts';
 import { type Embedded, startEmbedded } from './embedded/embedded.ts';
 import { lockFolder } from './embedded/lock.ts';
 import { profile } from './emulator/credentials.ts';
@@ -334,7 +334,7 @@ function report(error: unknown, signal: AbortSignal): number {
   if (error instanceof ToldError) return 1;
   const message = error instanceof Error ? error.message : String(error);
   process.stderr.write(`foresight: ${hideCredentials(message)}\n`);
-  return error instanceof ConfigError ? EXIT_CONFIG : 1;
+  return error instanceof ConfigError || error instanceof FolderError ? EXIT_CONFIG : 1;
 }
 
 async function main(): Promise<number> {
@@ -359,6 +359,9 @@ async function main(): Promise<number> {
   session.terminal.status('');
   return process.exitCode === undefined ? code : Number(process.exitCode);
 }
+
+// What we make, we make for our user alone.
+process.umask(0o077);
 
 try {
   process.exit(await main());

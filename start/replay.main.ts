@@ -143,6 +143,9 @@ function readSpeed(text: string): number | 'max' {
 // The terminal is for the answer: the log speaks up only when something is wrong.
 process.env.LOG_LEVEL ??= 'warn';
 
+// What we make, we make for our user alone.
+process.umask(0o077);
+
 await runProcess(
   'replay',
   async context => {

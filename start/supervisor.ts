@@ -1,4 +1,12 @@
-import { closeSync, fstatSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from '../db/runtime/logger.ts';
 import { type Child, startChild } from './child.ts';
@@ -64,7 +72,7 @@ export function supervise(
   processes: readonly ProcessSpec[],
   options: SuperviseOptions,
 ): Supervision {
-  mkdirSync(options.logDir, { recursive: true });
+  makeLogFolder(options.logDir);
   const ended = Promise.withResolvers<SuperviseEnd>();
   let stopping: Promise<void> | undefined;
 
@@ -230,13 +238,19 @@ function levelName(level: unknown): string {
   return typeof level === 'number' ? (LEVELS[level / 10 - 1] ?? 'info') : String(level);
 }
 
+/** For our user alone, also one that is there already: a log may tell more than its reader should know. */
+export function makeLogFolder(folder: string): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  chmodSync(folder, 0o700);
+}
+
 /** A log file cut at 10 MB. One that cannot be written, on a full disk for instance, must not end what is logged. */
 export function openLog(path: string, onFault: (error: unknown) => void) {
   let file: number | undefined;
   let size = 0;
   let isFailing = false;
   const open = () => {
-    file = openSync(path, 'a');
+    file = openSync(path, 'a', 0o600);
     size = fstatSync(file).size;
     return file;
   };

@@ -1,8 +1,7 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { hideCredentials, type Logger } from '../db/runtime/logger.ts';
-import { openLog, textToShow } from './supervisor.ts';
+import { makeLogFolder, openLog, textToShow } from './supervisor.ts';
 
 const REPEAT_MS = 30_000;
 
@@ -59,7 +58,7 @@ export type Terminal = ReturnType<typeof createTerminal>;
 
 /** Our own log goes to a file like everyone's; the terminal gets its warnings as plain text. */
 export function createOwnLogger(logDir: string, level: string, terminal: Terminal): Logger {
-  mkdirSync(logDir, { recursive: true });
+  makeLogFolder(logDir);
   const log = openLog(join(logDir, 'start.log'), () => undefined);
   const write = (line: string) => {
     const safe = hideCredentials(line.trimEnd());

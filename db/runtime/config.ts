@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 
 /**
@@ -127,8 +127,20 @@ export class ConfigError extends Error {
  * @throws {ConfigError} one line per fault, all faults at once.
  */
 export function loadConfig(overrides: Readonly<Record<string, string>> = {}): Config {
-  if (existsSync('.env')) process.loadEnvFile('.env');
+  loadFile('.env');
   return readConfig({ ...process.env, ...overrides });
+}
+
+/** @throws {ConfigError} when there is such a file and it cannot be read: Node says then that there is none. */
+function loadFile(path: string): void {
+  try {
+    readFileSync(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return;
+    throw new ConfigError(`the file ${path} cannot be read (${code}): mend it, or take it away`);
+  }
+  process.loadEnvFile(path);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
-import { mkdir, stat } from 'node:fs/promises';
+import { chmod, mkdir, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 
 /** The unprivileged user that the server runs as when we are root, which PostgreSQL refuses to be. */
 export interface Account {
@@ -17,6 +18,9 @@ export interface CommandResult {
 export class EmbeddedError extends Error {
   override readonly name = 'EmbeddedError';
 }
+
+/** FORESIGHT_DATA_DIR names a folder that cannot be used: to start again does not help. */
+export class FolderError extends EmbeddedError {}
 
 /** Nothing of the caller's PG* variables reaches the server; C keeps macOS from starting threads in it. */
 export const serverEnvironment: Readonly<Record<string, string>> = {
@@ -96,15 +100,35 @@ export async function canEnter(folder: string, account: Account | undefined): Pr
   return code === 0;
 }
 
-/** Makes a folder with the error that an operator can act on. */
+/**
+ * Makes the data folder, and those above it, for our user alone. As root, whose server runs as another user,
+ * others may pass through it and not look into it.
+ *
+ * One by one, since Node never ends to make a folder where the system lets nobody make one, as in /proc.
+ * @throws {FolderError} one line that names the variable.
+ */
 export async function makeFolder(folder: string): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true, mode: 0o755 });
+    await makeMissing(folder);
   } catch (error) {
-    throw new EmbeddedError(
+    throw new FolderError(
       `cannot make the data folder ${folder} (${codeOf(error)}): set FORESIGHT_DATA_DIR to a folder that you may write`,
     );
   }
+}
+
+async function makeMissing(folder: string): Promise<void> {
+  const found = await stat(folder).catch(() => undefined);
+  if (found?.isDirectory()) return;
+  if (found === undefined && dirname(folder) !== folder) await makeMissing(dirname(folder));
+  try {
+    await mkdir(folder);
+  } catch (error) {
+    // Another start was faster.
+    if ((await stat(folder).catch(() => undefined))?.isDirectory()) return;
+    throw error;
+  }
+  await chmod(folder, process.getuid?.() === 0 ? 0o711 : 0o700);
 }
 
 export function codeOf(error: unknown): string {

@@ -141,7 +141,7 @@ export async function choosePort(home: Home): Promise<number> {
 
 export async function newPort(home: Home): Promise<number> {
   const port = await freePort();
-  await writeWhole(home.port, `${port}\n`, 0o644);
+  await writeWhole(home.port, `${port}\n`, 0o600);
   return port;
 }
 

@@ -218,7 +218,9 @@ function explain(output: string, home: Home): StartResult {
 async function openLog(path: string) {
   const size = (await stat(path).catch(() => undefined))?.size ?? 0;
   if (size > LOG_LIMIT) await rename(path, `${path}.1`);
-  return open(path, 'a');
+  const log = await open(path, 'a', 0o600);
+  await log.chmod(0o600);
+  return log;
 }
 
 async function readFrom(path: string, offset: number): Promise<string> {
