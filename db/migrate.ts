@@ -55,6 +55,8 @@ export async function migrate(options: {
       log: () => undefined,
     });
     await setPasswords(client, options.passwords);
+    const { rows } = await client.query('select feed.untested_version() as sentence');
+    if (rows[0]?.sentence) options.logger.warn(rows[0].sentence);
     options.logger.info({ applied: applied.map(migration => migration.name) }, 'database migrated');
   } catch (error) {
     throw explained(error, options.url);

@@ -606,6 +606,10 @@ create function feed.timeframe_dividing(width interval) returns text;
 create function feed.timeframe_width(timeframe text) returns interval;
 grant execute on function feed.timeframe_width to foresight_indicators, foresight_ingest, foresight_publish;
 
+-- A sentence about a version, such as feed.engine_version() gives it, that is too old or too new for this engine; null for any other. -- [postgres]
+-- A sentence about a version, such as feed.engine_version() gives it, that this engine was never tested with; null for one that it was. -- [timescaledb]
+create function feed.untested_version(engine_version text default feed.engine_version()) returns text;
+
 -- [timescaledb]
 -- Per timeframe: up to where (UTC) its candles are stored, -infinity when none is, and up to where they are stored or a refresh may be storing them at this moment.
 create function feed.watermarks() returns table(timeframe text, stored_until timestamptz,

@@ -18,6 +18,22 @@ import { ConfigError } from '../runtime/config.ts';
 
 const logger = testLogger;
 
+describeOnEngine('The version of the engine', ({ sql }) => {
+  const say = async (version: string | null) => {
+    const [row] = await sql<{ sentence: string | null }[]>`
+      select feed.untested_version(coalesce(${version}, feed.engine_version())) as sentence`;
+    return row?.sentence;
+  };
+
+  it('is named when it is newer or older than those that are known', async () => {
+    expect(await say(null)).toBeNull();
+    for (const version of ['99.0', '1.7.5', '2.99.0-dev', '3.0.1', '14.2']) {
+      const name = `Engine ${version}`;
+      expect(await say(name)).toMatch(new RegExp(`^${name} is not a version that Foresight `));
+    }
+  });
+});
+
 describeOnEngine('A deploy', ({ sql, url }) => {
   /** Everything that a deploy could change, as text. */
   async function catalogue(): Promise<unknown[]> {

@@ -41,7 +41,7 @@ export async function startServer(
 ): Promise<Server | undefined> {
   if (engine === 'postgres') return startPostgres();
   const bin = findInstallation();
-  const given = process.env.TEST_TIMESCALE_URL ?? '';
+  const given = (process.env.TEST_TIMESCALE_URL ?? '').split(',')[0] ?? '';
   if (bin !== undefined && (prefers === 'own' || given === '')) return startTimescaledb(bin);
   if (given === '') return undefined;
   return {

@@ -20,11 +20,12 @@ export default function setup(project: TestProject): Promise<() => Promise<void>
 }
 
 /**
- * The TimescaleDB of TEST_TIMESCALE_URL, or a throw-away cluster of a local PostgreSQL that has the
+ * A TimescaleDB of TEST_TIMESCALE_URL, of which project `timescaledb-2` takes the second, or a throw-away cluster of a local PostgreSQL that has the
  * extension. Without either the engine's tests are skipped, and this says so.
  */
 export const setUpTimescaledb: EngineSetup = async (provide, project) => {
-  const given = process.env.TEST_TIMESCALE_URL;
+  const version = Number(/-(\d+)$/.exec(project)?.[1] ?? 1);
+  const given = process.env.TEST_TIMESCALE_URL?.split(',')[version - 1]?.trim();
   if (given !== undefined && given !== '') {
     return provideTemplate(provide, project, 'timescaledb', given);
   }

@@ -144,10 +144,21 @@ itOnMarket('stops before ticks whose candles differ and cannot be repaired', asy
 itOnMarket('drops candles of a timeframe too, and those above stay', async market => {
   const { sql, symbol } = market;
   const minutes = async () => [...(await sql`select * from feed.candles(${symbol}, '1m', 'bid')`)];
+  const isFinal = (candle: Record<string, unknown>) => String(candle.bucket) < '2026-03-04';
   const before = await minutes();
+  expect(before.some(isFinal) && !before.every(isFinal)).toBe(true);
   await market.giveUpBefore(4, ['ticks', '1s']);
   await sql`call feed.refresh_candles('-infinity', 'infinity', force => true)`;
-  expect(await minutes()).toEqual(before);
+  const after = await minutes();
+  expect(after.filter(isFinal)).toEqual(before.filter(isFinal));
+  // Those that are made anew add up in the order in which the engine reads.
+  expect(after).toEqual(
+    before.map(candle => ({
+      ...candle,
+      sum: expect.closeTo(candle.sum, 9),
+      average: expect.closeTo(candle.average, 9),
+    })),
+  );
   const floor = { floor: on(4, '00:00:00'), is_dropped: true };
   expect(await market.floors()).toEqual([
     { level: '1s', ...floor },
