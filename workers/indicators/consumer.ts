@@ -8,6 +8,28 @@ import { apart } from './apart.ts';
 const shortestPauseMs = 250;
 const longestPauseMs = 5_000;
 
+interface Takers {
+  readonly handle: (candles: readonly CandleDelta[]) => Promise<void>;
+  readonly refuse: (refusals: readonly Refusal[]) => Promise<void>;
+}
+
+/** Hands on all candles of a message body that can be taken, and what cannot; returns that. */
+export async function takeMessage(
+  body: string,
+  { handle, refuse }: Takers,
+): Promise<readonly Refusal[]> {
+  const { candles, refusals } = readMessage(body);
+  const untaken = await apart(candles, handle);
+  const refused = [
+    ...refusals,
+    ...untaken.map(({ item, error }): Refusal => {
+      return { reason: 'not_storable', detail: error.message, body: JSON.stringify(item) };
+    }),
+  ];
+  if (refused.length > 0) await refuse(refused);
+  return refused;
+}
+
 /**
  * Receives the messages of one queue, hands the candles of each to `handle`, and acknowledges it when that
  * succeeded. What is not ours, or can never be taken, is handed to `refuse` and acknowledged with the rest: it
@@ -16,14 +38,14 @@ const longestPauseMs = 5_000;
  *
  * @returns a function that stops receiving and waits for what is in hand.
  */
-export function consume(options: {
-  queue: Queue;
-  queueName: string;
-  handle: (candles: readonly CandleDelta[]) => Promise<void>;
-  refuse: (refusals: readonly Refusal[]) => Promise<void>;
-  logger: Logger;
-  signal: AbortSignal;
-}): () => Promise<void> {
+export function consume(
+  options: Takers & {
+    readonly queue: Queue;
+    readonly queueName: string;
+    readonly logger: Logger;
+    readonly signal: AbortSignal;
+  },
+): () => Promise<void> {
   const { queue, queueName, logger, signal } = options;
   let consumer: Consumer | undefined;
   let pauseMs = 0;
@@ -70,19 +92,11 @@ export function consume(options: {
       pollingCompleteWaitTimeMs: 3_000,
       preReceiveMessageCallback: () => sleep(pauseMs, signal),
       handleMessage: async message => {
-        const { candles, refusals } = readMessage(message.Body ?? '');
-        const untaken = await apart(candles, options.handle);
-        const refused = [
-          ...refusals,
-          ...untaken.map(({ item, error }): Refusal => {
-            return { reason: 'not_storable', detail: error.message, body: JSON.stringify(item) };
-          }),
-        ];
-        if (refused.length > 0) {
-          const { detail } = refused[0] ?? {};
-          const log = { messageId: message.MessageId, reason: detail, count: refused.length };
+        const refused = await takeMessage(message.Body ?? '', options);
+        const [first] = refused;
+        if (first !== undefined) {
+          const log = { messageId: message.MessageId, reason: first.detail, count: refused.length };
           logger.warn(log, 'message refused, or some of its candles');
-          await options.refuse(refused);
         }
         return message;
       },
