@@ -54,6 +54,9 @@ const clearDeadlineMs = 60_000;
 /** A subscriber that has waited this long has to be told of. */
 const longWaitMs = 20_000;
 
+/** An action without an end: poison whose answer was lost comes again, whenever that is. */
+export const poisoned = 'poison';
+
 const server = 'postgres|session|lock held|migrate|snapshot|timeframe|storage|captures';
 const queues = 'sqs|queue|publish|upkeep|subscription|republish|refused for good';
 const candles = 'publish|upkeep|refresh|advance|reconciled';
@@ -79,6 +82,7 @@ function causesOf({ roles }: Roster): readonly (readonly [RegExp, RegExp])[] {
     [/^subscription /, new RegExp(`${queues}|${server}`)],
     [/^changes /, new RegExp(`${candles}|${server}`)],
     [/ not closed/, new RegExp(`${candles}|${server}`)],
+    [/\(indicator\.dead_letters\)/, new RegExp(`^${poisoned}$`)],
     [/dead_letters/, /refused for good/],
   ];
 }

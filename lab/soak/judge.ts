@@ -13,6 +13,7 @@ import type { Health } from './health.ts';
 import type { Comparison, Ledger } from './ledger.ts';
 import { type Feeders, instruments } from './market.ts';
 import { pausedSubscription, stubbornly } from './operator.ts';
+import { discardPoison, refusedInError } from './poison.ts';
 import { compareOld } from './retention.ts';
 import type { Watcher } from './subscribers.ts';
 import type { World } from './world.ts';
@@ -46,7 +47,7 @@ export async function judge(parts: {
     differences.push(...comparison.differences);
   };
 
-  await endFaults(world);
+  await endFaults(world, differences);
   const quietFrom = Date.now();
   const stopping = feeders.stop();
   // A tick of the future that came last is all that is heard of its source then.
@@ -98,7 +99,7 @@ async function isRead(world: World, queue: string): Promise<boolean> {
 }
 
 /** Every action undoes itself; this is for what one could not undo. */
-async function endFaults(world: World): Promise<void> {
+async function endFaults(world: World, differences: string[]): Promise<void> {
   world.postgresProxy.set(undefined);
   world.sqsProxy.set(undefined);
   world.oanda.goSilent(false);
@@ -106,6 +107,8 @@ async function endFaults(world: World): Promise<void> {
   await world.server.ensureRunning();
   await world.queues.start();
   await stubbornly(() => world.query('select outbox.resume($1)', [pausedSubscription]));
+  await stubbornly(() => discardPoison(world.query));
+  differences.push(...(await refusedInError(world.query)));
   // Those of a timeframe that is gone cannot be sent again.
   await stubbornly(() => world.query('select ops.redrive(null), ops.discard_dead_letters()'));
 }
@@ -138,6 +141,7 @@ async function converge(
 }
 
 async function whatIsLeft(world: World): Promise<string> {
+  await discardPoison(world.query);
   const [row] = await world.query<Record<string, number>>(`
     select (select count(*)::int from outbox.changes) as changes,
       (select count(*)::int from outbox.deliveries) as deliveries,

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Action, Parts } from './actions.ts';
 import { faultsOf } from './faults.ts';
 import { operator } from './operator.ts';
+import { poison } from './poison.ts';
 import type { Report } from './report.ts';
 
 export interface Done {
@@ -24,7 +25,7 @@ export async function runActions(parts: {
 }): Promise<Done> {
   const { until, signal, say } = parts;
   const { random, health, world } = parts.parts;
-  const all: readonly Action[] = [...faultsOf(world.roster), ...operator];
+  const all: readonly Action[] = [...faultsOf(world.roster), ...operator, ...poison];
   const done: Done = { kills: 0, actions: {}, errors: [], problems: [] };
   const busy = new Map<string, Promise<void>>();
   const recoveries: Promise<void>[] = [];
