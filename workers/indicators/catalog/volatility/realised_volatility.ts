@@ -1,0 +1,34 @@
+import { type Kind, neutral } from '../../kind.ts';
+import { deviation, last } from '../../smoothing.ts';
+
+/** Realised volatility: the deviation of the logarithmic returns from bar to bar, scaled to a year. */
+export const realisedVolatility: Kind<'close', { period: number; bars_per_year: number }> = {
+  kind: 'realised_volatility',
+  description:
+    'Realised volatility: the deviation of the last logarithmic returns of the close, for a year and for one bar; a year of daily candles has 252 bars, of candles of a minute around the clock 525,600',
+  rule: 'Always neutral: it says how far prices move, not where to.',
+  label: 'Volatility {period}, {bars_per_year} bars a year',
+  definition:
+    'J. Hull, Options, Futures, and Other Derivatives, on estimating volatility from historical data: sample deviation of the logarithmic returns, times the root of the bars in a year',
+  parameters: [
+    { name: 'period', type: 'integer', min: 2, max: 4_999, default: 20 },
+    { name: 'bars_per_year', type: 'integer', min: 1, max: 31_622_400, default: 252 },
+  ],
+  columns: ['close'],
+  bars: { least: [{ period: 1, plus: 1 }], window: [{ period: 1, plus: 1 }] },
+  outputs: [
+    { name: 'volatility', unit: 'percent', pane: 'own' },
+    { name: 'per_bar', unit: 'percent', pane: 'own' },
+  ],
+  isClosedOnly: false,
+  defaults: [],
+  compute({ close }, { period, bars_per_year }) {
+    const returns = close.map((price, index) => Math.log(price / (close[index - 1] ?? Number.NaN)));
+    const sample = last(deviation(returns, period)) * Math.sqrt(period / (period - 1));
+    return {
+      outputs: [100 * sample * Math.sqrt(bars_per_year), 100 * sample],
+      verdict: neutral,
+      strength: 0,
+    };
+  },
+};

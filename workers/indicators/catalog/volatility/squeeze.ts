@@ -1,0 +1,75 @@
+import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
+import { deviation, highest, last, lowest, rolling, sma, trueRange } from '../../smoothing.ts';
+
+/** Below this part of the range, a momentum is rounding. */
+const rounding = 1e-12;
+
+/** Squeeze: Bollinger Bands inside Keltner Channels say that a market rests; momentum says where it goes from there. */
+export const squeeze: Kind<
+  'high' | 'low' | 'close',
+  { period: number; deviations: number; multiple: number }
+> = {
+  kind: 'squeeze',
+  description:
+    'Squeeze: the momentum of the close, and the width of the Bollinger Bands as a part of that of the Keltner Channels; below 1 the bands lie inside, the squeeze is on',
+  rule: 'Neutral while the squeeze is on. While it is off, bullish when the momentum is above 0, bearish when it is below. The strength is the momentum as a part of the range of the window, at most 1.',
+  label: 'Squeeze {period}, {deviations} / {multiple}',
+  definition:
+    'J. Carter, Mastering the Trade (2005), in the open form of it by LazyBear: both channels around the simple average, population deviation, simple average of the true range; momentum is the end of the regression line through the distances of the closes from the mean of average and middle of the range',
+  parameters: [
+    { name: 'period', type: 'integer', min: 2, max: 2_500, default: 20 },
+    { name: 'deviations', type: 'number', min: 0.1, max: 10, default: 2 },
+    { name: 'multiple', type: 'number', min: 0.1, max: 10, default: 1.5 },
+  ],
+  columns: ['high', 'low', 'close'],
+  // The line goes through a period of distances, each of which is from a period of bars.
+  bars: { least: [{ period: 2, plus: -1 }], window: [{ period: 2, plus: -1 }] },
+  outputs: [
+    { name: 'momentum', unit: 'price', pane: 'own', thresholds: [0] },
+    { name: 'compression', unit: 'ratio', pane: 'own', thresholds: [1] },
+  ],
+  isClosedOnly: false,
+  defaults: [],
+  compute({ high, low, close }, { period, deviations, multiple }) {
+    // As offsets from the newest, so that equal closes deviate by exactly nothing.
+    const origin = last(close);
+    const offsets = close.map(value => value - origin);
+    const bands = deviations * last(deviation(offsets, period));
+    const channel = multiple * last(sma(trueRange(high, low, close), period));
+    if (channel === 0) return null;
+    const [tops, bottoms] = [highest(high, period), lowest(low, period)];
+    const averages = sma(offsets, period);
+    const distances = offsets.map((offset, index) => {
+      const top = (tops[index] ?? Number.NaN) - origin;
+      const bottom = (bottoms[index] ?? Number.NaN) - origin;
+      return offset - ((top + bottom) / 2 + (averages[index] ?? Number.NaN)) / 2;
+    });
+    const momentum = endOfLine(distances, period);
+    const compression = bands / channel;
+    const share = momentum / (last(highest(high, high.length)) - last(lowest(low, low.length)));
+    const isOff = compression >= 1 && Math.abs(share) > rounding;
+    const verdict = !isOff ? neutral : momentum > 0 ? bullish : bearish;
+    return {
+      outputs: [momentum, compression],
+      verdict,
+      strength: verdict === neutral ? 0 : Math.max(-1, Math.min(1, share)),
+    };
+  },
+};
+
+/** Where the line of least squares through the last `period` values ends. */
+function endOfLine(values: Float64Array, period: number): number {
+  const middle = (period - 1) / 2;
+  return last(
+    rolling(values, period, from => {
+      let [sum, product, square] = [0, 0, 0];
+      for (let step = 0; step < period; step++) {
+        const value = values[from + step] ?? Number.NaN;
+        sum += value;
+        product += (step - middle) * value;
+        square += (step - middle) ** 2;
+      }
+      return sum / period + (product / square) * middle;
+    }),
+  );
+}
