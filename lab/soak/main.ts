@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { Option } from 'commander';
 import { command, readNumber } from '../../db/runtime/arguments.ts';
+import { isLostConnection } from '../../db/runtime/process.ts';
 import type { Engine } from '../harness/server.ts';
 import { describe } from './report.ts';
 import { soak } from './run.ts';
@@ -33,6 +34,11 @@ const options = command(
   }>();
 const engines: Engine[] =
   options.engine === 'both' ? ['timescaledb', 'postgres'] : [options.engine];
+
+// As in the processes: postgres.js tells nobody when a connection ends while it asks for the array types.
+process.on('unhandledRejection', error => {
+  if (!isLostConnection(error)) throw error;
+});
 
 const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
