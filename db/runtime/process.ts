@@ -115,7 +115,6 @@ async function takeEnvironment(signal: AbortSignal): Promise<void> {
 }
 
 /** By the code of PostgreSQL (ended by an administrator, a crash or a shutdown), postgres.js or the system. */
-/** A connection to the database ended under a question. */
 export function isLostConnection(error: unknown): boolean {
   const { code } = (error ?? {}) as { code?: unknown };
   return /^(57P0[123]|CONNECTION_(CLOSED|DESTROYED)|ECONNRESET|EPIPE)$/.test(String(code));
