@@ -1,6 +1,18 @@
 // Every kind of the service `classical`; a new one is a file beside and a line here.
 export { maCross } from './averages/ma_cross.ts';
+export { awesomeOscillator } from './oscillators/awesome_oscillator.ts';
+export { bullBearPower } from './oscillators/bull_bear_power.ts';
+export { cci } from './oscillators/cci.ts';
+export { macd } from './oscillators/macd.ts';
+export { momentum } from './oscillators/momentum.ts';
+export { rateOfChange } from './oscillators/rate_of_change.ts';
 export { rsi } from './oscillators/rsi.ts';
+export { stochastic } from './oscillators/stochastic.ts';
+export { stochasticRsi } from './oscillators/stochastic_rsi.ts';
+export { trix } from './oscillators/trix.ts';
+export { tsi } from './oscillators/tsi.ts';
+export { ultimateOscillator } from './oscillators/ultimate_oscillator.ts';
+export { williamsR } from './oscillators/williams_r.ts';
 export { atr } from './volatility/atr.ts';
 export { bollingerBands } from './volatility/bollinger_bands.ts';
 export { donchianChannel } from './volatility/donchian_channel.ts';
