@@ -1,5 +1,14 @@
 // Every kind of the service `classical`; a new one is a file beside and a line here.
+export { averageCross } from './averages/average_cross.ts';
+export { dema } from './averages/dema.ts';
+export { ema } from './averages/ema.ts';
+export { hma } from './averages/hma.ts';
+export { kama } from './averages/kama.ts';
 export { maCross } from './averages/ma_cross.ts';
+export { sma } from './averages/sma.ts';
+export { tema } from './averages/tema.ts';
+export { vwma } from './averages/vwma.ts';
+export { wma } from './averages/wma.ts';
 export { awesomeOscillator } from './oscillators/awesome_oscillator.ts';
 export { bullBearPower } from './oscillators/bull_bear_power.ts';
 export { cci } from './oscillators/cci.ts';

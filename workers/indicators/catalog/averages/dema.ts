@@ -1,0 +1,23 @@
+import { ema, last } from '../../smoothing.ts';
+import { priceAgainst } from './price_against.ts';
+
+export const dema = priceAgainst<'close', { period: number }>(
+  {
+    kind: 'dema',
+    description:
+      'Double exponential moving average: an EMA with the lag of its own EMA taken off, and the close against it',
+    label: 'DEMA {period}',
+    definition:
+      'Patrick Mulloy, Smoothing Data with Faster Moving Averages (1994): 2 EMA - EMA of EMA, each seeded with a mean, as DEMA of TA-Lib',
+    parameters: [{ name: 'period', type: 'integer', min: 2, max: 330, default: 20 }],
+    columns: ['close'],
+    bars: { least: [{ period: 2, plus: -1 }], window: [{ period: 15 }] },
+  },
+  ({ close }, { period }) => doubleExponential(close, period),
+);
+
+/** The last value. */
+export function doubleExponential(values: Float64Array, period: number): number {
+  const once = ema(values, period);
+  return 2 * last(once) - last(ema(once, period));
+}

@@ -1,0 +1,24 @@
+import { ema, last } from '../../smoothing.ts';
+import { priceAgainst } from './price_against.ts';
+
+export const tema = priceAgainst<'close', { period: number }>(
+  {
+    kind: 'tema',
+    description:
+      'Triple exponential moving average: an EMA with the lags of its EMA and of that one taken off, and the close against it',
+    label: 'TEMA {period}',
+    definition:
+      'Patrick Mulloy, Smoothing Data with Faster Moving Averages (1994): 3 EMA - 3 EMA of EMA + EMA of that, each seeded with a mean, as TEMA of TA-Lib',
+    parameters: [{ name: 'period', type: 'integer', min: 2, max: 270, default: 20 }],
+    columns: ['close'],
+    bars: { least: [{ period: 3, plus: -2 }], window: [{ period: 18 }] },
+  },
+  ({ close }, { period }) => tripleExponential(close, period),
+);
+
+/** The last value. */
+export function tripleExponential(values: Float64Array, period: number): number {
+  const once = ema(values, period);
+  const twice = ema(once, period);
+  return 3 * last(once) - 3 * last(twice) + last(ema(twice, period));
+}
