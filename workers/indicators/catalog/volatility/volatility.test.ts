@@ -1,6 +1,6 @@
 import { ATR, BollingerBands, DonchianChannels, TTMSqueeze } from 'trading-signals';
 import { describe, expect, it } from 'vitest';
-import series from '../golden/series.json' with { type: 'json' };
+import { series } from '../tests/golden.ts';
 import { atr } from './atr.ts';
 import { bollingerBands } from './bollinger_bands.ts';
 import { donchianChannel } from './donchian_channel.ts';
