@@ -1,0 +1,31 @@
+import type { Kind, Verdict } from '../../kind.ts';
+import { balance, sizesOf } from '../../sizes.ts';
+
+/** On-Balance Volume: volume of the bars that rose less that of the bars that fell. */
+export const obv: Kind<'close' | 'volume' | 'tick_count', { period: number }> = {
+  kind: 'obv',
+  description:
+    'On-Balance Volume, its change over the last bars: volume of the bars that closed higher less that of those that closed lower, also as a part of all of it; the number of ticks where no bar of the window has a size',
+  rule: 'Bullish when more volume was on rising bars than on falling ones, bearish when less, neutral when equal. The strength is the difference as a part of all volume.',
+  label: 'OBV {period}',
+  definition:
+    'J. Granville, New Key to Stock Market Profits (1963). The level depends on where one begins and means nothing, so the value is its change over the last bars',
+  parameters: [{ name: 'period', type: 'integer', min: 1, max: 4_999, default: 20 }],
+  columns: ['close', 'volume', 'tick_count'],
+  bars: { least: [{ period: 1, plus: 1 }], window: [{ period: 1, plus: 1 }] },
+  outputs: [
+    { name: 'change', unit: 'count', pane: 'own', thresholds: [0] },
+    { name: 'share', unit: 'ratio', pane: 'own', thresholds: [0] },
+  ],
+  isClosedOnly: false,
+  defaults: [],
+  compute({ close, volume, tick_count }) {
+    const sizes = sizesOf(volume.subarray(1), tick_count.subarray(1));
+    const flows = sizes.map(
+      (size, index) =>
+        size * Math.sign((close[index + 1] ?? Number.NaN) - (close[index] ?? Number.NaN)),
+    );
+    const { sum, share } = balance(flows, sizes);
+    return { outputs: [sum, share], verdict: Math.sign(share) as Verdict, strength: share };
+  },
+};
