@@ -74,6 +74,12 @@ describe('rsi', () => {
     expect(compute(closes, 14)).toEqual({ outputs: [value], verdict, strength });
   });
 
+  it('is not above 100 by rounding where prices only rise', () => {
+    // 100 times this move, divided by it, is more than 100.
+    const move = 0.6804443415248529;
+    expect(compute([0, move], 1)).toEqual({ outputs: [100], verdict: -1, strength: -1 });
+  });
+
   it('says bullish when oversold, bearish when overbought, and nothing while prices stand still', () => {
     expect(compute([10, 9, 10], 2)).toEqual({ outputs: [50], verdict: 0, strength: 0 });
     expect(compute([10, 10, 10, 10], 3)).toBeNull();

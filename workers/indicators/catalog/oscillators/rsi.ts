@@ -30,7 +30,7 @@ export const rsi: Kind<'close', { period: number }> = {
     }
     // No move at all is neither up nor down.
     if (gain + loss === 0) return null;
-    const value = (100 * gain) / (gain + loss);
+    const value = 100 * (gain / (gain + loss));
     if (value < oversold) {
       return { outputs: [value], verdict: bullish, strength: (oversold - value) / oversold };
     }
