@@ -14,8 +14,9 @@ import {
   WilliamsR,
 } from 'trading-signals';
 import { describe, expect, it } from 'vitest';
+import { windowOf } from '../../../../tests/support/vectors.ts';
 import { catalog } from '../../catalog.ts';
-import type { ColumnName, Columns, Kind, Params, Reading, Sum, Verdict } from '../../kind.ts';
+import type { ColumnName, Columns, Kind, Params, Reading, Verdict } from '../../kind.ts';
 
 interface Bar {
   readonly high: number;
@@ -203,16 +204,6 @@ describe('worked out by hand', () => {
     expect(compute('trix', { period: 2 }, flat(-1, -1, -1, -1, -2))).toBeNull();
   });
 });
-
-/** How many candles a kind reads at most. */
-function windowOf(kind: Kind, params: Params): number {
-  const count = (sum: Sum): number =>
-    Object.entries(sum).reduce(
-      (total, [name, factor]) => total + factor * (name === 'plus' ? 1 : Number(params[name])),
-      0,
-    );
-  return Math.max(...kind.bars.window.map(count));
-}
 
 /** The last readings of a market, oldest first; each of exactly its window. */
 function readingsOf(name: string, params: Params, bars: readonly Bar[]): (Reading | null)[] {
