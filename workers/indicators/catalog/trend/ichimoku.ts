@@ -1,0 +1,58 @@
+import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
+
+/** Ichimoku Kinko Hyo with the cloud that lies under the newest candle. */
+export const ichimoku: Kind<
+  'high' | 'low' | 'close',
+  { conversion: number; base: number; span: number; displacement: number }
+> = {
+  kind: 'ichimoku',
+  description:
+    'Ichimoku cloud: conversion and base line, and the spans that lie at this candle, computed so many candles before as they are displaced',
+  rule: 'Bullish when span A is above span B, the base line above span A, the conversion line above the base line and the close above the conversion line; bearish when all are below; else neutral. The strength is the distance of the close from span B as a part of the range of highs and lows in the window.',
+  label: 'Ichimoku {conversion}/{base}/{span}/{displacement}',
+  definition:
+    'Goichi Hosoda (1969): each line is the middle of the highest high and the lowest low of its period, span A the middle of conversion and base line, span B that of the long period',
+  parameters: [
+    { name: 'conversion', type: 'integer', min: 1, max: 998, default: 9, less_than: 'base' },
+    { name: 'base', type: 'integer', min: 2, max: 999, default: 26, less_than: 'span' },
+    { name: 'span', type: 'integer', min: 3, max: 1_000, default: 52 },
+    { name: 'displacement', type: 'integer', min: 1, max: 1_000, default: 26 },
+  ],
+  columns: ['high', 'low', 'close'],
+  bars: { least: [{ span: 1, displacement: 1 }], window: [{ span: 1, displacement: 1 }] },
+  outputs: [
+    { name: 'conversion', unit: 'price', pane: 'price' },
+    { name: 'base', unit: 'price', pane: 'price' },
+    { name: 'span_a', unit: 'price', pane: 'price' },
+    { name: 'span_b', unit: 'price', pane: 'price' },
+  ],
+  isClosedOnly: false,
+  defaults: [],
+  compute({ high, low, close }, { conversion, base, span, displacement }) {
+    const now = close.length;
+    const price = close[now - 1] ?? Number.NaN;
+    const range = (from: number, to: number) => ({
+      top: Math.max(...high.subarray(from, to)),
+      bottom: Math.min(...low.subarray(from, to)),
+    });
+    const middle = (period: number, to: number): number => {
+      const { top, bottom } = range(to - period, to);
+      return (top + bottom) / 2;
+    };
+    const conversionLine = middle(conversion, now);
+    const baseLine = middle(base, now);
+    const then = now - displacement;
+    const spanA = (middle(conversion, then) + middle(base, then)) / 2;
+    const spanB = middle(span, then);
+    const outputs = [conversionLine, baseLine, spanA, spanB];
+    const order = [price, ...outputs];
+    const isOrdered = (sign: number) =>
+      order.every((value, index) => index === 0 || sign * (order[index - 1] ?? 0) > sign * value);
+    const verdict = isOrdered(1) ? bullish : isOrdered(-1) ? bearish : neutral;
+    if (verdict === neutral) return { outputs, verdict, strength: 0 };
+    const { top, bottom } = range(0, now);
+    if (Number.isNaN(top - bottom)) return null;
+    const strength = Math.max(-1, Math.min(1, (price - spanB) / (top - bottom)));
+    return { outputs, verdict, strength };
+  },
+};
