@@ -1,7 +1,7 @@
 // What the kinds that weigh by volume are made of.
 
-/** Below this part of all that could have flowed, a difference is rounding. */
-const rounding = 1e-12;
+/** Below this part of all that could have flowed, a difference is rounding: prices hardly differ in their first digits. */
+const rounding = 1e-9;
 
 /**
  * What each bar weighs: the size of its trades, 0 without any; the number of its ticks where no bar of the window has

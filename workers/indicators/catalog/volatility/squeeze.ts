@@ -1,7 +1,7 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
 import { deviation, highest, last, lowest, rolling, sma, trueRange } from '../../smoothing.ts';
 
-/** Below this part of the range, a momentum is rounding. */
+/** Below this part of the price, a momentum is rounding. */
 const rounding = 1e-12;
 
 /** Squeeze: Bollinger Bands inside Keltner Channels say that a market rests; momentum says where it goes from there. */
@@ -47,7 +47,7 @@ export const squeeze: Kind<
     const momentum = endOfLine(distances, period);
     const compression = bands / channel;
     const share = momentum / (last(highest(high, high.length)) - last(lowest(low, low.length)));
-    const isOff = compression >= 1 && Math.abs(share) > rounding;
+    const isOff = compression >= 1 && Math.abs(momentum) > rounding * Math.abs(origin);
     const verdict = !isOff ? neutral : momentum > 0 ? bullish : bearish;
     return {
       outputs: [momentum, compression],

@@ -230,6 +230,19 @@ describe('squeeze', () => {
     expect(reading?.strength).toBeCloseTo((1.5 / 6.2) * sign, 12);
   });
 
+  it('says nothing by rounding', () => {
+    // The momentum of these prices is 0, but not that of the binary fractions next to them.
+    const prices = [1.08497, 1.08503, 1.08499, 1.08503, 1.085];
+    const reading = squeeze.compute(bars(...prices.map(close => flat(close, 0))), {
+      period: 3,
+      deviations: 10,
+      multiple: 0.1,
+    });
+    expect(reading?.outputs[1]).toBeGreaterThan(1);
+    expect(reading?.outputs[0]).not.toBe(0);
+    expect(reading).toMatchObject({ verdict: 0, strength: 0 });
+  });
+
   it('has no value while prices stand still', () => {
     expect(squeeze.compute(bars(...rising.map(() => flat(0.1, 0))), params)).toBeNull();
   });

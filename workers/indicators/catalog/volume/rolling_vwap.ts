@@ -2,6 +2,9 @@ import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
 import { sizesOf } from '../../sizes.ts';
 import { highest, last, lowest } from '../../smoothing.ts';
 
+/** Below this part of the price, the distance of the close is rounding. */
+const rounding = 1e-12;
+
 /** Rolling VWAP: the average price of the last bars, each weighing by what was traded in it. */
 export const rollingVwap: Kind<
   'high' | 'low' | 'close' | 'volume' | 'tick_count',
@@ -36,7 +39,8 @@ export const rollingVwap: Kind<
     }
     const offset = sum / total;
     const vwap = origin + offset;
-    const verdict = offset < 0 ? bullish : offset > 0 ? bearish : neutral;
+    const isApart = Math.abs(offset) > rounding * Math.abs(origin);
+    const verdict = !isApart ? neutral : offset < 0 ? bullish : bearish;
     const share = -offset / (last(highest(high, period)) - last(lowest(low, period)));
     return {
       outputs: [vwap, (-100 * offset) / vwap],

@@ -67,6 +67,14 @@ describe('rolling_vwap', () => {
     expect(rollingVwap.compute(still(3), { period: 3 })).toMatchObject({ verdict: 0, strength: 0 });
   });
 
+  it('says nothing by rounding', () => {
+    // 0.1 and 0.2 above the close weigh as much as 0.3 below it, but for rounding.
+    const rows = sized([11, 0.1], [11, 0.2], [9, 0.3], [10, 1]);
+    const reading = rollingVwap.compute(rows, { period: 4 });
+    expect(reading?.outputs[0]).toBeCloseTo(10, 12);
+    expect(reading).toMatchObject({ verdict: 0, strength: 0 });
+  });
+
   it('has no value where nothing was traded', () => {
     const reading = rollingVwap.compute(sized([10, 0], [6, 0]), { period: 2 });
     expect(reading?.outputs.every(Number.isFinite)).toBe(false);
@@ -264,6 +272,17 @@ describe('accumulation_distribution', () => {
   ] as const)('is %s', (_, rows, outputs, verdict) => {
     const strength = verdict === 0 ? 0 : outputs[1];
     expect(change(...rows)).toEqual({ outputs, verdict, strength });
+  });
+
+  it('says nothing by rounding', () => {
+    // The close is the middle of the range, but not of these binary fractions.
+    const middles = bars([
+      [1.08503, 1.08503, 1.08503, 5, 1],
+      [1.08503, 1.08501, 1.08502, 5, 1],
+    ]);
+    const reading = accumulationDistribution.compute(middles, { period: 1 });
+    expect(reading?.outputs[0]).not.toBe(0);
+    expect(reading).toMatchObject({ verdict: 0, strength: 0 });
   });
 
   it('is neutral while prices stand still', () => {
