@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { catalog } from '../workers/indicators/catalog.ts';
 
 const root = join(import.meta.dirname, '..');
 const read = (file: string): string => readFileSync(join(root, file), 'utf8');
@@ -40,6 +41,11 @@ describe('The documents', () => {
         .map(path => `${file}: ${path}`),
     );
     expect(broken).toEqual([]);
+  });
+
+  it('tell how many kinds of indicators there are', () => {
+    const told = ['README.md', 'CHANGELOG.md'].map(file => /\b(\d+) kinds\b/.exec(read(file))?.[1]);
+    expect(told).toEqual([`${catalog.size}`, `${catalog.size}`]);
   });
 
   it('name commands that exist', () => {
