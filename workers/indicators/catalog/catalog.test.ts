@@ -5,10 +5,14 @@ import { computeValues, readingAt } from '../compute.ts';
 import type { Kind, Parameter, Params, Reading, Sum } from '../kind.ts';
 import type { Definition, Work } from '../service.ts';
 import { type Candle, seriesOf } from '../window.ts';
+import * as classical from './classical.ts';
+import { goldenOf } from './tests/golden.ts';
 
 // What must hold for every kind, whatever it computes.
 
 const kinds = [...catalog.values()];
+
+const families = ['averages', 'market', 'oscillators', 'trend', 'volatility', 'volume'];
 
 const longest = (sums: readonly Sum[], params: Params): number =>
   Math.ceil(
@@ -98,6 +102,18 @@ const walk = (length: number): fc.Arbitrary<number[]> =>
         return price / 1_000;
       });
     });
+
+describe('The kinds of the service classical', () => {
+  it('have at least ten golden vectors each, of at least two sets of parameters', () => {
+    const cases = families.flatMap(family => goldenOf(family).cases);
+    for (const { kind, parameters } of Object.values(classical)) {
+      const own = cases.filter(each => each.kind === kind);
+      expect.soft(own.length, kind).toBeGreaterThanOrEqual(10);
+      const sets = new Set(own.map(({ params }) => JSON.stringify(params)));
+      expect.soft(sets.size, kind).toBeGreaterThanOrEqual(parameters.length === 0 ? 1 : 2);
+    }
+  });
+});
 
 describe.each(kinds.map(kind => [kind.kind, kind] as const))('%s', (_, kind) => {
   const presets = presetsOf(kind);

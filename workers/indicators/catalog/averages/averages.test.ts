@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { DEMA, EMA, SMA, WMA } from 'trading-signals';
 import { describe, expect, it } from 'vitest';
-import { windowOf } from '../../../../tests/support/vectors.ts';
 import type { Kind } from '../../kind.ts';
+import { windowOf } from '../tests/golden.ts';
 import { averageCross } from './average_cross.ts';
 import { dema } from './dema.ts';
 import { ema } from './ema.ts';

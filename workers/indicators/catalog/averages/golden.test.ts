@@ -1,14 +1,8 @@
-import { describeVectors } from '../../../../tests/support/vectors.ts';
+import { describe, it } from 'vitest';
+import { expectGolden, goldenOf } from '../tests/golden.ts';
 
-describeVectors('averages', [
-  'average_cross',
-  'dema',
-  'ema',
-  'hma',
-  'kama',
-  'ma_cross',
-  'sma',
-  'tema',
-  'vwma',
-  'wma',
-]);
+const { made_by, cases } = goldenOf('averages');
+
+describe(made_by, () => {
+  it.each(cases)('$kind $params of the window that ends after $end bars', expectGolden);
+});

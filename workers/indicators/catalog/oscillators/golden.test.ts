@@ -1,17 +1,8 @@
-import { describeVectors } from '../../../../tests/support/vectors.ts';
+import { describe, it } from 'vitest';
+import { expectGolden, goldenOf } from '../tests/golden.ts';
 
-describeVectors('oscillators', [
-  'awesome_oscillator',
-  'bull_bear_power',
-  'cci',
-  'macd',
-  'momentum',
-  'rate_of_change',
-  'rsi',
-  'stochastic',
-  'stochastic_rsi',
-  'trix',
-  'tsi',
-  'ultimate_oscillator',
-  'williams_r',
-]);
+const { made_by, cases } = goldenOf('oscillators');
+
+describe(made_by, () => {
+  it.each(cases)('$kind $params of the window that ends after $end bars', expectGolden);
+});

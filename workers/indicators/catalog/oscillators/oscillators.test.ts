@@ -14,9 +14,9 @@ import {
   WilliamsR,
 } from 'trading-signals';
 import { describe, expect, it } from 'vitest';
-import { windowOf } from '../../../../tests/support/vectors.ts';
 import { catalog } from '../../catalog.ts';
 import type { ColumnName, Columns, Kind, Params, Reading, Verdict } from '../../kind.ts';
+import { windowOf } from '../tests/golden.ts';
 
 interface Bar {
   readonly high: number;

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { catalog } from '../../catalog.ts';
-import type { ColumnName, Columns, Params } from '../../kind.ts';
+import type { ColumnName, Columns, Kind, Params } from '../../kind.ts';
 
 /** What another implementation gives for the window that ends after so many bars of the series. */
 export interface GoldenCase {
@@ -27,17 +27,22 @@ export const series: Readonly<Record<Exclude<ColumnName, 'average'>, readonly nu
 
 export const goldenOf = (family: string): Golden => read(family);
 
-/** Fails unless the kind gives, of exactly its full window, what the other implementation does, to 1e-9. */
-export function expectGolden({ kind: name, params, end, outputs }: GoldenCase): void {
-  const kind = catalog.get(name);
-  if (kind === undefined) throw new Error(`there is no kind ${name}`);
-  const lengths = kind.bars.window.map(sum =>
+/** How many candles a kind reads at most. */
+export function windowOf(kind: Kind, params: Params): number {
+  const lengths = [...kind.bars.least, ...kind.bars.window].map(sum =>
     Object.entries(sum).reduce(
       (length, [each, times]) => length + times * (each === 'plus' ? 1 : Number(params[each])),
       0,
     ),
   );
-  const length = Math.max(...lengths);
+  return Math.ceil(Math.max(...lengths));
+}
+
+/** Fails unless the kind gives, of exactly its full window, what the other implementation does, to 1e-9. */
+export function expectGolden({ kind: name, params, end, outputs }: GoldenCase): void {
+  const kind = catalog.get(name);
+  if (kind === undefined) throw new Error(`there is no kind ${name}`);
+  const length = windowOf(kind, params);
   expect(length).toBeLessThanOrEqual(end);
   const columns = Object.entries(series).map(
     ([column, values]) => [column, Float64Array.from(values.slice(end - length, end))] as const,

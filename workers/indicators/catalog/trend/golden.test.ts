@@ -1,11 +1,8 @@
-import { describeVectors } from '../../../../tests/support/vectors.ts';
+import { describe, it } from 'vitest';
+import { expectGolden, goldenOf } from '../tests/golden.ts';
 
-describeVectors('trend', [
-  'adx',
-  'aroon',
-  'heikin_ashi',
-  'ichimoku',
-  'linear_regression_slope',
-  'parabolic_sar',
-  'supertrend',
-]);
+const { made_by, cases } = goldenOf('trend');
+
+describe(made_by, () => {
+  it.each(cases)('$kind $params of the window that ends after $end bars', expectGolden);
+});

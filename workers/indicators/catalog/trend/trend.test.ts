@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { ADX } from 'trading-signals';
 import { describe, expect, it } from 'vitest';
-import { windowOf } from '../../../../tests/support/vectors.ts';
+import { windowOf } from '../tests/golden.ts';
 import { adx } from './adx.ts';
 import { aroon } from './aroon.ts';
 import { heikinAshi } from './heikin_ashi.ts';
