@@ -2,6 +2,7 @@ import { beforeAll, expect, it } from 'vitest';
 import { addInstrument, describeOnEngine } from '../../../tests/support/database.ts';
 import { addIndicator, kindOf, registerKind } from '../../../tests/support/indicators.ts';
 import { type Session, untilBlocked, withSessions } from '../../../tests/support/session.ts';
+import { catalog } from '../../../workers/indicators/catalog.ts';
 import type { Kind } from '../../../workers/indicators/kind.ts';
 
 const maCross = kindOf('ma_cross');
@@ -64,6 +65,18 @@ describeOnEngine('An indicator', ({ sql }) => {
       bars_required: 9,
       bars_window: 12,
     });
+  });
+
+  it('can be of every kind of the catalogue, with nothing but the defaults', async () => {
+    const symbol = await addInstrument(sql);
+    for (const kind of catalog.values()) {
+      await registerKind(sql, { ...kind, defaults: [] });
+      const id = await addIndicator(sql, symbol, {}, { kind: kind.kind });
+      const params = Object.fromEntries(kind.parameters.map(each => [each.name, each.default]));
+      const definition = await definitionOf(id);
+      expect(definition).toMatchObject({ kind: kind.kind, params });
+      expect(definition?.label).not.toContain('{');
+    }
   });
 
   it('is the same one when it is added again, however its numbers are written', async () => {
