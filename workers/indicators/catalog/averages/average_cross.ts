@@ -30,7 +30,7 @@ export const averageCross: Kind<
   kind: 'average_cross',
   description:
     'Cross of two moving averages of any type. DEMA has its first value after 2, TEMA after 3 times its period',
-  rule: 'Bullish while the fast average is above the slow one, bearish while it is below, neutral while they are equal. The strength is their distance as a part of the range of the closes in the window, at most 1.',
+  rule: 'Bullish while the fast average is above the slow one, bearish while it is below, neutral while they are equal but for rounding. The strength is their distance as a part of the range of the closes in the window, at most 1.',
   label: '{fast_average} {fast} / {slow_average} {slow} cross',
   definition: 'The averages are those of the kinds of the same names; the value is fast minus slow',
   parameters: [
@@ -55,7 +55,7 @@ export const averageCross: Kind<
     const fastAverage = averages[fast_average]?.(columns, fast) ?? Number.NaN;
     const slowAverage = averages[slow_average]?.(columns, slow) ?? Number.NaN;
     const difference = fastAverage - slowAverage;
-    const reading = compared(difference, columns.close);
+    const reading = compared(difference, columns.close, price);
     if (reading === null) return null;
     return { outputs: [difference, price + fastAverage, price + slowAverage], ...reading };
   },

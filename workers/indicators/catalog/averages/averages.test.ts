@@ -107,6 +107,25 @@ describe('sma', () => {
   });
 });
 
+describe('a verdict', () => {
+  it('does not come from rounding when a close equals its average', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 100, max: 200_000 }),
+        fc.integer({ min: 1, max: 99 }),
+        (price, step) => {
+          const closes = [price - step, price + step, price].map(each => each / 100);
+          expect(sma.compute(columns(closes), { period: 3 })).toMatchObject({
+            verdict: 0,
+            strength: 0,
+          });
+        },
+      ),
+    );
+    expect(sma.compute(columns([1.1, 1.3, 1.2]), { period: 3 })?.verdict).toBe(0);
+  });
+});
+
 describe('hma', () => {
   it('has as many closes as it needs, whatever its period is', () => {
     for (let period = 2; period <= 400; period++) {
@@ -176,7 +195,7 @@ describe('average_cross', () => {
           choices[slow_average]?.compute(columns(closes), { period: 8 })?.outputs[0],
         );
         expect(difference).toBeCloseTo(fast - slow, 9);
-        expect(reading?.verdict).toBe(Math.sign(difference));
+        if (Math.abs(difference) > 1e-9) expect(reading?.verdict).toBe(Math.sign(difference));
         const range = Math.max(...closes) - Math.min(...closes);
         const part = range === 0 ? 0 : Math.max(-1, Math.min(1, difference / range));
         expect(reading?.strength).toBeCloseTo(part, 9);

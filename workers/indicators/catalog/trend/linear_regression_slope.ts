@@ -5,7 +5,7 @@ export const linearRegressionSlope: Kind<'close', { period: number }> = {
   kind: 'linear_regression_slope',
   description:
     'Linear-regression slope: by how much the straight line that fits the last closes best rises with each candle, and how much of their variance it explains',
-  rule: 'Bullish while the line rises, bearish while it falls, neutral while it is level. The strength is the share of the variance of the closes that the line explains.',
+  rule: 'Bullish while the line rises, bearish while it falls, neutral while it is level but for rounding. The strength is the share of the variance of the closes that the line explains.',
   label: 'Linear-regression slope {period}',
   definition:
     'Least squares of the closes on their place, in two passes, as LINEARREG_SLOPE of TA-Lib; r_squared is the squared correlation',
@@ -36,7 +36,9 @@ export const linearRegressionSlope: Kind<'close', { period: number }> = {
     }
     const slope = together / places;
     const explained = squares === 0 ? 0 : Math.min(1, (slope * together) / squares);
-    if (slope === 0) return { outputs: [slope, explained], verdict: neutral, strength: 0 };
+    // What a level line rises by because decimal prices are rounded as doubles is no slope.
+    if (Math.abs(slope) <= 1e-12 * Math.abs(origin))
+      return { outputs: [slope, explained], verdict: neutral, strength: 0 };
     const verdict = slope > 0 ? bullish : bearish;
     return { outputs: [slope, explained], verdict, strength: verdict * explained };
   },

@@ -256,6 +256,8 @@ describe('linear_regression_slope', () => {
     [[1, 3, 1], 0, 0, 0],
     [[1, 2, 4], 1.5, 27 / 28, 1],
     [[1, 1, 0, 2], 0.2, 0.1, 1],
+    [[1.2, 1.5, 1.8, 1.1], 0, 0, 0],
+    [[1.1, 1.4, 1.7, 1], 0, 0, 0],
   ])('of %j is %d, explains %d and has verdict %d', (closes, slope, explained, verdict) => {
     const reading = linearRegressionSlope.compute(columns(closes.map(flat)), {
       period: closes.length,
