@@ -1,13 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-
-/** Quantiles of the normal distribution for a two-sided interval. */
-const quantiles: Readonly<Record<string, number>> = {
-  '0.80': 1.2815515655446004,
-  '0.95': 1.959963984540054,
-};
-
-/** Below this part of the price, what is left after the drift is rounding: it says nothing of an interval. */
-const rounding = 1e-12;
+import { quantiles, rounding } from './quantiles.ts';
 
 /** Random walk with drift: the price goes on as it went on average, and the further, the less certain. */
 export const drift: Kind<'close', { period: number; horizon: number; level: string }> = {
