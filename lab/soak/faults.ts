@@ -204,9 +204,11 @@ const faults: readonly Action[] = [
         }
       } finally {
         world.queues.gate.set(queue, undefined);
-        // What is on its way is refused too.
-        await sleep(1_000);
-        await stubbornly(() => world.query('select ops.redrive(null)'));
+        // What is on its way is refused too, on a busy machine for some seconds.
+        for (let look = 0; look < 8; look++) {
+          await sleep(1_000);
+          await stubbornly(() => world.query('select ops.redrive(null)'));
+        }
       }
     },
   },

@@ -70,23 +70,30 @@ export async function judge(parts: {
   differences.push(...(await compareCounts(world, feeders)));
   const candlesOf = createOracle(bySymbol);
   for (const symbol of bySymbol.keys()) add(await compareCandles(world.query, candlesOf, symbol));
-  add(await compareValues(world.query, candlesOf));
+  add(await settled(() => compareValues(world.query, candlesOf)));
   add(await compareOld(world.query));
   for (const each of wanted) {
-    // Candles close while we look, and what is on its way arrives.
-    let result: Comparison = { compared: {}, differences: [] };
     const isEmpty = await isRead(world, each.name);
     if (!isEmpty) differences.push(`${each.name}: messages are left in the queue`);
-    for (let attempt = 0; attempt < 10; attempt++) {
-      const held = each.watcher.held();
-      result = await compareHeld(world.query, candlesOf, [...bySymbol.keys()], { ...each, held });
-      if (result.differences.length === 0) break;
-      await sleep(2_000);
-    }
-    add(result);
+    add(
+      await settled(() => {
+        const held = each.watcher.held();
+        return compareHeld(world.query, candlesOf, [...bySymbol.keys()], { ...each, held });
+      }),
+    );
     differences.push(...each.watcher.faults);
   }
   return { compared, differences, convergenceSeconds };
+}
+
+/** Candles close while we look, and what is on its way arrives: what differs is looked at again. */
+async function settled(compare: () => Promise<Comparison>): Promise<Comparison> {
+  let result = await compare();
+  for (let attempt = 1; attempt < 10 && result.differences.length > 0; attempt++) {
+    await sleep(2_000);
+    result = await compare();
+  }
+  return result;
 }
 
 /** A message whose answer got lost on the way to a subscriber is hidden for half a minute. */

@@ -32,15 +32,15 @@ export const poison: readonly Action[] = [
       );
       const { service, queue } = random.pick(services);
       health.acted(poisoned);
-      const candles = await capturedCandles(world.query);
-      for (let round = random.int(1, 20); round > 0; round--) {
-        await send(
-          world,
-          queue,
-          candles.map(candle => random.pick(bodies)(candle, random)),
-        );
-      }
       try {
+        const candles = await capturedCandles(world.query);
+        for (let round = random.int(1, 20); round > 0; round--) {
+          await send(
+            world,
+            queue,
+            candles.map(candle => random.pick(bodies)(candle, random)),
+          );
+        }
         // A service that was killed, or has no database, refuses later.
         for (let look = 0; look < 40 && (await letters(world.query, service)) === 0; look++) {
           await sleep(500);
