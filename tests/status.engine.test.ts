@@ -280,7 +280,7 @@ describeOnEngine('ops.status, ops.lag and ops.queues', database => {
     const may = [
       /^\d+ candles are over and were not closed/,
       // What it had in its hand, and what it sent last.
-      /^subscription \w+ has waited since /,
+      /^subscription [\w.]+ has waited since /,
     ];
     const { lag } = await untilShown(must, may);
     expectAge(lag['tick to delta']?.seconds, since);
@@ -350,7 +350,7 @@ describeOnEngine('ops.status, ops.lag and ops.queues', database => {
       /^\d+ indicators of service classical have been behind their candles since /,
       /^\d+ changed candles of service classical have waited to be computed since /,
       // What was captured last and not claimed yet.
-      /^subscription \w+ has waited since /,
+      /^subscription [\w.]+ has waited since /,
     ];
     await withSessions(sql, async ({ sql: session }) => {
       await session`begin`;
