@@ -18,24 +18,25 @@ import { createOutbox } from './outbox.ts';
 const { signal } = new AbortController();
 const silent = async () => undefined;
 
+let server: QueueServer;
+let queue: Queue;
+
+beforeEach(async () => {
+  vi.stubEnv('AWS_ACCESS_KEY_ID', 'test');
+  vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'test');
+  server = await openQueueServer(testLogger);
+  queue = openQueue({ region: 'us-east-1', endpoint: server.gate.endpoint });
+});
+
+afterEach(async () => {
+  queue.close();
+  await server.close();
+  vi.unstubAllEnvs();
+});
+
 describeOnEngine('A missing queue', ({ sql }) => {
   const feed = createFeed(sql);
   const outbox = createOutbox(sql);
-  let server: QueueServer;
-  let queue: Queue;
-
-  beforeEach(async () => {
-    vi.stubEnv('AWS_ACCESS_KEY_ID', 'test');
-    vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'test');
-    server = await openQueueServer(testLogger);
-    queue = openQueue({ region: 'us-east-1', endpoint: server.gate.endpoint });
-  });
-
-  afterEach(async () => {
-    queue.close();
-    await server.close();
-    vi.unstubAllEnvs();
-  });
 
   const make = (name: string) => makeQueue(name, { outbox, queue, logger: testLogger });
 
@@ -72,21 +73,6 @@ describeOnEngine('A missing queue', ({ sql }) => {
 describeOnEngine('A queue that takes small messages only', ({ sql }) => {
   const feed = createFeed(sql);
   const outbox = createOutbox(sql);
-  let server: QueueServer;
-  let queue: Queue;
-
-  beforeEach(async () => {
-    vi.stubEnv('AWS_ACCESS_KEY_ID', 'test');
-    vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'test');
-    server = await openQueueServer(testLogger);
-    queue = openQueue({ region: 'us-east-1', endpoint: server.gate.endpoint });
-  });
-
-  afterEach(async () => {
-    queue.close();
-    await server.close();
-    vi.unstubAllEnvs();
-  });
 
   for (const [bytes, says] of [
     [1_024, 'and says so'],
