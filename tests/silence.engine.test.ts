@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { openPgPool } from '../db/runtime/database.ts';
 import { freePort } from '../start/embedded/cluster.ts';
-import { describeOnEngine } from './support/database.ts';
+import { describeOnEngine, testLogger } from './support/database.ts';
 import { type FaultProxy, openProxy } from './support/proxy.ts';
 import { type System, startSystem, type WorkerName, type WorkerProcess } from './support/system.ts';
 import { waitFor } from './support/wait.ts';
@@ -65,6 +66,30 @@ describeOnEngine('A database that takes everything and answers nothing', databas
     read().catch(() => undefined);
     return { heard: () => heard, stop: () => stop.abort() };
   }
+
+  it('is told in words to whoever waits for an answer through a pool', async () => {
+    const url = new URL(database.url);
+    const silent = await openProxy(database.url);
+    url.port = String(silent.port);
+    const pool = openPgPool({
+      url: url.href,
+      process: 'test',
+      logger: testLogger,
+      statementTimeout: 500,
+    });
+    expect((await pool.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+    await expect(pool.query('select 1 / 0')).rejects.toThrow('division by zero');
+    const client = await pool.connect();
+    silent.set('swallow');
+    await expect(client.query('select 1')).rejects.toThrow(
+      'the database has had no answer for 2500 ms',
+    );
+    await expect(pool.query('select 1')).rejects.toThrow();
+    silent.reset();
+    client.release(true);
+    await pool.end();
+    await silent.close();
+  }, 30_000);
 
   it('is told by the page, ends each worker, and all goes on when it is over', async () => {
     await untilReady();

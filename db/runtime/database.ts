@@ -22,6 +22,11 @@ export interface DatabaseOptions {
 /** What the server cancels is known by then; later, it is silent. */
 const graceMs = 2_000;
 
+/** There was no answer in time; whether what was asked for is done is not known. */
+export class SilenceError extends Error {
+  override readonly name = 'SilenceError';
+}
+
 /** Times stay text: a JavaScript Date would cut PostgreSQL's microseconds to milliseconds. */
 const asText = { serialize: String, parse: String };
 
@@ -62,13 +67,26 @@ export function openPgPool(options: DatabaseOptions): pg.Pool {
   const onError = (error: Error) =>
     options.logger.warn({ reason: hideCredentials(error.message) }, 'database connection lost');
   pool.on('error', onError);
-  pool.on('connect', client => client.on('error', onError));
+  pool.on('connect', client => {
+    client.on('error', onError);
+    nameSilence(client, limit + graceMs);
+  });
   return pool;
 }
 
-/** There was no answer in time; whether what was asked for is done is not known. */
-export class SilenceError extends Error {
-  override readonly name = 'SilenceError';
+/** What waits for an answer in vain is told so in words: node-postgres calls it a "Query read timeout". */
+function nameSilence(client: pg.PoolClient, milliseconds: number): void {
+  const ask = client.query.bind(client) as (...question: unknown[]) => unknown;
+  const rename = (error: Error): never => {
+    if (error.message !== 'Query read timeout') throw error;
+    const sentence = `the database has had no answer for ${milliseconds} ms`;
+    throw new SilenceError(sentence, { cause: error });
+  };
+  const query = (...question: unknown[]): unknown => {
+    const answer = ask(...question);
+    return answer instanceof Promise ? answer.catch(rename) : answer;
+  };
+  Object.assign(client, { query });
 }
 
 /**
