@@ -5,14 +5,21 @@ import { computeValues, readingAt } from '../compute.ts';
 import type { Kind, Parameter, Params, Reading, Sum } from '../kind.ts';
 import type { Definition, Work } from '../service.ts';
 import { type Candle, seriesOf } from '../window.ts';
-import * as classical from './classical.ts';
 import { goldenOf } from './tests/golden.ts';
 
 // What must hold for every kind, whatever it computes.
 
 const kinds = [...catalog.values()];
 
-const families = ['averages', 'market', 'oscillators', 'trend', 'volatility', 'volume'];
+const families = [
+  'averages',
+  'forecasts',
+  'market',
+  'oscillators',
+  'trend',
+  'volatility',
+  'volume',
+];
 
 const longest = (sums: readonly Sum[], params: Params): number =>
   Math.ceil(
@@ -103,10 +110,10 @@ const walk = (length: number): fc.Arbitrary<number[]> =>
       });
     });
 
-describe('The kinds of the service classical', () => {
+describe('The kinds', () => {
   it('have at least ten golden vectors each, of at least two sets of parameters', () => {
     const cases = families.flatMap(family => goldenOf(family).cases);
-    for (const { kind, parameters } of Object.values(classical)) {
+    for (const { kind, parameters } of kinds) {
       const own = cases.filter(each => each.kind === kind);
       expect.soft(own.length, kind).toBeGreaterThanOrEqual(10);
       const sets = new Set(own.map(({ params }) => JSON.stringify(params)));

@@ -9,7 +9,8 @@ export interface GoldenCase {
   readonly kind: string;
   readonly params: Params;
   readonly end: number;
-  readonly outputs: readonly number[];
+  /** Null: not compared, as another implementation finds it less exactly. */
+  readonly outputs: readonly (number | null)[];
 }
 
 export interface Golden {
@@ -50,6 +51,7 @@ export function expectGolden({ kind: name, params, end, outputs }: GoldenCase): 
   const reading = kind.compute(Object.fromEntries(columns) as unknown as Columns, params);
   expect(reading?.outputs).toHaveLength(outputs.length);
   for (const [place, expected] of outputs.entries()) {
+    if (expected === null) continue;
     const difference = Math.abs((reading?.outputs[place] ?? Number.NaN) - expected);
     expect(difference).toBeLessThanOrEqual(1e-9 * Math.abs(expected));
   }
