@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { describeCatalog } from '../workers/indicators/catalog/tests/document.ts';
 import { catalog } from '../workers/indicators/catalog.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -46,6 +47,10 @@ describe('The documents', () => {
   it('tell how many kinds of indicators there are', () => {
     const told = ['README.md', 'CHANGELOG.md'].map(file => /\b(\d+) kinds\b/.exec(read(file))?.[1]);
     expect(told).toEqual([`${catalog.size}`, `${catalog.size}`]);
+  });
+
+  it('describe the kinds of indicators as the catalogue has them', () => {
+    expect(read('docs/indicators.md'), 'npm run docs:indicators').toBe(describeCatalog());
   });
 
   it('name commands that exist', () => {

@@ -2,41 +2,23 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { catalog } from '../catalog.ts';
 import { computeValues, readingAt } from '../compute.ts';
-import type { Kind, Parameter, Params, Reading, Sum } from '../kind.ts';
+import type { Kind, Parameter, Params, Reading } from '../kind.ts';
 import type { Definition, Work } from '../service.ts';
 import { type Candle, seriesOf } from '../window.ts';
-import { goldenOf } from './tests/golden.ts';
+import { longest, windowOf } from './tests/golden.ts';
 
 // What must hold for every kind, whatever it computes.
 
 const kinds = [...catalog.values()];
 
-const families = [
-  'averages',
-  'forecasts',
-  'market',
-  'oscillators',
-  'trend',
-  'volatility',
-  'volume',
-];
-
-const longest = (sums: readonly Sum[], params: Params): number =>
-  Math.ceil(
-    Math.max(
-      ...sums.map(sum =>
-        Object.entries(sum).reduce(
-          (total, [name, factor]) => total + factor * (name === 'plus' ? 1 : Number(params[name])),
-          0,
-        ),
-      ),
-    ),
-  );
-
 function definitionOf(kind: Kind, params: Params): Definition {
-  const required = longest(kind.bars.least, params);
-  const window = Math.max(required, longest(kind.bars.window, params));
-  return { indicator_id: 1, kind: kind.kind, params, bars_required: required, bars_window: window };
+  return {
+    indicator_id: 1,
+    kind: kind.kind,
+    params,
+    bars_required: longest(kind.bars.least, params),
+    bars_window: windowOf(kind, params),
+  };
 }
 
 const presetsOf = (kind: Kind): Params =>
@@ -109,18 +91,6 @@ const walk = (length: number): fc.Arbitrary<number[]> =>
         return price / 1_000;
       });
     });
-
-describe('The kinds', () => {
-  it('have at least ten golden vectors each, of at least two sets of parameters', () => {
-    const cases = families.flatMap(family => goldenOf(family).cases);
-    for (const { kind, parameters } of kinds) {
-      const own = cases.filter(each => each.kind === kind);
-      expect.soft(own.length, kind).toBeGreaterThanOrEqual(10);
-      const sets = new Set(own.map(({ params }) => JSON.stringify(params)));
-      expect.soft(sets.size, kind).toBeGreaterThanOrEqual(parameters.length === 0 ? 1 : 2);
-    }
-  });
-});
 
 describe.each(kinds.map(kind => [kind.kind, kind] as const))('%s', (_, kind) => {
   const presets = presetsOf(kind);

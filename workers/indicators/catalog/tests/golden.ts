@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect } from 'vitest';
 import { catalog } from '../../catalog.ts';
 import type { ColumnName, Columns, Kind, Params } from '../../kind.ts';
 
@@ -19,18 +18,36 @@ export interface Golden {
   readonly cases: readonly GoldenCase[];
 }
 
+const folder = join(import.meta.dirname, '..');
 const read = (name: string) =>
-  JSON.parse(readFileSync(join(import.meta.dirname, `../golden/${name}.json`), 'utf8'));
+  JSON.parse(readFileSync(join(folder, `golden/${name}.json`), 'utf8'));
 
 /** The made-up bars that all golden values are of. */
 export const series: Readonly<Record<Exclude<ColumnName, 'average'>, readonly number[]>> =
   read('series');
 
+/** The kinds of each family, which is the folder of their files. */
+export const families: ReadonlyMap<string, readonly Kind[]> = new Map(
+  readdirSync(folder, { withFileTypes: true })
+    .filter(entry => entry.isDirectory())
+    .map(({ name }): [string, Kind[]] => [
+      name,
+      [...catalog.values()].filter(({ kind }) => existsSync(join(folder, name, `${kind}.ts`))),
+    ])
+    .filter(([, kinds]) => kinds.length > 0)
+    .toSorted(([one], [other]) => (one < other ? -1 : 1)),
+);
+
 export const goldenOf = (family: string): Golden => read(family);
 
 /** How many candles a kind reads at most. */
 export function windowOf(kind: Kind, params: Params): number {
-  const lengths = [...kind.bars.least, ...kind.bars.window].map(sum =>
+  return Math.max(longest(kind.bars.least, params), longest(kind.bars.window, params));
+}
+
+/** The largest of the sums. */
+export function longest(sums: Kind['bars']['least'], params: Params): number {
+  const lengths = sums.map(sum =>
     Object.entries(sum).reduce(
       (length, [each, times]) => length + times * (each === 'plus' ? 1 : Number(params[each])),
       0,
@@ -39,20 +56,24 @@ export function windowOf(kind: Kind, params: Params): number {
   return Math.ceil(Math.max(...lengths));
 }
 
-/** Fails unless the kind gives, of exactly its full window, what the other implementation does, to 1e-9. */
-export function expectGolden({ kind: name, params, end, outputs }: GoldenCase): void {
+/**
+ * By what part of it an output of a kind, of exactly its full window, is at most away from that of the other
+ * implementation.
+ */
+export function differenceOf({ kind: name, params, end, outputs }: GoldenCase): number {
   const kind = catalog.get(name);
   if (kind === undefined) throw new Error(`there is no kind ${name}`);
   const length = windowOf(kind, params);
-  expect(length).toBeLessThanOrEqual(end);
+  if (length > end) throw new Error(`${name} needs ${length} bars, and is given ${end}`);
   const columns = Object.entries(series).map(
     ([column, values]) => [column, Float64Array.from(values.slice(end - length, end))] as const,
   );
   const reading = kind.compute(Object.fromEntries(columns) as unknown as Columns, params);
-  expect(reading?.outputs).toHaveLength(outputs.length);
-  for (const [place, expected] of outputs.entries()) {
-    if (expected === null) continue;
-    const difference = Math.abs((reading?.outputs[place] ?? Number.NaN) - expected);
-    expect(difference).toBeLessThanOrEqual(1e-9 * Math.abs(expected));
-  }
+  if (reading?.outputs.length !== outputs.length) throw new Error(`${name} has other outputs`);
+  const differences = outputs.map((expected, place) => {
+    const given = reading.outputs[place] ?? Number.NaN;
+    if (expected === null || given === expected) return 0;
+    return Math.abs((given - expected) / expected);
+  });
+  return Math.max(...differences);
 }
