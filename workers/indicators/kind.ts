@@ -1,5 +1,16 @@
-/** What of a candle a kind can read. `average` is sum / tick_count, `volume` the sum of trade sizes. */
-export type ColumnName = 'open' | 'high' | 'low' | 'close' | 'average' | 'volume' | 'tick_count';
+/**
+ * What of a candle a kind can read. `start` is its left edge in seconds since 1970 (UTC), `average` is
+ * sum / tick_count, `volume` the sum of trade sizes.
+ */
+export type ColumnName =
+  | 'start'
+  | 'open'
+  | 'high'
+  | 'low'
+  | 'close'
+  | 'average'
+  | 'volume'
+  | 'tick_count';
 
 /** Equally long, oldest candle first; NaN where a candle has no such number. */
 export type Columns<Name extends ColumnName = ColumnName> = Readonly<Record<Name, Float64Array>>;

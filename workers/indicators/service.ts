@@ -2,7 +2,7 @@ import type { Sql } from '../../db/runtime/database.ts';
 import type { CandleDelta, Refusal } from '../messages.ts';
 import { apart } from './apart.ts';
 import type { Kind, Params, Reading } from './kind.ts';
-import type { Series } from './window.ts';
+import { type Series, seriesWith } from './window.ts';
 
 /** What computes a set of kinds, with a queue and work of its own. */
 export interface Service {
@@ -275,16 +275,13 @@ function toSeries(window: Window): Series {
   for (let index = 0; index < average.length; index++) {
     average[index] = (average[index] ?? Number.NaN) / (tickCount[index] ?? Number.NaN);
   }
-  return {
-    buckets,
-    columns: {
-      open: numbers(window.opens),
-      high: numbers(window.highs),
-      low: numbers(window.lows),
-      close: numbers(window.closes),
-      average,
-      volume: numbers(window.volumes),
-      tick_count: tickCount,
-    },
-  };
+  return seriesWith(buckets, {
+    open: numbers(window.opens),
+    high: numbers(window.highs),
+    low: numbers(window.lows),
+    close: numbers(window.closes),
+    average,
+    volume: numbers(window.volumes),
+    tick_count: tickCount,
+  });
 }

@@ -22,9 +22,9 @@ export interface Candle {
 
 export function seriesOf(candles: readonly Candle[]): Series {
   const column = (number: (candle: Candle) => number) => Float64Array.from(candles, number);
-  return {
-    buckets: candles.map(candle => candle.bucket),
-    columns: {
+  return seriesWith(
+    candles.map(candle => candle.bucket),
+    {
       open: column(candle => candle.open),
       high: column(candle => candle.high),
       low: column(candle => candle.low),
@@ -33,8 +33,27 @@ export function seriesOf(candles: readonly Candle[]): Series {
       volume: column(candle => candle.volume ?? Number.NaN),
       tick_count: column(candle => candle.tick_count),
     },
+  );
+}
+
+/** Adds `start`, which is read from the buckets only when a kind asks for it: few do. */
+export function seriesWith(buckets: readonly string[], columns: Omit<Columns, 'start'>): Series {
+  let start: Float64Array | undefined;
+  return {
+    buckets,
+    columns: {
+      ...columns,
+      get start() {
+        start ??= Float64Array.from(buckets, bucket => instantOf(bucket) / 1_000);
+        return start;
+      },
+    },
   };
 }
+
+/** The database writes `2026-01-01 00:00:00+00`. */
+const instantOf = (bucket: string): number =>
+  Date.parse(bucket.replace(' ', 'T').replace(/\+00$/, 'Z'));
 
 /** The declared columns of the candles from one place to before another; nothing is copied. */
 export function windowOf(

@@ -45,8 +45,9 @@ function paramsOf(kind: Kind): fc.Arbitrary<Params> {
     );
 }
 
+/** A day ends among them. */
 const bucketAt = (index: number): string =>
-  `${new Date(Date.UTC(2026, 0, 1) + index * 60_000).toISOString().slice(0, 19).replace('T', ' ')}+00`;
+  `${new Date(Date.UTC(2026, 0, 1, 23, 40) + index * 60_000).toISOString().slice(0, 19).replace('T', ' ')}+00`;
 
 /** Closes with all that belongs to a candle; sizes are missing in some of them. */
 const candlesOf = (closes: readonly number[]): Candle[] =>

@@ -39,6 +39,7 @@ export { squeeze } from './volatility/squeeze.ts';
 export { zScore } from './volatility/z_score.ts';
 export { accumulationDistribution } from './volume/accumulation_distribution.ts';
 export { chaikinMoneyFlow } from './volume/chaikin_money_flow.ts';
+export { dailyVwap } from './volume/daily_vwap.ts';
 export { mfi } from './volume/mfi.ts';
 export { obv } from './volume/obv.ts';
 export { priceVolumeTrend } from './volume/price_volume_trend.ts';

@@ -33,7 +33,16 @@ function kindOf(name: string): Kind {
 const columnsOf = (bars: readonly Bar[]): Columns => {
   const column = (number: (bar: Bar) => number) => Float64Array.from(bars, number);
   const [high, low, close] = [column(b => b.high), column(b => b.low), column(b => b.close)];
-  return { open: close, high, low, close, average: close, volume: close, tick_count: close };
+  return {
+    open: close,
+    high,
+    low,
+    close,
+    average: close,
+    volume: close,
+    tick_count: close,
+    start: close,
+  };
 };
 
 /** As everywhere, an output that is no finite number means no value. */

@@ -22,9 +22,11 @@ const folder = join(import.meta.dirname, '..');
 const read = (name: string) =>
   JSON.parse(readFileSync(join(folder, `golden/${name}.json`), 'utf8'));
 
-/** The made-up bars that all golden values are of. */
-export const series: Readonly<Record<Exclude<ColumnName, 'average'>, readonly number[]>> =
+const bars: Readonly<Record<Exclude<ColumnName, 'average' | 'start'>, readonly number[]>> =
   read('series');
+
+/** The made-up bars that all golden values are of, one each five minutes from a midnight on. */
+export const series = { ...bars, start: bars.close.map((_, bar) => 1_767_225_600 + 300 * bar) };
 
 /** The kinds of each family, which is the folder of their files. */
 export const families: ReadonlyMap<string, readonly Kind[]> = new Map(

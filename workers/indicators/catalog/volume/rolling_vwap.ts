@@ -1,9 +1,5 @@
-import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { sizesOf } from '../../sizes.ts';
-import { highest, last, lowest } from '../../smoothing.ts';
-
-/** Below this part of the price, the distance of the close is rounding. */
-const rounding = 1e-12;
+import type { Kind } from '../../kind.ts';
+import { vwapOf } from './vwap.ts';
 
 /** Rolling VWAP: the average price of the last bars, each weighing by what was traded in it. */
 export const rollingVwap: Kind<
@@ -26,26 +22,5 @@ export const rollingVwap: Kind<
   ],
   isClosedOnly: false,
   defaults: [],
-  compute({ high, low, close, volume, tick_count }, { period }) {
-    // As an offset from the newest close, so that equal prices average to exactly that price.
-    const origin = last(close);
-    let sum = 0;
-    let total = 0;
-    for (const [index, size] of sizesOf(volume, tick_count).entries()) {
-      const top = (high[index] ?? Number.NaN) - origin;
-      const bottom = (low[index] ?? Number.NaN) - origin;
-      sum += (size * (top + bottom + ((close[index] ?? Number.NaN) - origin))) / 3;
-      total += size;
-    }
-    const offset = sum / total;
-    const vwap = origin + offset;
-    const isApart = Math.abs(offset) > rounding * Math.abs(origin);
-    const verdict = !isApart ? neutral : offset < 0 ? bullish : bearish;
-    const share = -offset / (last(highest(high, period)) - last(lowest(low, period)));
-    return {
-      outputs: [vwap, (-100 * offset) / vwap],
-      verdict,
-      strength: verdict === neutral ? 0 : Math.max(-1, Math.min(1, share)),
-    };
-  },
+  compute: columns => vwapOf(columns),
 };

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { series } from '../tests/golden.ts';
 import { accumulationDistribution } from './accumulation_distribution.ts';
 import { chaikinMoneyFlow } from './chaikin_money_flow.ts';
+import { dailyVwap } from './daily_vwap.ts';
 import { mfi } from './mfi.ts';
 import { obv } from './obv.ts';
 import { priceVolumeTrend } from './price_volume_trend.ts';
@@ -44,6 +45,52 @@ const lastBars = (count: number) =>
   );
 
 const still = (length: number) => sized(...Array.from({ length }, () => [0.1, 0.3] as const));
+
+describe('daily_vwap', () => {
+  const midnight = Date.UTC(2026, 0, 2) / 1_000;
+  /** Bars of a minute, of which the first one begins so many minutes after midnight. */
+  const from = (minute: number, columns: ReturnType<typeof bars>) => ({
+    ...columns,
+    start: columns.close.map((_, index) => midnight + 60 * (minute + index)),
+  });
+
+  it('begins anew at midnight', () => {
+    const reading = dailyVwap.compute(from(-2, sized([50, 7], [90, 7], [10, 3], [14, 1])), {
+      period: 4,
+    });
+    expect(reading).toEqual({ outputs: [11, 300 / 11], verdict: 1, strength: 0.75 });
+    const first = dailyVwap.compute(from(-3, sized([50, 7], [90, 7], [60, 7], [10, 3])), {
+      period: 4,
+    });
+    expect(first).toEqual({ outputs: [10, -0], verdict: 0, strength: 0 });
+  });
+
+  it('is the rolling one where the window is the day', () => {
+    const columns = lastBars(200);
+    expect(dailyVwap.compute(from(0, columns), { period: 200 })).toEqual(
+      rollingVwap.compute(columns, { period: 200 }),
+    );
+  });
+
+  it('has a value of what there is of a day that began before there were candles', () => {
+    const columns = from(30, sized([10, 3], [14, 1]));
+    expect(dailyVwap.compute(columns, { period: 3 })?.outputs[0]).toBe(11);
+  });
+
+  it('has none of a day that has more bars than its window', () => {
+    expect(dailyVwap.compute(from(1, sized([10, 3], [14, 1])), { period: 2 })).toBeNull();
+    expect(dailyVwap.compute(from(0, sized([10, 3], [14, 1])), { period: 2 })).not.toBeNull();
+  });
+
+  it('weighs by ticks where no bar of the day has a size, though one before has', () => {
+    const columns = bars([
+      [50, 50, 50, 7, 1],
+      [10, 10, 10, none, 3],
+      [14, 14, 14, none, 1],
+    ]);
+    expect(dailyVwap.compute(from(-1, columns), { period: 3 })?.outputs[0]).toBe(11);
+  });
+});
 
 describe('rolling_vwap', () => {
   it('weighs the typical price by volume, and the close above it is bullish', () => {

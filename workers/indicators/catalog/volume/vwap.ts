@@ -1,0 +1,40 @@
+import { bearish, bullish, type Columns, neutral, type Reading } from '../../kind.ts';
+import { sizesOf } from '../../sizes.ts';
+import { last } from '../../smoothing.ts';
+
+/** Below this part of the price, the distance of the close is rounding. */
+const rounding = 1e-12;
+
+/** Average of the typical prices by volume, and how far the newest close is from it. */
+export function vwapOf({
+  high,
+  low,
+  close,
+  volume,
+  tick_count,
+}: Columns<'high' | 'low' | 'close' | 'volume' | 'tick_count'>): Reading {
+  // As an offset from the newest close, so that equal prices average to exactly that price.
+  const origin = last(close);
+  let sum = 0;
+  let total = 0;
+  let [highest, lowest] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+  for (const [index, size] of sizesOf(volume, tick_count).entries()) {
+    const top = high[index] ?? Number.NaN;
+    const bottom = low[index] ?? Number.NaN;
+    const middle = (close[index] ?? Number.NaN) - origin;
+    sum += (size * (top - origin + (bottom - origin) + middle)) / 3;
+    total += size;
+    highest = Math.max(highest, top);
+    lowest = Math.min(lowest, bottom);
+  }
+  const offset = sum / total;
+  const vwap = origin + offset;
+  const isApart = Math.abs(offset) > rounding * Math.abs(origin);
+  const verdict = !isApart ? neutral : offset < 0 ? bullish : bearish;
+  const share = -offset / (highest - lowest);
+  return {
+    outputs: [vwap, (-100 * offset) / vwap],
+    verdict,
+    strength: verdict === neutral ? 0 : Math.max(-1, Math.min(1, share)),
+  };
+}
