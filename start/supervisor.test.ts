@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type SuperviseOptions, type Supervision, supervise } from './supervisor.ts';
+import { type SuperviseOptions, type Supervision, supervise, textToShow } from './supervisor.ts';
 
 const cleanups: (() => unknown)[] = [];
 let folder = '';
@@ -254,4 +254,25 @@ describe('the supervisor', { timeout: 30_000 }, () => {
     expect(await size('web.log.1')).toBeLessThan(10.2 * 1024 * 1024);
     expect(await size('web.log')).toBeLessThan(10.2 * 1024 * 1024);
   });
+});
+
+test('what a process says of its provider reaches the terminal without what it would obey', async () => {
+  const said = 'no \u001b[2J\u009b31m\u202e gone\r';
+  for (const line of [
+    JSON.stringify({ level: 'warn', msg: said }),
+    JSON.stringify({ level: 'warn', msg: 'disconnected', reason: said }),
+    JSON.stringify({ level: 50, msg: 'failed', err: { message: said } }),
+    said,
+  ]) {
+    const shown = textToShow(line);
+    expect(shown).toContain('gone');
+    expect(shown).not.toMatch(/[^\P{C}\n]/u);
+  }
+  const talks = await fixture('talks', `console.log(${JSON.stringify(said)}); ${LIVES}`);
+  await start([talks]).ready;
+  await until(() => shown.length > 0);
+  expect(shown.join()).not.toMatch(/[^\P{C}\n]/u);
+  const log = await readFile(join(folder, 'logs', 'talks.log'), 'utf8');
+  expect(log).not.toMatch(/[^\P{C}\n]/u);
+  expect(log).toContain('\\u001b');
 });

@@ -8,7 +8,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import type { Logger } from '../db/runtime/logger.ts';
+import { escapeUnprintable, type Logger, printable } from '../db/runtime/logger.ts';
 import { type Child, startChild } from './child.ts';
 
 /** EX_CONFIG: what a process exits with when starting it again cannot help, such as a refused token. */
@@ -212,11 +212,13 @@ async function end(child: Child | undefined, deadline: number, onLate: () => voi
 /** What the terminal shows of a line: warnings and worse, and what is no log line, such as a crash. */
 export function textToShow(line: string): string | undefined {
   const { level, text } = parse(line);
-  return level !== undefined && LEVELS.indexOf(level) < LEVELS.indexOf('warn') ? undefined : text;
+  const isQuiet = level !== undefined && LEVELS.indexOf(level) < LEVELS.indexOf('warn');
+  // JSON keeps what a terminal would obey, escaped; here it is plain again.
+  return isQuiet ? undefined : printable(text);
 }
 
 function messageIn(line: string): string {
-  return parse(line).text;
+  return printable(parse(line).text);
 }
 
 function parse(line: string): { level?: string; text: string } {
@@ -263,7 +265,7 @@ export function openLog(path: string, onFault: (error: unknown) => void) {
       close();
       renameSync(path, `${path}.1`);
     }
-    size += writeSync(file ?? open(), `${line}\n`);
+    size += writeSync(file ?? open(), `${escapeUnprintable(line)}\n`);
   };
   const write = (line: string) => {
     try {

@@ -16,6 +16,7 @@ export function createLogger(process: string, level: string): Logger {
       redact: ['token', 'password', 'url', 'databaseUrl', '*.token', '*.password', '*.url'],
       serializers: { err: describeError },
       formatters: { level: label => ({ level: label }) },
+      hooks: { streamWrite: escapeUnprintable },
     },
     destination({ dest: 2, sync: true }),
   );
@@ -30,6 +31,26 @@ function describeError(error: unknown): Record<string, unknown> {
     ...(code === undefined ? {} : { code }),
     ...(stack === undefined ? {} : { stack: hideCredentials(stack) }),
   };
+}
+
+/**
+ * What a terminal would obey or not show as it is, the tab and the line end apart: control characters, marks
+ * that turn the direction of text or have no width, other separators of lines, halves of a character.
+ */
+const UNPRINTABLE = /(?![\t\n])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u2060-\u206f]/gu;
+
+/** Text from outside, so that it can be shown in a terminal and stored; as long as before. */
+export function printable(text: string): string {
+  return text.replace(UNPRINTABLE, '\uFFFD');
+}
+
+/** The same log line, with escapes for them: JSON has no such characters but in its strings. */
+export function escapeUnprintable(line: string): string {
+  return line.replace(UNPRINTABLE, character =>
+    [...Array(character.length).keys()]
+      .map(at => `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`)
+      .join(''),
+  );
 }
 
 /** Replaces the user and password of every URL in a text. */

@@ -1,4 +1,5 @@
 import type { Sql } from '../../db/runtime/database.ts';
+import { printable } from '../../db/runtime/logger.ts';
 import type { Rejection } from './rejection.ts';
 import type { Gap, Grade, Instrument, Source, Tick } from './source.ts';
 
@@ -159,7 +160,7 @@ export function createFeed(sql: Sql): Feed {
         ${rejections.map(rejection => rejection.count ?? 1)}::bigint[])`;
     },
     async recordState(source, state, reason) {
-      await sql`select feed.record_source_state(${source}, ${state}, ${reason})`;
+      await sql`select feed.record_source_state(${source}, ${state}, ${reason && printable(reason)})`;
     },
     async extendCoverage(source, stretches, grade = 'heard') {
       await sql`select feed.extend_coverage(
@@ -238,9 +239,4 @@ function arrayOf(ticks: readonly Tick[], pick: (tick: Tick) => string | number |
     else text += `"${/["\\]/.test(value) ? value.replaceAll(/["\\]/g, '\\$&') : value}"`;
   }
   return `${text}}`;
-}
-
-/** PostgreSQL's text holds no NUL, and a lone surrogate is no character. */
-function printable(text: string): string {
-  return text.replaceAll('\0', '\u2400').toWellFormed();
 }

@@ -7,6 +7,7 @@ import { createFeed, type Feed } from './feed.ts';
 import { ingest } from './ingest.ts';
 import {
   type Gap,
+  type Instrument,
   type Item,
   type RepairItem,
   type Source,
@@ -31,9 +32,11 @@ describeOnEngine('ingest', ({ sql }) => {
     name?: string;
     feed?: Feed;
     offers?: (symbol: string) => boolean;
+    /** What it says of each; as it comes, clean or not. */
+    lists?: (symbol: string) => Partial<Instrument>;
     repair?: (gap: Gap) => AsyncIterable<RepairItem>;
   }) {
-    const { name = 'manual', symbols, offers = () => true } = options;
+    const { name = 'manual', symbols, offers = () => true, lists = () => ({}) } = options;
     const channel = createChannel<Item>();
     const seen: Wanted[] = [];
     const source: Source = {
@@ -43,7 +46,7 @@ describeOnEngine('ingest', ({ sql }) => {
       instruments: async asked =>
         asked.map(symbol => {
           if (!offers(symbol)) throw new SourceError(`there is no ${symbol}`);
-          return { symbol, description: '', pricePrecision: 5 };
+          return { symbol, description: '', pricePrecision: 5, ...lists(symbol) };
         }),
       async *follow({ wanted, signal }) {
         const look = (): void => {
@@ -210,6 +213,22 @@ describeOnEngine('ingest', ({ sql }) => {
     await expect.poll(() => symbolsOf(seen), { timeout: 10_000 }).toEqual([]);
     await show(first, true);
     await expect.poll(() => symbolsOf(seen), { timeout: 10_000 }).toEqual([first]);
+    expect(await Promise.race([ended, 'runs'])).toBe('runs');
+  });
+
+  it('leaves out an instrument that the database does not take, and follows the others', async () => {
+    await feed.registerSource({ name: 'sloppy', isSimulated: false, description: '' }, false);
+    const names = ['GOOD.1', 'LINE\nEND', 'GOOD.2', 'LONG.NAME', 'TOO.PRECISE', 'MARKED', 'GOOD.3'];
+    const { seen, ended } = start({
+      name: 'sloppy',
+      symbols: names,
+      lists: symbol => ({
+        ...(symbol === 'LONG.NAME' ? { description: 'x'.repeat(201) } : {}),
+        ...(symbol === 'TOO.PRECISE' ? { pricePrecision: 13 } : {}),
+        ...(symbol === 'MARKED' ? { description: 'a\u202eb' } : {}),
+      }),
+    });
+    await expect.poll(() => symbolsOf(seen)).toEqual(['GOOD.1', 'GOOD.2', 'GOOD.3']);
     expect(await Promise.race([ended, 'runs'])).toBe('runs');
   });
 

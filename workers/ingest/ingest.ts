@@ -3,7 +3,8 @@ import { sleep } from '../../db/runtime/process.ts';
 import type { Feed } from './feed.ts';
 import { createLedger } from './ledger.ts';
 import { repairGaps } from './repair.ts';
-import { type Source, SourceError } from './source.ts';
+import { type Instrument, type Skipped, type Source, SourceError } from './source.ts';
+import { oneLine, quote } from './text.ts';
 import { createWanted, type WantedSet } from './wanted.ts';
 import { createWriter } from './writer.ts';
 
@@ -108,14 +109,16 @@ async function begin({
   logger,
   signal,
 }: IngestParts): Promise<string[]> {
-  const instruments = await source.instruments(symbols, signal);
+  const instruments = await source.instruments(symbols, signal, skipped =>
+    tellSkipped({ source, logger }, skipped),
+  );
   for (let attempt = 0; ; attempt++) {
     try {
       await feed.registerSource(source, repairs && source.repair !== undefined);
-      for (const instrument of instruments) await feed.addInstrument(source.name, instrument);
+      const added = await addInstruments({ source, feed, logger }, instruments);
       if (source.isSimulated) await feed.setActive(source.name, true);
       else await feed.hideSimulated();
-      return instruments.map(instrument => instrument.symbol);
+      return added;
     } catch (error) {
       const code = (error as { code?: string }).code ?? '';
       if (['SRCIN', '23514', 'LABEL'].includes(code)) {
@@ -128,6 +131,39 @@ async function begin({
   }
 }
 
+/** @returns the symbols of those that the database takes; one that it does not take ends no other. */
+async function addInstruments(
+  { source, feed, logger }: Pick<IngestParts, 'source' | 'feed' | 'logger'>,
+  instruments: readonly Instrument[],
+): Promise<string[]> {
+  const added: string[] = [];
+  for (const instrument of instruments) {
+    try {
+      await feed.addInstrument(source.name, instrument);
+      added.push(instrument.symbol);
+    } catch (error) {
+      if ((error as { code?: string }).code !== '23514') throw error;
+      const why = oneLine((error as Error).message, 200);
+      tellSkipped({ source, logger }, [{ name: quote(instrument.symbol), why }]);
+    }
+  }
+  return added;
+}
+
+/** One line, however many there are. */
+function tellSkipped(
+  { source, logger }: Pick<IngestParts, 'source' | 'logger'>,
+  skipped: readonly Skipped[],
+): void {
+  const [first] = skipped;
+  if (first === undefined) return;
+  const count = skipped.length === 1 ? '' : `, and so are ${skipped.length - 1} others`;
+  logger.warn(
+    { source: source.name, count: skipped.length, skipped: skipped.slice(0, 10) },
+    `${source.name} lists ${first.name}, which is left out: ${first.why}${count}`,
+  );
+}
+
 /** Lets the source follow its active instruments, whoever added them, as far as it offers them. */
 function createWantedKeeper(
   { source, feed, logger, signal }: IngestParts,
@@ -138,10 +174,13 @@ function createWantedKeeper(
   /** What the source said of each symbol; one that was removed is asked about again. */
   let isOffered = new Map(offered.map(symbol => [symbol, true]));
 
+  const tell = (skipped: readonly Skipped[]) => tellSkipped({ source, logger }, skipped);
+
   async function ask(symbols: readonly string[]): Promise<[string, boolean][]> {
     try {
-      if (symbols.length > 0) await source.instruments(symbols, signal);
-      return symbols.map(symbol => [symbol, true]);
+      if (symbols.length === 0) return [];
+      const listed = (await source.instruments(symbols, signal, tell)).map(each => each.symbol);
+      return symbols.map(symbol => [symbol, listed.includes(symbol)]);
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
       const [symbol] = symbols;

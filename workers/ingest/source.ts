@@ -12,10 +12,16 @@ export interface Source {
   /** Made-up prices. The label follows them from here to the screen. */
   readonly isSimulated: boolean;
   /**
-   * What the source offers for these symbols; without any, its default watchlist.
+   * What the source offers for these symbols; without any, its default watchlist. One that it lists so that
+   * it cannot be used is left out.
+   * @param onSkipped Is told of what cannot be used in the provider's list.
    * @throws {SourceError} for a symbol that it does not offer.
    */
-  instruments(symbols: readonly string[], signal?: AbortSignal): Promise<readonly Instrument[]>;
+  instruments(
+    symbols: readonly string[],
+    signal?: AbortSignal,
+    onSkipped?: (skipped: readonly Skipped[]) => void,
+  ): Promise<readonly Instrument[]>;
   /**
    * Everything that the source says, in the order in which it is true.
    * @throws {SourceError} when trying again cannot help, such as a refused token.
@@ -27,6 +33,13 @@ export interface Source {
    * provider has it no more. An error means: try again later. Absent: the provider has no past.
    */
   repair?(gap: Gap, request: RepairRequest): AsyncIterable<RepairItem>;
+}
+
+/** An entry of a provider's list that cannot be used, and why. */
+export interface Skipped {
+  /** What it calls itself, shortened and quoted. */
+  readonly name: string;
+  readonly why: string;
 }
 
 export interface Instrument {

@@ -52,8 +52,12 @@ export function checkTick(tick: Tick, options: CheckOptions): Fault | null {
   );
 }
 
+export function isSymbol(text: unknown): boolean {
+  return typeof text === 'string' && SYMBOL.test(text);
+}
+
 function checkSymbol(symbol: string): Fault | null {
-  if (typeof symbol === 'string' && SYMBOL.test(symbol)) return null;
+  if (isSymbol(symbol)) return null;
   return {
     reason: 'symbol_invalid',
     detail: `symbol ${quote(symbol)} is not 1 to 32 of A-Z 0-9 . _ : - beginning with a letter or digit`,

@@ -1,5 +1,6 @@
+import { backoff, type Hiccup, Refusal } from '../../connection.ts';
+import { createHttp } from '../../http.ts';
 import { SourceError } from '../../source.ts';
-import { cut } from '../../text.ts';
 
 export interface OandaOptions {
   readonly token: string;
@@ -35,28 +36,21 @@ const TIMINGS: OandaTimings = {
   answer: 10_000,
   instrumentTries: 5,
 };
-const LONGEST_RETRY_AFTER = 3_600_000;
-
-/** Trying again may help, after `retryAfter` milliseconds at the earliest. */
-export class Hiccup extends Error {
-  override readonly name = 'Hiccup';
-  readonly retryAfter: number;
-  constructor(message: string, retryAfter = 0) {
-    super(message);
-    this.retryAfter = retryAfter;
-  }
-}
 
 export interface Client {
-  readonly streamUrl: string;
-  readonly apiUrl: string;
   readonly timings: OandaTimings;
   readonly now: () => number;
   /**
+   * The list of what the account may trade, as OANDA sends it.
    * @throws {SourceError} for a refusal that will not change.
    * @throws {Hiccup} for everything else than success.
    */
-  readonly get: (url: string, signal: AbortSignal) => Promise<Response>;
+  readonly instruments: (signal?: AbortSignal) => Promise<unknown>;
+  /** The stream of prices, until the connection is aborted. @throws as `instruments` does. */
+  readonly prices: (
+    symbols: readonly string[],
+    connection: AbortController,
+  ) => Promise<ReadableStreamDefaultReader<Uint8Array>>;
   /** How many milliseconds to wait after the last of so many failures in a row. */
   readonly backoff: (failures: number, last: Hiccup) => number;
 }
@@ -70,87 +64,46 @@ export function createClient(options: OandaOptions): Client {
   const host = environment === 'live' ? 'fxtrade.oanda.com' : 'fxpractice.oanda.com';
   const account = `/v3/accounts/${encodeURIComponent(accountId)}`;
   const toBase = (url: string) => url.replace(/\/+$/, '') + account;
+  const streamUrl = toBase(options.streamUrl ?? `https://stream-${host}`);
+  const apiUrl = toBase(options.apiUrl ?? `https://api-${host}`);
   const timings = { ...TIMINGS, ...options.timings };
-  const headers = { Authorization: `Bearer ${token}`, 'Accept-Datetime-Format': 'RFC3339' };
+  const http = createHttp({
+    headers: { Authorization: `Bearer ${token}`, 'Accept-Datetime-Format': 'RFC3339' },
+    secrets: [token],
+    wordsIn: json => (json as { errorMessage?: unknown }).errorMessage,
+    now,
+  });
+  const judged = <Answer>(asking: Promise<Answer>): Promise<Answer> =>
+    asking.catch((error: unknown) => {
+      throw error instanceof Refusal ? describeRefusal(error, environment) : error;
+    });
   return {
-    streamUrl: toBase(options.streamUrl ?? `https://stream-${host}`),
-    apiUrl: toBase(options.apiUrl ?? `https://api-${host}`),
     timings,
     now,
-    get: async (url, signal) => {
-      const response = await fetch(url, { headers, signal, redirect: 'manual' });
-      if (response.ok) return response;
-      const said = (await readErrorMessage(response)).replaceAll(token, '***');
-      throw toFailure(response, said, environment, now());
+    instruments: signal =>
+      judged(http.json(`${apiUrl}/instruments`, { deadlineMs: timings.answer, signal })),
+    prices: (symbols, connection) => {
+      const asked = encodeURIComponent(symbols.join(','));
+      const url = `${streamUrl}/pricing/stream?instruments=${asked}`;
+      return judged(http.stream(url, connection, timings.answer));
     },
-    backoff: (failures, last) => {
-      const most = Math.min(timings.firstBackoff * 2 ** (failures - 1), timings.longestBackoff);
-      return Math.max(most * (0.5 + 0.5 * random()), last.retryAfter);
-    },
+    backoff: (failures, last) =>
+      backoff(failures, last, {
+        first: timings.firstBackoff,
+        longest: timings.longestBackoff,
+        random,
+      }),
   };
 }
 
-function toFailure(response: Response, said: string, environment: string, now: number): Error {
-  const { status, headers } = response;
+function describeRefusal({ status, message }: Refusal, environment: string): SourceError {
   if (status === 401 || status === 403) {
     const account = status === 403 ? ', OANDA_ACCOUNT_ID' : '';
     return new SourceError(
       `OANDA refused the token (HTTP ${status}): check OANDA_API_TOKEN${account} and OANDA_ENVIRONMENT=${environment}`,
     );
   }
-  if (status < 400 || status === 408 || status === 429 || status >= 500) {
-    return new Hiccup(`HTTP ${status}`, readRetryAfter(headers.get('retry-after'), now));
-  }
   return new SourceError(
-    `OANDA refused the request (HTTP ${status}${said}): check OANDA_ACCOUNT_ID and the symbols`,
+    `OANDA refused the request (${message}): check OANDA_ACCOUNT_ID and the symbols`,
   );
-}
-
-/** OANDA's own words after a comma, or nothing. */
-async function readErrorMessage(response: Response): Promise<string> {
-  try {
-    const { errorMessage } = (await response.json()) as { errorMessage?: unknown };
-    const line = typeof errorMessage === 'string' ? errorMessage.replaceAll(/\s+/g, ' ') : '';
-    return line === '' ? '' : `, ${cut(line, 200)}`;
-  } catch {
-    return '';
-  }
-}
-
-/** Seconds or a date, to milliseconds from now. */
-function readRetryAfter(header: string | null, now: number): number {
-  if (header === null) return 0;
-  const wait = /^\d+$/.test(header) ? Number(header) * 1_000 : Date.parse(header) - now;
-  return Number.isNaN(wait) ? 0 : Math.min(Math.max(wait, 0), LONGEST_RETRY_AFTER);
-}
-
-/**
- * Cuts the connection when the action takes longer than `ms`.
- * @throws {Hiccup} for that, and for every failure of the network.
- */
-export async function within<Result>(
-  ms: number,
-  connection: AbortController,
-  action: () => Promise<Result>,
-  namedMs = ms,
-): Promise<Result> {
-  const timer = setTimeout(() => {
-    connection.abort(new Hiccup(`nothing came for ${namedMs / 1_000} s`));
-  }, ms);
-  try {
-    return await action();
-  } catch (error) {
-    if (error instanceof Hiccup || error instanceof SourceError) throw error;
-    throw new Hiccup(describeNetworkFault(error));
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** Node says only `fetch failed`; why is in the cause. */
-function describeNetworkFault(error: unknown): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  if (!(cause instanceof Error)) return 'the connection failed';
-  const why = 'code' in cause ? String(cause.code) : cause.message;
-  return `the connection failed (${cut(why, 100)})`;
 }

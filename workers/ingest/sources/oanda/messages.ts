@@ -1,8 +1,9 @@
 import { z } from 'zod';
+import { type InstrumentList, readInstrumentList } from '../../instruments.ts';
 import type { Line } from '../../lines.ts';
 import type { Rejection } from '../../rejection.ts';
 import { type Fault, reject } from '../../rejection.ts';
-import type { Instrument, Tick } from '../../source.ts';
+import type { Tick } from '../../source.ts';
 import { quote, toNumber } from '../../text.ts';
 import { checkTick } from '../../tick.ts';
 import { toMicroseconds } from '../../time.ts';
@@ -30,15 +31,15 @@ const priceSchema = z.object({
 
 const messageSchema = z.object({ type: z.string() });
 
-const instrumentsSchema = z.object({
-  instruments: z.array(
-    z.object({
-      name: z.string(),
-      displayName: z.string(),
-      displayPrecision: z.int().min(0).max(15),
-    }),
-  ),
-});
+const listSchema = z.object({ instruments: z.array(z.unknown()) });
+
+const instrumentSchema = z
+  .object({ name: z.string(), displayName: z.string(), displayPrecision: z.int().min(0) })
+  .transform(({ name, displayName, displayPrecision }) => ({
+    symbol: name,
+    description: displayName,
+    pricePrecision: displayPrecision,
+  }));
 
 const TOO_LONG: Fault = { reason: 'line_too_long', detail: 'the line is longer than 64 KB' };
 const NOT_JSON: Fault = {
@@ -127,12 +128,9 @@ function nanosecondsBelowMicro(time: string): number {
 }
 
 /** @returns null when this is not OANDA's list of instruments. */
-export function readInstruments(json: unknown): Instrument[] | null {
-  const reply = instrumentsSchema.safeParse(json);
+export function readInstruments(json: unknown): InstrumentList | null {
+  const reply = listSchema.safeParse(json);
   if (!reply.success) return null;
-  return reply.data.instruments.map(({ name, displayName, displayPrecision }) => ({
-    symbol: name,
-    description: displayName,
-    pricePrecision: displayPrecision,
-  }));
+  const list = readInstrumentList(reply.data.instruments, instrumentSchema);
+  return list.instruments.length === 0 && list.skipped.length > 0 ? null : list;
 }

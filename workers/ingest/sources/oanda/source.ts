@@ -1,17 +1,20 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createChannel } from '../../channel.ts';
+import { createPatience, Hiccup } from '../../connection.ts';
+import type { InstrumentList } from '../../instruments.ts';
 import { createLineSplitter } from '../../lines.ts';
 import {
   type FollowRequest,
   type Instrument,
   type Item,
+  type Skipped,
   type Source,
   type SourceEntry,
   SourceError,
 } from '../../source.ts';
 import { quote } from '../../text.ts';
 import { fromEpochMilliseconds } from '../../time.ts';
-import { type Client, createClient, Hiccup, type OandaOptions, within } from './client.ts';
+import { type Client, createClient, type OandaOptions } from './client.ts';
 import { type Message, readInstruments, readMessage } from './messages.ts';
 
 export type { OandaOptions, OandaTimings } from './client.ts';
@@ -40,7 +43,7 @@ export function createOanda(options: OandaOptions): Source {
     name: 'oanda',
     description: 'OANDA v20 pricing stream',
     isSimulated: false,
-    instruments: (symbols, signal) => fetchInstruments(client, symbols, signal),
+    instruments: (...asked) => fetchInstruments(client, ...asked),
     follow: request => follow(client, request),
   };
 }
@@ -64,36 +67,33 @@ async function fetchInstruments(
   client: Client,
   symbols: readonly string[],
   stopped?: AbortSignal,
+  onSkipped?: (skipped: readonly Skipped[]) => void,
 ): Promise<readonly Instrument[]> {
-  const offered = new Map(
-    (await fetchOffered(client, stopped)).map(instrument => [instrument.symbol, instrument]),
-  );
+  const { instruments, skipped } = await fetchOffered(client, stopped);
+  if (skipped.length > 0) onSkipped?.(skipped);
+  const offered = new Map(instruments.map(instrument => [instrument.symbol, instrument]));
   // Accounts differ: some countries have no metals and no indices. Only what was asked for must be there.
   if (symbols.length === 0) {
     return OANDA_WATCHLIST.flatMap(symbol => offered.get(symbol) ?? []);
   }
-  return [...new Set(symbols)].map(symbol => {
+  const unusable = new Set(skipped.map(({ name }) => name));
+  return [...new Set(symbols)].flatMap(symbol => {
     const instrument = offered.get(symbol);
     if (instrument !== undefined) return instrument;
+    if (unusable.has(quote(symbol))) return [];
     throw new SourceError(`OANDA does not offer ${quote(symbol)} to this account`);
   });
 }
 
-async function fetchOffered(client: Client, stopped?: AbortSignal): Promise<Instrument[]> {
-  const { timings, apiUrl } = client;
+async function fetchOffered(client: Client, stopped?: AbortSignal): Promise<InstrumentList> {
   for (let failures = 1; ; failures++) {
     try {
-      const signal = new AbortController();
-      stopped?.addEventListener('abort', () => signal.abort(), { once: true });
-      return await within(timings.answer, signal, async () => {
-        const response = await client.get(`${apiUrl}/instruments`, signal.signal);
-        const list = readInstruments(await response.json());
-        if (list === null) throw new Hiccup('the answer is not a list of instruments');
-        return list;
-      });
+      const list = readInstruments(await client.instruments(stopped));
+      if (list === null) throw new Hiccup('the answer is not a list of instruments');
+      return list;
     } catch (error) {
       if (!(error instanceof Hiccup)) throw error;
-      if (stopped?.aborted || failures >= timings.instrumentTries) {
+      if (stopped?.aborted || failures >= client.timings.instrumentTries) {
         throw new Error(`OANDA cannot be reached: ${error.message}`, { cause: error });
       }
       await delay(client.backoff(failures, error), undefined, stopped && { signal: stopped }).catch(
@@ -203,42 +203,34 @@ async function openLine(
   wanted: readonly string[],
   stopped: AbortSignal,
 ): Promise<Line> {
-  const { answer, silence } = client.timings;
   const symbols = new Set(wanted);
   const connection = new AbortController();
   const close = () => connection.abort();
   stopped.addEventListener('abort', close);
   const end = Promise.withResolvers<void>();
   void end.promise.then(() => stopped.removeEventListener('abort', close));
-  const url = `${client.streamUrl}/pricing/stream?instruments=${encodeURIComponent([...symbols].join(','))}`;
   let fault: Error | undefined;
   let isRetired = false;
-  let response: Response;
-  try {
-    response = await within(answer, connection, () => client.get(url, connection.signal));
-    if (response.body === null) throw new Hiccup('the stream has no content');
-  } catch (error) {
+  const reader = await client.prices([...symbols], connection).catch((error: unknown) => {
     end.resolve();
     throw error;
-  }
-  const reader = response.body.getReader();
+  });
   let saidUntil = fromEpochMilliseconds(client.now());
 
   async function readAll(push: Push, onPriceOrHeartbeat: () => void): Promise<void> {
     const splitter = createLineSplitter(LINE_LIMIT);
-    // Only waiting counts, not what our consumer takes; and only usable lines end it, not single bytes.
-    let patience = silence;
+    // Only usable lines are a sign of life, not single bytes.
+    const patience = createPatience(client.timings.silence, connection);
     while (!connection.signal.aborted) {
-      const since = performance.now();
-      const { value, done } = await within(patience, connection, () => reader.read(), silence);
+      const { value, done } = await patience.wait(() => reader.read());
       if (done) throw new Hiccup('the stream was closed by the other side');
       const heardAt = fromEpochMilliseconds(client.now());
       const messages = splitter
         .push(value)
-        .filter(line => line.text.trim() !== '')
+        .filter(line => line.isTooLong || line.text.trim() !== '')
         .map(line => readMessage(line, symbols, client.now()));
       const isAlive = messages.some(isSignOfLife);
-      patience = isAlive ? silence : patience - (performance.now() - since);
+      patience.heard(isAlive);
       if (messages.some(isPriceOrHeartbeat)) onPriceOrHeartbeat();
       for (const item of sortOut(messages)) await push(item);
       if (!isAlive) continue;

@@ -1,0 +1,148 @@
+import { Hiccup, Refusal, within } from './connection.ts';
+import { oneLine } from './text.ts';
+
+/**
+ * How every source asks its provider: each answer has a deadline and a bound that counts after it was
+ * unpacked, no redirect is followed, and what the provider says comes as one clean line without our secrets.
+ */
+export interface Http {
+  /**
+   * The whole answer as JSON. What it holds is from outside: look at it with a schema.
+   * @throws {Hiccup} when trying again may help. @throws {Refusal} when not.
+   */
+  json(url: string, request: JsonRequest): Promise<unknown>;
+  /**
+   * An answer that goes on, from when its head is there. What is read of it is bounded by its reader,
+   * for example by `createLineSplitter`, and its silence by `createPatience`; aborting ends it.
+   * @throws {Hiccup} when trying again may help. @throws {Refusal} when not.
+   */
+  stream(
+    url: string,
+    connection: AbortController,
+    deadlineMs: number,
+  ): Promise<ReadableStreamDefaultReader<Uint8Array>>;
+}
+
+export interface JsonRequest {
+  /** For the last byte of the answer. */
+  readonly deadlineMs: number;
+  /** Of the text, however small it was packed; 8 MB when absent. */
+  readonly maxBytes?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface HttpOptions {
+  /** With each request; they go to no other place than the one that was asked. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** What must never be told, such as a token that the provider repeats. */
+  readonly secrets?: readonly string[];
+  /** Where the provider's words are in a refusal. */
+  readonly wordsIn?: (json: unknown) => unknown;
+  /** Statuses, besides those that all use so, after which trying again may help. */
+  readonly passing?: readonly number[];
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+const MEGABYTE = 2 ** 20;
+const LONGEST_ANSWER = 8 * MEGABYTE;
+const LONGEST_REFUSAL = 64 * 1_024;
+const LONGEST_WORDS = 200;
+const LONGEST_RETRY_AFTER = 3_600_000;
+
+export function createHttp(options: HttpOptions = {}): Http {
+  const { headers = {}, secrets = [], passing = [], wordsIn, now = Date.now } = options;
+
+  async function ask(url: string, signal: AbortSignal): Promise<Response> {
+    const response = await fetch(url, { headers, signal, redirect: 'manual' });
+    if (response.ok) return response;
+    const { status } = response;
+    if (isPassing(status) || passing.includes(status)) {
+      discard(response);
+      throw new Hiccup(
+        `HTTP ${status}`,
+        readRetryAfter(response.headers.get('retry-after'), now()),
+      );
+    }
+    throw new Refusal(status, await readWords(response));
+  }
+
+  async function readWords(response: Response): Promise<string> {
+    try {
+      const words = wordsIn?.(JSON.parse(await readText(response, LONGEST_REFUSAL)));
+      if (typeof words !== 'string') return '';
+      // Before it is cut: half a secret is one too.
+      const told = secrets.reduce((text, secret) => text.replaceAll(secret, '***'), words);
+      return oneLine(told, LONGEST_WORDS);
+    } catch {
+      return '';
+    }
+  }
+
+  return {
+    async json(url, { deadlineMs, maxBytes = LONGEST_ANSWER, signal }) {
+      const connection = new AbortController();
+      const onStop = () => connection.abort();
+      signal?.addEventListener('abort', onStop);
+      if (signal?.aborted) onStop();
+      try {
+        return await within(deadlineMs, connection, async () =>
+          parse(await readText(await ask(url, connection.signal), maxBytes)),
+        );
+      } finally {
+        signal?.removeEventListener('abort', onStop);
+      }
+    },
+    stream: (url, connection, deadlineMs) =>
+      within(deadlineMs, connection, async () => {
+        const { body } = await ask(url, connection.signal);
+        if (body === null) throw new Hiccup('the stream has no content');
+        return body.getReader();
+      }),
+  };
+}
+
+const isPassing = (status: number) =>
+  status < 400 || status === 408 || status === 429 || status >= 500;
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Hiccup('the answer is not JSON');
+  }
+}
+
+/** @throws {Hiccup} when there is more; nothing of that is read. */
+async function readText(response: Response, maxBytes: number): Promise<string> {
+  const reader = response.body?.getReader();
+  if (reader === undefined) return '';
+  const decoder = new TextDecoder();
+  let text = '';
+  let length = 0;
+  try {
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return text + decoder.decode();
+      length += value.length;
+      if (length > maxBytes) {
+        throw new Hiccup(`the answer is longer than ${maxBytes / MEGABYTE} MB`);
+      }
+      text += decoder.decode(value, { stream: true });
+    }
+  } finally {
+    // Not waited for: it may take as long as the other side likes.
+    void reader.cancel().catch(() => undefined);
+  }
+}
+
+function discard(response: Response): void {
+  void response.body?.cancel().catch(() => undefined);
+}
+
+/** Seconds or a date, to milliseconds from now. */
+function readRetryAfter(header: string | null, now: number): number {
+  if (header === null) return 0;
+  const wait = /^\d+$/.test(header) ? Number(header) * 1_000 : Date.parse(header) - now;
+  return Number.isNaN(wait) ? 0 : Math.min(Math.max(wait, 0), LONGEST_RETRY_AFTER);
+}

@@ -1,0 +1,70 @@
+import type { z } from 'zod';
+import type { Instrument, Skipped } from './source.ts';
+import { oneLine, quote } from './text.ts';
+import { isSymbol } from './tick.ts';
+
+export interface InstrumentList {
+  readonly instruments: readonly Instrument[];
+  readonly skipped: readonly Skipped[];
+}
+
+const MOST_INSTRUMENTS = 10_000;
+/** What `feed.instruments` takes. */
+const LONGEST_DESCRIPTION = 200;
+const HIGHEST_PRECISION = 12;
+
+/**
+ * The instruments in a provider's list. An entry that cannot be used is left out and told, and harms no other;
+ * a description that cannot be shown as it is, is made fit for it.
+ *
+ * @param schema Makes an entry an instrument of ours.
+ */
+export function readInstrumentList(
+  entries: readonly unknown[],
+  schema: z.ZodType<Instrument>,
+): InstrumentList {
+  const instruments = new Map<string, Instrument>();
+  const skipped: Skipped[] = [];
+  for (const entry of entries) {
+    const read = readEntry(entry, schema);
+    if ('why' in read) skipped.push(read);
+    else if (instruments.has(read.symbol)) skipped.push(skip(read.symbol, 'it is listed twice'));
+    else if (instruments.size === MOST_INSTRUMENTS) {
+      skipped.push(skip(read.symbol, `it comes after ${MOST_INSTRUMENTS} others`));
+    } else instruments.set(read.symbol, read);
+  }
+  return { instruments: [...instruments.values()], skipped };
+}
+
+function readEntry(entry: unknown, schema: z.ZodType<Instrument>): Instrument | Skipped {
+  const read = schema.safeParse(entry);
+  if (!read.success) {
+    const [issue] = read.error.issues;
+    const field = issue?.path.join('.') ?? '';
+    return skip(
+      nameIn(entry),
+      oneLine(`${field === '' ? '' : `${field}: `}${issue?.message}`, 150),
+    );
+  }
+  const { symbol, description, pricePrecision } = read.data;
+  if (!isSymbol(symbol)) {
+    return skip(symbol, 'a symbol is 1 to 32 of A-Z 0-9 . _ : - and begins with a letter or digit');
+  }
+  if (!Number.isInteger(pricePrecision) || pricePrecision < 0) {
+    return skip(symbol, `its precision is ${quote(pricePrecision)}`);
+  }
+  return {
+    symbol,
+    description: oneLine(description, LONGEST_DESCRIPTION),
+    pricePrecision: Math.min(pricePrecision, HIGHEST_PRECISION),
+  };
+}
+
+const skip = (name: unknown, why: string): Skipped => ({ name: quote(name), why });
+
+/** Providers call it so, one or the other. */
+function nameIn(entry: unknown): unknown {
+  if (typeof entry !== 'object' || entry === null) return entry;
+  const { name, id, symbol } = entry as Record<string, unknown>;
+  return [name, id, symbol].find(each => typeof each === 'string') ?? entry;
+}
