@@ -7,6 +7,7 @@ import type { FakeOanda } from '../../workers/ingest/sources/oanda/fake.ts';
 import { epochMicroseconds } from '../../workers/ingest/time.ts';
 import type { Generator } from './generator.ts';
 import type { Ledger } from './ledger.ts';
+import { noiseOf } from './noise.ts';
 import type { Random } from './random.ts';
 
 const everyMs = 120;
@@ -119,6 +120,8 @@ async function within<Result>(ms: number, work: PromiseLike<Result>): Promise<Re
 
 /** Prices that a provider streams: nobody acknowledges them, and what nobody listened to is missed. */
 export interface StreamFeeder {
+  /** How many lines that are no prices were sent between them. */
+  noise(): number;
   stop(): Promise<void>;
 }
 
@@ -128,14 +131,21 @@ export function startStreamFeeder(parts: {
   random: Random;
 }): StreamFeeder {
   const { oanda, generator, random } = parts;
+  const noisy = random.fork('noise');
+  let noise = 0;
   let isStopped = false;
   const running = (async () => {
     while (!isStopped) {
       for (const { tick } of generator.make(random.int(1, 6))) push(oanda, tick);
+      if (noisy.chance(0.1)) {
+        oanda.send(noiseOf(noisy));
+        noise += 1;
+      }
       await sleep(everyMs);
     }
   })();
   return {
+    noise: () => noise,
     async stop() {
       isStopped = true;
       await running;

@@ -212,6 +212,7 @@ async function compareCounts(world: World, feeders: Feeders): Promise<string[]> 
   };
   check(stored === tick_rows, `${stored} stored, ${tick_rows} rows in feed.ticks`);
   check(aside === rejections, `${aside} kept aside, ${rejections} counted in feed.rejections`);
+  faults.push(...(await compareRefusals(world)));
   check(
     totals.acknowledged <= total && total <= totals.attemptedTicks,
     `${total} in all, ${totals.acknowledged} acknowledged, ${totals.attemptedTicks} attempted`,
@@ -221,4 +222,15 @@ async function compareCounts(world: World, feeders: Feeders): Promise<string[]> 
     `${totals.stored} acknowledged as stored of ${stored}, ${totals.refused} as kept aside of ${aside}`,
   );
   return faults;
+}
+
+/** A provider's noise too is counted by its reasons, each line once. */
+async function compareRefusals(world: World): Promise<string[]> {
+  const rows = await world.query<{ source: string; aside: number; reasons: number }>(`
+    select s.source, (s.rejected_count + s.conflicting_count)::int as aside,
+      (select coalesce(sum(r.count), 0)::int from feed.rejections as r where r.source = s.source) as reasons
+    from feed.source_states as s where s.source <> 'manual'`);
+  return rows
+    .filter(({ aside, reasons }) => aside !== reasons)
+    .map(({ source, ...counts }) => `counters of ${source}: ${JSON.stringify(counts)}`);
 }

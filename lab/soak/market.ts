@@ -66,6 +66,7 @@ export function startFeeders(parts: { world: World; ledger: Ledger; random: Rand
       duplicate: sum(({ totals }) => totals.acknowledged.duplicate),
       conflicting: sum(({ totals }) => totals.acknowledged.conflicting),
       rejected: sum(({ totals }) => totals.acknowledged.rejected),
+      noise: stream.noise(),
     }),
     totals: () => ({
       stored: sum(({ totals }) => totals.acknowledged.stored),
