@@ -66,7 +66,11 @@ export interface FakeOanda {
   readonly hugeLine: (characters: number) => void;
   readonly unknownType: () => void;
   /** Anything at all, as it is. */
-  readonly send: (text: string) => void;
+  readonly send: (text: string | Uint8Array) => void;
+  /** The same, but packed streams get it unpacked: garbage. */
+  readonly garble: (bytes: Uint8Array) => void;
+  /** What the account may trade from now on, besides what it may: each entry as JSON, as it is. */
+  readonly listMore: (entries: readonly string[]) => void;
   readonly close: () => Promise<void>;
 }
 
@@ -106,7 +110,8 @@ const MOST_STREAMS = 20;
 
 interface Stream {
   readonly instruments: ReadonlySet<string>;
-  readonly write: (text: string) => void;
+  readonly write: (text: string | Uint8Array) => void;
+  readonly writeUnpacked: (bytes: Uint8Array) => void;
   readonly offer: (price: FakePrice) => void;
   readonly end: () => void;
   readonly reset: () => void;
@@ -125,6 +130,7 @@ export async function startFakeOanda(options: FakeOandaOptions): Promise<FakeOan
   const openings = createCounter();
   const answers = createCounter();
   let snapshot: readonly FakePrice[] = [];
+  let listed = FAKE_INSTRUMENTS.map(each => JSON.stringify(each));
   let isSilent = false;
   let holdsPrices = false;
 
@@ -132,7 +138,7 @@ export async function startFakeOanda(options: FakeOandaOptions): Promise<FakeOan
     const refusal = refusals.shift() ?? findFault(request, options, streams.size);
     requests.push(`${refusal?.status ?? 200} ${request.url}`);
     if (refusal !== null) refuse(response, refusal);
-    else if (request.url?.endsWith('/instruments')) sendInstruments(request, response);
+    else if (request.url?.endsWith('/instruments')) sendInstruments(request, response, listed);
     else openStream(request, response);
     answers.add();
   });
@@ -147,7 +153,7 @@ export async function startFakeOanda(options: FakeOandaOptions): Promise<FakeOan
     openings.add();
   }
 
-  const broadcast = (text: string) => {
+  const broadcast = (text: string | Uint8Array) => {
     if (isSilent) return;
     for (const stream of streams) stream.write(text);
   };
@@ -202,6 +208,12 @@ export async function startFakeOanda(options: FakeOandaOptions): Promise<FakeOan
     hugeLine: characters => broadcast(`{"type":"PRICE","x":"${'x'.repeat(characters)}"}\n`),
     unknownType: () => broadcast('{"type":"NOVELTY","time":"2026-01-01T00:00:00.000000000Z"}\n'),
     send: broadcast,
+    garble: bytes => {
+      for (const stream of streams) stream.writeUnpacked(bytes);
+    },
+    listMore: entries => {
+      listed = [...listed, ...entries];
+    },
     close: async () => {
       clearInterval(beat);
       endEach(stream => stream.reset());
@@ -251,8 +263,12 @@ function refuse(response: ServerResponse, { status, message, headers }: Refusal)
   response.end(JSON.stringify({ errorMessage: message }));
 }
 
-function sendInstruments(request: IncomingMessage, response: ServerResponse): void {
-  const body = JSON.stringify({ instruments: FAKE_INSTRUMENTS, lastTransactionID: '1' });
+function sendInstruments(
+  request: IncomingMessage,
+  response: ServerResponse,
+  instruments: readonly string[],
+): void {
+  const body = `{"instruments":[${instruments.join()}],"lastTransactionID":"1"}`;
   const packs = acceptsGzip(request);
   response.writeHead(200, {
     'Content-Type': 'application/json',
@@ -277,7 +293,7 @@ function createStream(
   response.writeHead(200, { 'Content-Type': 'application/octet-stream', ...packing });
   response.flushHeaders();
   packer?.pipe(response);
-  const write = (text: string) => {
+  const write = (text: string | Uint8Array) => {
     (packer ?? response).write(text);
     packer?.flush(constants.Z_SYNC_FLUSH);
   };
@@ -294,6 +310,7 @@ function createStream(
   return {
     instruments,
     write,
+    writeUnpacked: bytes => response.write(bytes),
     offer: price => {
       if (!instruments.has(price.instrument)) return;
       waiting.set(price.instrument, price);
