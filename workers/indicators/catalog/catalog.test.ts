@@ -4,7 +4,7 @@ import { catalog } from '../catalog.ts';
 import { computeValues, readingAt } from '../compute.ts';
 import type { Kind, Parameter, Params, Reading } from '../kind.ts';
 import type { Definition, Work } from '../service.ts';
-import { type Candle, seriesOf } from '../window.ts';
+import { type Candle, type Series, seriesOf } from '../window.ts';
 import { longest, windowOf } from './tests/golden.ts';
 
 // What must hold for every kind, whatever it computes.
@@ -45,9 +45,14 @@ function paramsOf(kind: Kind): fc.Arbitrary<Params> {
     );
 }
 
-/** A day ends among them. */
-const bucketAt = (index: number): string =>
-  `${new Date(Date.UTC(2026, 0, 1, 23, 40) + index * 60_000).toISOString().slice(0, 19).replace('T', ' ')}+00`;
+const longestWalk = 6_000;
+
+/** A minute each; a day ends among them. */
+const buckets = Array.from({ length: longestWalk }, (_, index) => {
+  const start = new Date(Date.UTC(2026, 0, 1, 23, 40) + index * 60_000);
+  return `${start.toISOString().slice(0, 19).replace('T', ' ')}+00`;
+});
+const bucketAt = (index: number): string => buckets[index] ?? '';
 
 /** Closes with all that belongs to a candle; sizes are missing in some of them. */
 const candlesOf = (closes: readonly number[]): Candle[] =>
@@ -65,6 +70,9 @@ const candlesOf = (closes: readonly number[]): Candle[] =>
     };
   });
 
+const bitsOf = ({ columns }: Series): Buffer =>
+  Buffer.concat(Object.values(columns).map(column => Buffer.from(column.slice().buffer)));
+
 const readingOf = (
   kind: Kind,
   params: Params,
@@ -74,24 +82,25 @@ const readingOf = (
 
 const lengthFor = (kind: Kind, params: Params): number => definitionOf(kind, params).bars_window;
 
-/** Prices that go anywhere: steps up and down, jumps, and stretches without a move. */
+/**
+ * Prices that go anywhere: steps up and down, jumps, and stretches without a move. All of a number, as many of them
+ * would be slow to draw one by one.
+ */
 const walk = (length: number): fc.Arbitrary<number[]> =>
-  fc
-    .array(
-      fc.oneof(
-        { weight: 6, arbitrary: fc.integer({ min: -50, max: 50 }) },
-        { weight: 2, arbitrary: fc.constant(0) },
-        { weight: 1, arbitrary: fc.integer({ min: -4_000, max: 4_000 }) },
-      ),
-      { minLength: length, maxLength: length, size: 'max' },
-    )
-    .map(steps => {
-      let price = 100_000;
-      return steps.map(step => {
-        price = Math.max(1_000, price + step);
-        return price / 1_000;
-      });
+  fc.nat(2 ** 31 - 1).map(seed => {
+    let state = seed;
+    const draw = (count: number): number => {
+      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+      return Math.floor((state / 2 ** 32) * count);
+    };
+    let price = 100_000;
+    return Array.from({ length }, () => {
+      const turn = draw(9);
+      const step = turn < 6 ? draw(101) - 50 : turn < 8 ? 0 : draw(8_001) - 4_000;
+      price = Math.max(1_000, price + step);
+      return price / 1_000;
     });
+  });
 
 describe.each(kinds.map(kind => [kind.kind, kind] as const))('%s', (_, kind) => {
   const presets = presetsOf(kind);
@@ -170,9 +179,10 @@ describe.each(kinds.map(kind => [kind.kind, kind] as const))('%s', (_, kind) => 
     fc.assert(
       fc.property(givenWindow, ({ params, closes }) => {
         const series = seriesOf(candlesOf(closes));
+        const before = bitsOf(series);
         const definition = definitionOf(kind, params);
         const first = readingAt(series, closes.length - 1, kind, definition);
-        expect(series).toEqual(seriesOf(candlesOf(closes)));
+        expect(bitsOf(series).equals(before)).toBe(true);
         expect(readingAt(series, closes.length - 1, kind, definition)).toEqual(first);
       }),
     );
@@ -242,9 +252,16 @@ describe.each(kinds.map(kind => [kind.kind, kind] as const))('%s', (_, kind) => 
     }
   });
 
+  /** Of as many candles at any place: while its window fills, and after it has. */
   it('gives the same bits however the work is split', () => {
+    const stretch = 40;
+    const given = fc.record({
+      window: givenWindow,
+      place: fc.nat(),
+      cuts: fc.array(fc.nat(stretch - 1), { maxLength: 5 }),
+    });
     fc.assert(
-      fc.property(givenWindow, fc.array(fc.nat(), { maxLength: 5 }), ({ params, closes }, cuts) => {
+      fc.property(given, ({ window: { params, closes }, place, cuts }) => {
         const definition = definitionOf(kind, params);
         const candles = candlesOf(closes);
         const compute = (from: number, to: number) => {
@@ -266,15 +283,17 @@ describe.each(kinds.map(kind => [kind.kind, kind] as const))('%s', (_, kind) => 
             }),
           ];
         };
-        const last = candles.length - 1;
-        const edges = [0, ...cuts.map(cut => cut % candles.length), last + 1].toSorted(
+        const begin = place % Math.max(1, candles.length - stretch + 1);
+        const end = Math.min(candles.length, begin + stretch);
+        const edges = [begin, ...cuts.map(cut => Math.min(begin + cut, end)), end].toSorted(
           (a, b) => a - b,
         );
         const parts = edges.flatMap((from, index) => {
-          const end = edges[index + 1];
-          return end === undefined || end <= from ? [] : compute(from, end - 1);
+          const next = edges[index + 1];
+          return next === undefined || next <= from ? [] : compute(from, next - 1);
         });
-        expect(parts).toEqual(compute(0, last));
+        expect(parts).toEqual(compute(begin, end - 1));
+        expect(parts.length).toBe(end - begin);
       }),
       { numRuns: 30 },
     );
