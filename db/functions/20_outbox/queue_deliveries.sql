@@ -10,9 +10,13 @@ declare
 begin
   -- In one statement, so that the subscriptions whose history ends here are exactly those that are told.
   with begun as (
-    update outbox.backfills as c
+    update outbox.backfills as b
     set since_revision = (select min(d.revision) - 1 from unnest(deltas) as d)
-    where c.since_revision is null and only_subscription is null
+    where only_subscription is null and b.ctid = any (array(
+      select u.ctid from outbox.backfills as u where u.since_revision is null
+      -- Of one that is just being asked for again, a later capture says so: it is told some of it twice.
+      for update skip locked
+    ))
   )
   insert into outbox.deliveries as old (subscription_id, instrument_id, timeframe, side, bucket, revision, changed_at, due_at)
   select distinct s.subscription_id, d.instrument_id, d.timeframe, d.side, d.bucket, d.revision, d.changed_at,

@@ -65,6 +65,8 @@ begin
   from unnest(coalesce(instrument_ids, array[null::int])) as i(instrument_id)
   cross join unnest(coalesce(timeframes, array[null::text])) as t(timeframe)
   cross join unnest(sides) as s(side)
+  -- In one order, so that two that ask for the same do not wait for each other.
+  order by 2, 3, 4
   on conflict do nothing;
   if from_time is not null then
     insert into outbox.backfills as old (subscription_id, instrument_id, timeframe, side, next_bucket)
@@ -75,6 +77,7 @@ begin
     cross join unnest(sides) as s(side)
     where (instrument_ids is null or i.instrument_id = any (instrument_ids))
       and (timeframes is null or t.timeframe = any (timeframes))
+    order by 2, 3, 4
     on conflict on constraint backfills_pkey do update
       set next_bucket = least(old.next_bucket, excluded.next_bucket), since_revision = null;
   end if;

@@ -16,6 +16,10 @@ begin
   end if;
   -- No capture reads the candles meanwhile.
   perform pg_advisory_xact_lock(hashtext('outbox.capture_deltas'));
+  -- In the order of outbox.queue_deliveries, in which those who mark as sent lock them too.
+  perform from outbox.deliveries as d where d.timeframe = old.timeframe
+  order by d.subscription_id, d.instrument_id, d.side, d.bucket
+  for update;
   delete from outbox.deliveries as d where d.timeframe = old.timeframe;
   delete from outbox.candles as c where c.timeframe = old.timeframe;
   return old;

@@ -5,6 +5,7 @@ import { untilBlocked, withSessions } from '../../../tests/support/session.ts';
 import { at, tickOf } from '../../../tests/support/ticks.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
 import { createOutbox, type Delivery } from '../../../workers/publish/outbox.ts';
+import type { Sql } from '../../runtime/database.ts';
 
 describeOnEngine('A subscription from a time on', ({ sql }) => {
   const feed = createFeed(sql);
@@ -233,16 +234,39 @@ describeOnEngine('A subscription from a time on', ({ sql }) => {
     const symbol = await history(10);
     const name = await subscribeFrom(symbol, '2026-03-02T10:08:00Z');
     await withSessions(sql, async (subscribing, publishing) => {
-      await subscribing.sql`begin`;
-      await subscribing.sql`select outbox.subscribe(${name}, ${name}, ${symbol}, '1m', 'bid',
-        from_time => '2026-03-02T10:02:00Z')`;
-      const continued = createOutbox(publishing.sql).continueBackfills();
-      await untilBlocked(sql, publishing);
-      await subscribing.sql`commit`;
-      await continued;
+      await publishing.sql`begin`;
+      await createOutbox(publishing.sql).continueBackfills();
+      const asked = askAgain(subscribing.sql, name, symbol, '2026-03-02T10:02:00Z');
+      await untilBlocked(sql, subscribing);
+      await publishing.sql`commit`;
+      await asked;
     });
     const { sent } = await drain(name);
     expect(new Set(sent.map(each => each.bucket)).size).toBe(8);
+  });
+
+  it('holds up no publisher while it is asked for again, and has all of it afterwards', async () => {
+    const symbols = [await history(10), await history(10)];
+    const [first = '', second = ''] = symbols;
+    const name = await subscribeFrom(second, '2026-03-02T10:08:00Z');
+    await askAgain(sql, name, first, '2026-03-02T10:08:00Z');
+    await withSessions(sql, async (subscribing, publishing) => {
+      const publisher = createOutbox(publishing.sql);
+      await publishing.sql`set lock_timeout = '5s'`;
+      await subscribing.sql`begin`;
+      await askAgain(subscribing.sql, name, first, '2026-03-02T10:02:00Z');
+      await feed.recordTicks('manual', [tickOf(first, at('10:11:00'), { bid: 5 })]);
+      await sql`call outbox.refresh_late()`;
+      expect(await publisher.captureDeltas(500)).toMatchObject({ delta_count: 1 });
+      expect(await publisher.continueBackfills()).toBe(1);
+      await askAgain(subscribing.sql, name, second, '2026-03-02T10:02:00Z');
+      await subscribing.sql`commit`;
+      await publishing.sql`reset lock_timeout`;
+    });
+    const { sent } = await drain(name);
+    const bucketsOf = (symbol: string) =>
+      new Set(sent.filter(each => each.symbol === symbol).map(each => each.bucket)).size;
+    expect(symbols.map(bucketsOf)).toEqual([9, 8]);
   });
 
   it('is all instruments and timeframes there are when it names none', async () => {
@@ -264,6 +288,11 @@ describeOnEngine('A subscription from a time on', ({ sql }) => {
     expect(await outbox.continueBackfills()).toBe(0);
   });
 });
+
+async function askAgain(sql: Sql, name: string, symbol: string, from: string): Promise<void> {
+  await sql`select outbox.subscribe(${name}, ${name}, ${symbol}, '1m', 'bid',
+    from_time => ${from}::text::timestamptz)`;
+}
 
 function later(time: string, seconds: number): string {
   return new Date(Date.parse(time) + seconds * 1_000).toISOString();

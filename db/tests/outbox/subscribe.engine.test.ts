@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { addInstrument, capture, describeOnEngine } from '../../../tests/support/database.ts';
 import { capturedOf, subscribe, waitingFor } from '../../../tests/support/outbox.ts';
+import { untilBlocked, withSessions } from '../../../tests/support/session.ts';
 import { at, tickOf } from '../../../tests/support/ticks.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
 import { createOutbox } from '../../../workers/publish/outbox.ts';
@@ -200,4 +201,56 @@ describeOnEngine('outbox.subscribe', ({ sql }) => {
     await capture(sql);
     expect(await waitingFor(sql, name)).toHaveLength(1);
   });
+
+  it('can be ended while what was sent of it is marked, and neither waits for the other for ever', async () => {
+    const symbol = await addInstrument(sql);
+    const name = await subscribe(sql, symbol);
+    const other = await subscribe(sql, symbol);
+    await feed.recordTicks('manual', [tickOf(symbol, at('10:00:00'), { bid: 1 })]);
+    await capture(sql);
+    const sent = await outbox.claimDeliveries(10_000);
+    await withSessions(sql, async (marking, ending) => {
+      await marking.sql`begin`;
+      await marking.sql`
+        select from outbox.deliveries as d join outbox.subscriptions as s using (subscription_id)
+        where s.name = ${name} for update of d`;
+      const ended = run(ending.sql`select outbox.unsubscribe(${name}) as was_there`);
+      await untilBlocked(sql, ending);
+      await createOutbox(marking.sql).markSent(sent);
+      await marking.sql`commit`;
+      expect(await ended).toEqual([{ was_there: true }]);
+    });
+    expect(await waitingFor(sql, other)).toEqual([]);
+  });
+
+  it('does not deadlock who marks its candles as sent with who removes their timeframe', async () => {
+    const symbol = await addInstrument(sql);
+    const name = `all-${symbol}`;
+    await sql`select feed.add_timeframe('2h')`;
+    await sql`select outbox.subscribe(${name}, ${name}, ${symbol}, null, 'bid')`;
+    // The newer one first, so that their places in the table are the other way round.
+    for (const time of ['12:00:00', '10:00:00']) {
+      await feed.recordTicks('manual', [tickOf(symbol, at(time), { bid: 1 })]);
+      await capture(sql);
+    }
+    const sent = (await outbox.claimDeliveries(10_000)).filter(each => each.timeframe === '2h');
+    const [older, newer] = sent.sort((a, b) => a.bucket.localeCompare(b.bucket));
+    await withSessions(sql, async (marking, removing) => {
+      const publisher = createOutbox(marking.sql);
+      await marking.sql`begin`;
+      await publisher.markSent(older ? [older] : []);
+      const removed = run(removing.sql`select feed.remove_timeframe('2h')`);
+      await untilBlocked(sql, removing);
+      await publisher.markSent(newer ? [newer] : []);
+      await marking.sql`commit`;
+      await removed;
+    });
+    expect((await waitingFor(sql, name)).length).toBeGreaterThan(0);
+    await sql`select outbox.unsubscribe(${name})`;
+  });
 });
+
+/** A query is sent when somebody waits for it. */
+async function run<Rows>(query: PromiseLike<Rows>): Promise<Rows> {
+  return await query;
+}
