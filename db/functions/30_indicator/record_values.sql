@@ -29,17 +29,29 @@ begin
   -- None goes away meanwhile, and what was just removed is not stored: it would fail the others of its batch.
   perform from indicator.definitions as d
   where d.indicator_id = any (indicator_ids) order by d.indicator_id for key share;
-  with stored as (
+  with known as materialized (
+    select d.indicator_id, t.width + f.grace as closes_after
+    from indicator.definitions as d
+    join feed.timeframes as t using (timeframe)
+    join feed.instruments as i using (instrument_id)
+    join feed.sources as f using (source)
+    where d.indicator_id = any (indicator_ids)
+  ),
+  given as materialized (
+    select distinct on (v.indicator_id, v.bucket) v.*, v.outputs::float8[] as numbers, k.closes_after
+    from unnest(indicator_ids, buckets, outputs, verdicts, strengths, horizons, lows, highs, bars, revisions, prices)
+      as v(indicator_id, bucket, outputs, verdict, strength, horizon, low, high, bars, revision, price)
+    join known as k using (indicator_id)
+    -- Older ones were given up.
+    where v.bucket >= (select s.floor_at from feed.storage as s where s.level = 'values')
+    order by v.indicator_id, v.bucket, v.revision desc
+  ),
+  stored as (
     insert into indicator.values as old
       (indicator_id, bucket, value, outputs, verdict, strength, horizon, low, high, bars, revision)
-    select distinct on (v.indicator_id, v.bucket) v.indicator_id, v.bucket, (v.outputs::float8[])[1], v.outputs::float8[],
-      v.verdict, v.strength, v.horizon, v.low, v.high, v.bars, v.revision
-    from unnest(indicator_ids, buckets, outputs, verdicts, strengths, horizons, lows, highs, bars, revisions)
-      as v(indicator_id, bucket, outputs, verdict, strength, horizon, low, high, bars, revision)
-    where exists (select from indicator.definitions as d where d.indicator_id = v.indicator_id)
-      -- Older ones were given up.
-      and v.bucket >= (select s.floor_at from feed.storage as s where s.level = 'values')
-    order by v.indicator_id, v.bucket, v.revision desc
+    select g.indicator_id, g.bucket, g.numbers[1], g.numbers, g.verdict, g.strength, g.horizon, g.low, g.high, g.bars, g.revision
+    from given as g
+    order by g.indicator_id, g.bucket
     on conflict (indicator_id, bucket) do update set
       value = excluded.value, outputs = excluded.outputs, verdict = excluded.verdict, strength = excluded.strength,
       horizon = excluded.horizon, low = excluded.low, high = excluded.high, bars = excluded.bars,
@@ -52,15 +64,31 @@ begin
         join feed.storage as s on s.level = d.timeframe and s.floor_at > '-infinity'
         where d.indicator_id = excluded.indicator_id and excluded.bars < d.bars_window
       ))
-    returning indicator_id, bucket, revision, verdict, strength, value
+    returning indicator_id, bucket
+  ),
+  -- What is to be kept as it was said, beside what was stored: as groups, since a join of what is believed to be few
+  -- rows compares each with each.
+  closed as (
+    select g.indicator_id, g.bucket, true as is_closed, false as is_stored, g.revision, g.verdict, g.strength, g.numbers[1] as value, g.price
+    from given as g
+    where g.price is not null and g.numbers[1] is not null and g.bucket + g.closes_after <= clock_timestamp()
+      and g.bucket >= (select s.floor_at from feed.storage as s where s.level = 'verdicts')
+    union all
+    select s.indicator_id, s.bucket, false, true, null, null, null, null, null from stored as s
   )
-  select count(*),
-    array_agg(row(s.indicator_id, s.bucket, s.revision, null, s.verdict, s.strength, s.value, null)::indicator.verdicts)
-      filter (where s.value is not null and array_length(array_remove(prices, null), 1) > 0)
-  into stored, said from stored as s;
+  select count(*) filter (where c.is_stored),
+    array_agg(row(c.indicator_id, c.bucket, c.revision, null, c.verdict, c.strength, c.value, c.price)::indicator.verdicts)
+      filter (where c.is_closed and c.is_stored)
+  into stored, said
+  from (
+    select c.indicator_id, c.bucket, bool_or(c.is_closed) as is_closed, bool_or(c.is_stored) as is_stored,
+      max(c.revision) as revision, max(c.verdict) as verdict, max(c.strength) as strength, max(c.value) as value, max(c.price) as price
+    from closed as c
+    group by c.indicator_id, c.bucket
+  ) as c;
   -- In a later statement: who stored another revision of the same value was waited for, and what he said is seen there.
   if said is not null then
-    perform indicator.keep_verdicts(said, indicator_ids, buckets, revisions, prices);
+    perform indicator.keep_verdicts(said);
   end if;
   perform pg_notify('dashboard', 'values');
   return stored;
