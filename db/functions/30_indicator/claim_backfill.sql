@@ -18,6 +18,9 @@ declare
   first_bucket timestamptz;
   last_closed timestamptz;
   is_closed_only boolean;
+  buckets_read int := max_candles;
+  last_bucket timestamptz;
+  read record;
 begin
   loop
     select b.* into job
@@ -46,19 +49,24 @@ begin
   set next_bucket = first_bucket, leased_until = clock_timestamp() + interval '10 seconds'
   where b.indicator_id = job.indicator_id;
 
+  -- Where candles are few and far between, more of the time, until there are enough to be worth a stretch.
+  loop
+    last_bucket := first_bucket + width * (buckets_read - 1);
+    select w.* into read
+    from indicator.candle_window(definition.instrument_id, definition.timeframe, definition.side,
+      first_bucket, last_bucket, definition.bars_window - 1, 0) as w;
+    exit when last_bucket > clock_timestamp() or buckets_read >= 16 * max_candles
+      or 2 * (select count(*) from unnest(read.buckets) as b(bucket) where b.bucket >= first_bucket) >= max_candles;
+    buckets_read := 4 * buckets_read;
+  end loop;
   return query
-  select definition.instrument_id, definition.timeframe, definition.side,
-    first_bucket, first_bucket + width * (max_candles - 1), job.revision, last_closed, job.work_id,
+  select definition.instrument_id, definition.timeframe, definition.side, first_bucket, last_bucket, job.revision, last_closed, job.work_id,
     jsonb_build_array(jsonb_build_object('indicator_id', definition.indicator_id, 'kind', definition.kind,
       'params', definition.params, 'bars_required', definition.bars_required, 'bars_window', definition.bars_window)),
-    w.buckets, w.opens, w.highs, w.lows, w.closes, w.sums, w.volumes, w.tick_counts
-  from indicator.candle_window(
-    definition.instrument_id, definition.timeframe, definition.side,
-    first_bucket, first_bucket + width * (max_candles - 1), definition.bars_window - 1, 0
-  ) as w;
+    read.buckets, read.opens, read.highs, read.lows, read.closes, read.sums, read.volumes, read.tick_counts;
 end
 $$;
 
 comment on function indicator.claim_backfill(text, int) is
-  'Lease the next stretch of history of a service for 10 seconds, of the indicator that waited longest: the indicator, and its candles as indicator.candle_window gives them. Values are due from from_bucket to to_bucket (UTC, both inclusive), of kinds that read closed candles only up to closed_to; then call indicator.finish_backfill. No row when nothing is left, or all is leased.';
+  'Lease the next stretch of history of a service for 10 seconds, of the indicator that waited longest: the indicator, and its candles of max_candles buckets, of up to 16 times as many where most are empty, as indicator.candle_window gives them. Values are due from from_bucket to to_bucket (UTC, both inclusive), of kinds that read closed candles only up to closed_to; then call indicator.finish_backfill. No row when nothing is left, or all is leased.';
 grant execute on function indicator.claim_backfill(text, int) to foresight_indicators;

@@ -10,6 +10,7 @@ import {
   publish,
   registerCatalog,
   revisionsOf,
+  valuesFor,
   valuesOf,
 } from '../../../tests/support/indicators.ts';
 import { untilBlocked, withSessions } from '../../../tests/support/session.ts';
@@ -294,5 +295,31 @@ describeOnEngine('Work of the indicators', ({ sql }) => {
     await record({ verdict: 1, strength: 0, horizon: 3, low: '1', high: '1' });
     await record({ outputs: null, verdict: null, strength: null });
     expect(await valuesOf(sql, id)).toMatchObject([{ outputs: null, verdict: null }]);
+  });
+
+  it('takes a history of few candles in few stretches, each candle once', async () => {
+    const symbol = await addInstrument(sql);
+    // A candle every two hours, of 24,000 minutes.
+    await feed.recordTicks(
+      'manual',
+      Array.from({ length: 200 }, (_, n) =>
+        tickOf(symbol, secondsAfter(7_200 * (n - 400)), { bid: 1 + n }),
+      ),
+    );
+    const id = await addIndicator(sql, symbol, { fast: 1, slow: 2 });
+    const computed: string[] = [];
+    let stretches = 0;
+    for (;;) {
+      const work = await store.claimBackfill(1_000);
+      if (work === undefined) break;
+      stretches += 1;
+      const values = valuesFor(work);
+      computed.push(...values.map(({ bucket }) => bucket));
+      await store.recordValues(values);
+      await store.finishBackfill(work, work.toBucket);
+    }
+    expect(stretches).toBeLessThanOrEqual(2);
+    expect(computed).toHaveLength(200);
+    expect(await valuesOf(sql, id)).toHaveLength(200);
   });
 });
