@@ -153,6 +153,8 @@ create table feed.instruments (
   -- Shown on the dashboard; an inactive instrument keeps its history.
   is_active boolean not null default true,
   created_at timestamptz not null default now(),
+  -- When it was active first (UTC); absent: never yet, as its source brings its history before.
+  shown_at timestamptz,
   -- The oldest tick (UTC) there was when ticks were dropped; absent: none was.
   first_observed_at timestamptz,
   constraint instruments_pkey primary key (instrument_id),
@@ -166,8 +168,16 @@ create trigger _100_keep_history before delete or update of instrument_id, sourc
   execute function feed.tg_instruments__keep_history();
 create trigger _110_keep_history before truncate on feed.instruments for each statement
   execute function feed.tg_instruments__keep_history();
-create trigger _500_add_defaults after insert on feed.instruments for each row
+create trigger _120_note_shown before insert or update of is_active on feed.instruments for each row
+  execute function feed.tg_instruments__note_shown();
+create trigger _500_add_defaults after insert or update of is_active on feed.instruments for each row
   execute function indicator.tg_instruments__add_defaults();
+
+-- What is as it should be and passes, but keeps prices from being those of now, in words, and since when (UTC).
+create view feed.notes (
+  note text,
+  since timestamptz
+);
 
 -- What came in and was not stored, as it came, with the reason: bad input, or another price under a stored key (conflict). Of a flood only the first thousand of each reason per source and hour; feed.rejections counts them all.
 create table feed.rejected_ticks (
@@ -334,9 +344,9 @@ create trigger _110_forget_work before delete on feed.timeframes for each row
 create trigger _120_forget_deltas before delete on feed.timeframes for each row
   execute function outbox.tg_timeframes__forget();
 
--- Add an instrument and return its id; one that is there already is made active again.
+-- Add an instrument and return its id; one that is there already is made active again. is_active false: one that was never shown is not shown until feed.show_instruments, so that its history can come before its indicators.
 create function feed.add_instrument(symbol text, source text default 'manual', description text default '',
-  price_precision int default 5) returns int security definer;
+  price_precision int default 5, is_active boolean default true) returns int security definer;
 grant execute on function feed.add_instrument to foresight_ingest;
 
 -- Keep candles of another width from now on, and for all history: a number and s, m, h or d that divides a day, such as 30s or 2h.
@@ -411,7 +421,7 @@ create function feed.filled_candles(symbol text, timeframe text, side text, from
   volume double precision, tick_count bigint, is_closed boolean, filled text) security definer;
 grant execute on function feed.filled_candles to foresight_indicators, foresight_ingest, foresight_publish;
 
--- The symbols that a source's process is to follow now: its active instruments.
+-- The symbols that a source's process is to follow now: its active instruments, and those that are shown when their history is there.
 create function feed.followed(source text) returns setof text security definer;
 grant execute on function feed.followed to foresight_ingest;
 
@@ -552,9 +562,13 @@ create function feed.roll_up(instrument_ids int[], tick_times timestamptz[]) ret
 -- Bring ticks that this transaction has just stored, each given once, into every candle that holds them: merged where they are the newest of their instrument, else recomputed.
 create function feed.roll_up(ticks feed.ticks[]) returns void;
 
--- Show or hide all instruments of a source on the dashboard; returns how many changed.
+-- Show or hide all instruments of a source on the dashboard, save for those that were never shown; returns how many changed.
 create function feed.set_active(source text, is_active boolean) returns int security definer;
 grant execute on function feed.set_active to foresight_ingest;
+
+-- Show the instruments of a source that never were, as their history is there now; returns how many.
+create function feed.show_instruments(source text) returns int security definer;
+grant execute on function feed.show_instruments to foresight_ingest;
 
 -- [timescaledb]
 -- From when on (UTC) there is what the candles of a timeframe are made from, ticks or finer candles; null when there is none.
@@ -567,6 +581,9 @@ grant execute on function feed.stored_until to foresight_ingest;
 
 -- Refuse what would leave ticks without their instrument, or give them another source.
 create function feed.tg_instruments__keep_history() returns trigger security definer;
+
+-- Write down when an instrument is active for the first time.
+create function feed.tg_instruments__note_shown() returns trigger security definer;
 
 -- Refuse storage settings that cannot work.
 create function feed.tg_storage__check() returns trigger security definer;
@@ -1198,7 +1215,7 @@ create function indicator.checked_params(kind text, params jsonb) returns jsonb;
 -- The same service.
 create function indicator.checked_service(service text) returns text;
 
--- Lease the next stretch of history of a service for 10 seconds, of the indicator that waited longest: the indicator, and its candles as indicator.candle_window gives them.
+-- Lease the next stretch of history of a service for 10 seconds, of the indicator that waited longest: the indicator, and its candles of max_candles buckets, of up to 16 times as many where most are empty, as indicator.candle_window gives them.
 create function indicator.claim_backfill(service text, max_candles int default 1000) returns table(instrument_id int,
   timeframe text, side text, from_bucket timestamptz, to_bucket timestamptz, revision bigint, closed_to timestamptz,
   work_id bigint, indicators jsonb, buckets timestamptz[], opens double precision[], highs double precision[],
@@ -1228,9 +1245,8 @@ grant execute on function indicator.finish_backfill to foresight_indicators;
 create function indicator.finish_pending(work_ids bigint[]) returns int security definer;
 grant execute on function indicator.finish_pending to foresight_indicators;
 
--- Keep what values that were just stored say, where their candle is closed and it differs from what was said of their bucket last.
-create function indicator.keep_verdicts(said indicator.verdicts[], indicator_ids int[], buckets timestamptz[],
-  revisions bigint[], prices double precision[]) returns int;
+-- Keep what values of closed candles, that were just stored, say: where it differs from what was said of their bucket last.
+create function indicator.keep_verdicts(said indicator.verdicts[]) returns int;
 
 -- What is wrong with the declaration of an indicator kind, in words that name it; null: nothing.
 create function indicator.kind_fault(parameters jsonb, columns text[], outputs jsonb, bars_required jsonb,
@@ -1302,7 +1318,7 @@ create function indicator.subscribe(indicator_id int) returns void;
 create function indicator.subscription_of(service text) returns text;
 grant execute on function indicator.subscription_of to foresight_publish, foresight_web;
 
--- A new instrument gets the default indicators.
+-- An instrument gets the default indicators when it is shown for the first time.
 create function indicator.tg_instruments__add_defaults() returns trigger security definer;
 
 -- Before a subscription is removed or renamed.
@@ -1526,7 +1542,7 @@ create view ops.services (
 );
 grant select on ops.services to foresight_publish, foresight_web;
 
--- The engine, and whether everything works; faults says in words what does not. Each schema tells its own, in a view faults.
+-- The engine, and whether everything works; faults says in words what does not, notes what passes by itself. Each schema tells its own, in a view faults.
 create view ops.status (
   engine text,
   engine_version text,
@@ -1534,7 +1550,8 @@ create view ops.status (
   installed_at timestamptz,
   started_at timestamptz,
   is_healthy boolean,
-  faults text[]
+  faults text[],
+  notes text[]
 );
 grant select on ops.status to foresight_publish, foresight_web;
 

@@ -51,6 +51,10 @@ describeOnEngine('The process of a source', database => {
     const [stays, leaves, comes] = ['EUR_USD.SIM', 'USD_JPY.SIM', 'BTC_USD.SIM'] as const;
     const ingest = await start(stays, leaves);
     await pricesAfter(leaves, Date.now() - 10_000);
+    await waitFor('all are shown', () => sql`select from feed.instruments where not is_active`, {
+      until: hidden => hidden.length === 0,
+      explain: system.logs,
+    });
     await expect(sql`select feed.add_instrument(${comes}, 'nobody')`).rejects.toMatchObject({
       code: 'NOSRC',
     });

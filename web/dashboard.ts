@@ -226,6 +226,8 @@ export interface Status {
   }[];
   readonly is_healthy: boolean;
   readonly faults: readonly string[] | null;
+  /** What passes by itself, such as a history that is coming in. */
+  readonly notes: readonly string[] | null;
 }
 
 /** The read functions of SQL schema `dashboard`, and a heartbeat: all that the web process asks the database. */

@@ -40,11 +40,13 @@ create table feed.instruments (
     constraint price_precision_is_from_0_to_12 check (price_precision between 0 and 12),
   is_active boolean not null default true,
   created_at timestamptz not null default now(),
+  shown_at timestamptz,
   first_observed_at timestamptz
 );
 comment on table feed.instruments is 'What is priced. A symbol belongs to one source, so simulated and real prices never share a history.';
 comment on column feed.instruments.price_precision is 'Digits after the decimal point, for display only.';
 comment on column feed.instruments.is_active is 'Shown on the dashboard; an inactive instrument keeps its history.';
+comment on column feed.instruments.shown_at is 'When it was active first (UTC); absent: never yet, as its source brings its history before.';
 comment on column feed.instruments.first_observed_at is 'The oldest tick (UTC) there was when ticks were dropped; absent: none was.';
 
 create table feed.timeframes (

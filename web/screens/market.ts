@@ -158,7 +158,7 @@ function timeframeTabs(rows: readonly WatchlistRow[], view: View): Html | '' {
 function emptyState(): Html {
   return html`<div class="empty">
     <h2>No instruments yet</h2>
-    <p>Add one from psql. It appears here by itself:</p>
+    <p>Those of a source appear here by themselves as soon as their history is there, as does one from psql:</p>
     <pre><code>select feed.add_instrument('EUR_USD', 'manual');</code></pre>
   </div>`;
 }

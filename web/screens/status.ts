@@ -17,6 +17,7 @@ const titleOf = ({ is_healthy }: Status) => (is_healthy ? 'Status' : 'Status: fa
 
 function health(status: Status): Html {
   const faults = status.faults ?? [];
+  const notes = status.notes ?? [];
   return html`<section id="health" data-title="${titleOf(status)} · Foresight">
     <p class="large claim">${
       status.is_healthy
@@ -24,6 +25,7 @@ function health(status: Status): Html {
         : html`<span class="verdict down"><span aria-hidden="true">✗</span> ${faults.length === 1 ? '1 fault' : `${faults.length} faults`}</span>`
     }</p>
     ${faults.length === 0 ? '' : html`<ul class="faults">${faults.map(fault => html`<li>${fault}</li>`)}</ul>`}
+    ${notes.map(note => html`<p class="detail">${note}</p>`)}
     <dl class="facts">
       <div><dt>Engine</dt><dd>${status.engine_version ?? status.engine}</dd></div>
       <div><dt>PostgreSQL</dt><dd>${status.postgres_version}</dd></div>

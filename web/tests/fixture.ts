@@ -272,6 +272,7 @@ function startStatus(): Status {
     ],
     is_healthy: false,
     faults: ['process publish is not running'],
+    notes: [],
   };
 }
 

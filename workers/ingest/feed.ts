@@ -37,7 +37,9 @@ export interface Feed {
     source: Pick<Source, 'name' | 'isSimulated' | 'description'>,
     isRepairable: boolean,
   ): Promise<void>;
-  addInstrument(source: string, instrument: Instrument): Promise<void>;
+  /** @param isActive Shown at once, which is usual; else one that was never shown waits for `showInstruments`. */
+  addInstrument(source: string, instrument: Instrument, isActive?: boolean): Promise<void>;
+  showInstruments(source: string): Promise<void>;
   setActive(source: string, isActive: boolean): Promise<void>;
   hideSimulated(): Promise<void>;
   /** The symbols that the source is to follow now. */
@@ -106,8 +108,12 @@ export function createFeed(sql: Sql): Feed {
       await sql`select feed.register_source(
         ${name}, ${isSimulated}, ${description}, is_repairable => ${isRepairable})`;
     },
-    async addInstrument(source, { symbol, description, pricePrecision }) {
-      await sql`select feed.add_instrument(${symbol}, ${source}, ${description}, ${pricePrecision})`;
+    async addInstrument(source, { symbol, description, pricePrecision }, isActive = true) {
+      await sql`select feed.add_instrument(
+        ${symbol}, ${source}, ${description}, ${pricePrecision}, ${isActive})`;
+    },
+    async showInstruments(source) {
+      await sql`select feed.show_instruments(${source})`;
     },
     async setActive(source, isActive) {
       await sql`select feed.set_active(${source}, ${isActive})`;

@@ -1,7 +1,14 @@
+import { randomBytes } from 'node:crypto';
 import { afterEach, expect, it } from 'vitest';
 import { sleep } from '../../db/runtime/process.ts';
-import { addInstrument, describeOnEngine, testLogger } from '../../tests/support/database.ts';
+import {
+  addInstrument,
+  capture,
+  describeOnEngine,
+  testLogger,
+} from '../../tests/support/database.ts';
 import { secondsAfter, tickOf } from '../../tests/support/ticks.ts';
+import { registerKinds } from '../../tests/support/values.ts';
 import { createChannel } from './channel.ts';
 import { createFeed, type Feed } from './feed.ts';
 import { ingest } from './ingest.ts';
@@ -30,6 +37,7 @@ describeOnEngine('ingest', ({ sql }) => {
   function start(options: {
     symbols: readonly string[];
     name?: string;
+    isSimulated?: boolean;
     feed?: Feed;
     offers?: (symbol: string) => boolean;
     /** What it says of each; as it comes, clean or not. */
@@ -42,7 +50,7 @@ describeOnEngine('ingest', ({ sql }) => {
     const source: Source = {
       name,
       description: 'Says what a test says',
-      isSimulated: false,
+      isSimulated: options.isSimulated ?? false,
       instruments: async asked =>
         asked.map(symbol => {
           if (!offers(symbol)) throw new SourceError(`there is no ${symbol}`);
@@ -273,5 +281,66 @@ describeOnEngine('ingest', ({ sql }) => {
       select g.missing::text, g.last_fault from feed.gaps as g where g.instrument_id = feed.instrument_id(${symbol})`;
     expect(left).toMatchObject({ last_fault: 'it keeps a minute' });
     expect(left?.missing).toContain('10:00:14');
+  });
+
+  it('shows what is made up, with the default indicators, when its history has come in, and that once', async () => {
+    await registerKinds(sql);
+    const symbol = `H${randomBytes(5).toString('hex').toUpperCase()}`;
+    const ago = (seconds: number) => new Date(Date.now() - seconds * 1_000).toISOString();
+    const said = (from: number, to: number): Item => ({
+      kind: 'covered',
+      symbols: [symbol],
+      from: ago(from),
+      to: ago(to),
+    });
+    const prices = (...ages: number[]): Item => ({
+      kind: 'ticks',
+      ticks: ages.map(age => tickOf(symbol, ago(age), { bid: 1, ask: 2 })),
+    });
+    const shown = async () => {
+      const [row] = await sql<{ is_active: boolean; indicators: number }[]>`
+        select i.is_active, (select count(*)::int from indicator.definitions as d
+          where d.instrument_id = i.instrument_id) as indicators
+        from feed.instruments as i where i.symbol = ${symbol}`;
+      return row;
+    };
+    const notes = async () => {
+      const [row] = await sql<[{ notes: string[] }]>`select notes from ops.status`;
+      return row.notes.filter(note => note.includes('made_up'));
+    };
+    const run = () => start({ name: 'made_up', isSimulated: true, symbols: [symbol] });
+
+    const first = run();
+    await first.say({ kind: 'state', state: 'connected' });
+    await first.say(prices(7_200, 5_400));
+    await first.say(said(7_200, 5_400));
+    await expect
+      .poll(notes)
+      .toEqual(['the history of 1 instruments of source made_up is coming in']);
+    await first.stop.abort();
+    await first.ended;
+    expect(await shown()).toEqual({ is_active: false, indicators: 0 });
+
+    const second = run();
+    await second.say({ kind: 'state', state: 'connected' });
+    await second.say(prices(3_600));
+    await second.say(said(5_400, 3_600));
+    // What nobody wants yet is told to nobody.
+    expect(await capture(sql)).toBe(0);
+    expect(await shown()).toEqual({ is_active: false, indicators: 0 });
+    await second.say(prices(1));
+    await second.say(said(3_600, 0));
+    await expect.poll(shown, { timeout: 10_000 }).toMatchObject({ is_active: true });
+    expect((await shown())?.indicators).toBeGreaterThan(1);
+    await expect.poll(notes).toEqual([]);
+
+    await sql`select indicator.remove(d.indicator_id) from indicator.definitions as d
+      where d.instrument_id = feed.instrument_id(${symbol})`;
+    await sql`update feed.instruments set is_active = false where symbol = ${symbol}`;
+    second.stop.abort();
+    await second.ended;
+    const third = run();
+    await third.say(said(1, 0));
+    await expect.poll(shown).toEqual({ is_active: true, indicators: 0 });
   });
 });

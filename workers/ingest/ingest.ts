@@ -3,7 +3,7 @@ import { sleep } from '../../db/runtime/process.ts';
 import type { Feed } from './feed.ts';
 import { createLedger } from './ledger.ts';
 import { repairGaps } from './repair.ts';
-import { type Instrument, type Skipped, type Source, SourceError } from './source.ts';
+import { type Covered, type Instrument, type Skipped, type Source, SourceError } from './source.ts';
 import { oneLine, quote } from './text.ts';
 import { createWanted, type WantedSet } from './wanted.ts';
 import { createWriter } from './writer.ts';
@@ -11,6 +11,8 @@ import { createWriter } from './writer.ts';
 const nudgeEveryMs = 50;
 const writeEveryMs = 2_000;
 const lookEveryMs = 2_000;
+/** What a source says of the last minute is said of the present. */
+const presentMs = 60_000;
 
 export interface IngestParts {
   readonly source: Source;
@@ -53,10 +55,16 @@ export async function ingest(parts: IngestParts): Promise<void> {
   const keepWanted = createWantedKeeper({ ...parts, signal }, wanted, offered);
   await keepWanted();
 
+  const curtain = createCurtain(parts, wanted, async () => {
+    if (!(await writer.stored())) return false;
+    await ledger.write(writer.stored);
+    return true;
+  });
   const follow = async (): Promise<void> => {
     for await (const item of source.follow({ signal, wanted: wanted.current })) {
       if (item.kind === 'ticks') await writer.add(item.ticks);
       else ledger.take(item);
+      if (item.kind === 'covered') await curtain(item);
     }
   };
   const keepLedger = async (): Promise<void> => {
@@ -100,7 +108,7 @@ export async function ingest(parts: IngestParts): Promise<void> {
   }
 }
 
-/** Makes the source and its instruments known, and shows only those that can have live prices now. */
+/** Makes the source and its instruments known, and hides those that cannot have live prices now. */
 async function begin({
   source,
   symbols,
@@ -139,7 +147,7 @@ async function addInstruments(
   const added: string[] = [];
   for (const instrument of instruments) {
     try {
-      await feed.addInstrument(source.name, instrument);
+      await feed.addInstrument(source.name, instrument, !source.isSimulated);
       added.push(instrument.symbol);
     } catch (error) {
       if ((error as { code?: string }).code !== '23514') throw error;
@@ -162,6 +170,33 @@ function tellSkipped(
     { source: source.name, count: skipped.length, skipped: skipped.slice(0, 10) },
     `${source.name} lists ${first.name}, which is left out: ${first.why}${count}`,
   );
+}
+
+/**
+ * Shows the instruments of a made-up market when what it says has reached the present. Before that its history
+ * comes in, and nobody is told of it candle by candle: their indicators begin with what is stored.
+ */
+function createCurtain(
+  { source, feed, logger }: IngestParts,
+  wanted: WantedSet,
+  /** Has all that was said written down; false when some of it never will be. */
+  write: () => Promise<boolean>,
+): (said: Covered) => Promise<void> {
+  const saidUntil = new Map<string, number>();
+  let isShown = !source.isSimulated;
+  return async ({ symbols, to }) => {
+    if (isShown) return;
+    for (const symbol of symbols) saidUntil.set(symbol, Date.parse(to));
+    const present = Date.now() - presentMs;
+    if (wanted.current().symbols.some(symbol => (saidUntil.get(symbol) ?? 0) < present)) return;
+    try {
+      if (!(await write())) return;
+      await feed.showInstruments(source.name);
+      isShown = true;
+    } catch (error) {
+      logger.debug({ err: error }, 'instruments could not be shown');
+    }
+  };
 }
 
 /** Lets the source follow its active instruments, whoever added them, as far as it offers them. */

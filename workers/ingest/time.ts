@@ -63,12 +63,25 @@ export function epochMicroseconds(observedAt: string): number {
   return Date.parse(`${observedAt.slice(0, 19)}Z`) * 1_000 + Number(fraction);
 }
 
+/** The date that was written last, as times come by the hundred thousand and hardly ever change it. */
+let lastDay = Number.NaN;
+let lastDate = '';
+
 /** Our canonical text of whole microseconds since 1970. */
 export function fromEpochMicroseconds(microseconds: number): string {
-  const fraction = microseconds % 1_000_000;
-  const seconds = new Date((microseconds - fraction) / 1_000).toISOString().slice(0, 19);
-  return `${seconds}.${String(fraction).padStart(6, '0')}Z`;
+  const day = Math.floor(microseconds / 86_400_000_000);
+  if (day !== lastDay) {
+    lastDate = new Date(day * 86_400_000).toISOString().slice(0, 10);
+    lastDay = day;
+  }
+  const ofDay = microseconds - day * 86_400_000_000;
+  const second = Math.floor(ofDay / 1_000_000);
+  const [hours, minutes] = [Math.floor(second / 3_600), Math.floor(second / 60) % 60];
+  const fraction = String(ofDay % 1_000_000).padStart(6, '0');
+  return `${lastDate}T${twoDigits(hours)}:${twoDigits(minutes)}:${twoDigits(second % 60)}.${fraction}Z`;
 }
+
+const twoDigits = (value: number) => (value < 10 ? `0${value}` : String(value));
 
 /** Our canonical text of a time as `Date.now()` gives it. */
 export function fromEpochMilliseconds(milliseconds: number): string {

@@ -11,6 +11,7 @@ begin
     select jsonb_build_object(
       'engine', s.engine, 'engine_version', s.engine_version, 'postgres_version', s.postgres_version,
       'started_at', s.started_at, 'is_healthy', s.is_healthy, 'faults', to_jsonb(s.faults),
+      'notes', to_jsonb(s.notes),
       'processes', (
         select coalesce(jsonb_agg(jsonb_build_object('process', p.process, 'last_seen_at', p.seen_at,
           'is_alive', p.seen_at > now() - l.silence) order by p.process), '[]')

@@ -11,7 +11,7 @@ as $$
     (select count(*) from indicator.definitions),
     case when waiting.deliveries + waiting.pending = 0 then 'up to date'
       else format('%s deltas to send, %s candles to compute', waiting.deliveries, waiting.pending) end,
-    case when s.is_healthy then 'healthy' else array_to_string(s.faults, '; ') end)
+    case when s.is_healthy and s.notes = '{}' then 'healthy' else array_to_string(s.faults || s.notes, '; ') end)
   from ops.status as s,
     (select (select count(*) from outbox.deliveries) as deliveries, (select count(*) from indicator.pending) as pending) as waiting
 $$;
