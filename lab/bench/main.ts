@@ -12,6 +12,7 @@ import { measureIngest } from './ingest.ts';
 import { measureLate } from './late.ts';
 import { measureLatency } from './latency.ts';
 import { describeMachine } from './machine.ts';
+import { measureModels } from './models.ts';
 import { measurePublish } from './publish.ts';
 import { formatMarkdown, formatText, type Report } from './report.ts';
 import { measureServices } from './services.ts';
@@ -33,6 +34,7 @@ const parts: Record<string, Part> = {
   idle: inOneDatabase(measureIdle),
   latency: inOneDatabase(measureLatency),
   services: inOneDatabase(measureServices),
+  models: async (_, isQuick) => measureModels(isQuick),
   history: measureHistory,
 };
 

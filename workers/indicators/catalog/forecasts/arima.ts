@@ -74,7 +74,7 @@ export const arima: Kind<
   },
 };
 
-const movesOf = (close: Float64Array): Float64Array =>
+export const movesOf = (close: Float64Array): Float64Array =>
   close.subarray(1).map((price, index) => price - (close[index] ?? Number.NaN));
 
 function fitOf(moves: Float64Array, order: string): Fit | null {

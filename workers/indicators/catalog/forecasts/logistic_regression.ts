@@ -56,7 +56,7 @@ export const logisticRegression: Kind<'close', { period: number; lags: number; h
  * The returns up to each bar, and whether the close was higher `horizon` bars later; a bar after which it was the same
  * is left out. The last one is the newest bar, of which that is not known.
  */
-function examplesOf(close: Float64Array, lags: number, horizon: number) {
+export function examplesOf(close: Float64Array, lags: number, horizon: number) {
   const returns = close.map((price, bar) => {
     const before = close[bar - 1] ?? Number.NaN;
     return (price - before) / before;
