@@ -13,6 +13,15 @@ const folder = fileURLToPath(new URL('./migrations', import.meta.url));
 /** Any constant number that nothing else in the database locks. */
 const deployLock = 7_305_126_402;
 
+/** Processes that run meanwhile lock views in an order of their own; a try in which nobody does so comes soon. */
+const attempts = 5;
+
+interface Deploy {
+  readonly url: string;
+  readonly logger: Logger;
+  readonly passwords?: Passwords;
+}
+
 /**
  * The one deploy command: the roles, graphile-worker's own schema, the versioned migrations, then all functions
  * and views as their files say now, in one transaction. Safe to run twice, to interrupt, and from
@@ -22,11 +31,19 @@ const deployLock = 7_305_126_402;
  * @throws {ConfigError} when there is no such database, it is of another version or not restored whole, or its user lacks a right.
  * @throws the database's error; nothing of the failed deploy is left behind.
  */
-export async function migrate(options: {
-  url: string;
-  logger: Logger;
-  passwords?: Passwords;
-}): Promise<void> {
+export async function migrate(options: Deploy): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await deploy(options);
+    } catch (error) {
+      const isDeadlock = (error as pg.DatabaseError).code === '40P01';
+      if (!isDeadlock || attempt === attempts) throw error;
+      options.logger.warn('others read what is being replaced, in another order; once more');
+    }
+  }
+}
+
+async function deploy(options: Deploy): Promise<void> {
   const client = new pg.Client({
     connectionString: options.url,
     application_name: 'foresight migrate',

@@ -12,6 +12,7 @@ import {
   withEmptyDatabase,
 } from '../../tests/support/database.ts';
 import { at, tickOf } from '../../tests/support/ticks.ts';
+import { waitFor } from '../../tests/support/wait.ts';
 import { createFeed } from '../../workers/ingest/feed.ts';
 import { migrate } from '../migrate.ts';
 import { ConfigError } from '../runtime/config.ts';
@@ -71,6 +72,27 @@ describeOnEngine('A deploy', ({ sql, url }) => {
       await Promise.all([migrate({ url: empty, logger }), migrate({ url: empty, logger })]);
     });
   });
+
+  it('that ends in a deadlock with a reader is tried again', async () => {
+    const reader = new pg.Client({ connectionString: url });
+    await reader.connect();
+    // The deploy notices the deadlock first, and in any case later than the reader has begun to wait.
+    await sql.unsafe(
+      `alter database ${new URL(url).pathname.slice(1)} set deadlock_timeout = '4s'`,
+    );
+    await reader.query("set deadlock_timeout = '1h'; begin; select from ops.queues");
+    const deployed = migrate({ url, logger });
+    await waitFor(
+      'the deploy waits for the reader',
+      () => sql`
+        select from pg_stat_activity where datname = current_database()
+          and application_name = 'foresight migrate' and wait_event_type = 'Lock'`,
+      { until: rows => rows.length > 0 },
+    );
+    await reader.query('select from feed.rejection_reasons');
+    await reader.end();
+    await deployed;
+  }, 60_000);
 
   it('of another version than the one that made the database is refused, and changes nothing', async () => {
     const before = await catalogue();
