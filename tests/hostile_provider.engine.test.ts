@@ -96,7 +96,8 @@ describeOnEngine('A hostile provider', ({ sql }) => {
           const fates: Fate[] = [];
           try {
             for (const [index, { lines, bids, cuts, lineEnd, end }] of segments.entries()) {
-              await fake.opened(index + 1);
+              // Ingest that ends is a fault: nobody would come.
+              await Promise.race([fake.opened(index + 1), running]);
               const bidOf = (n: number) => bids[n % bids.length] ?? '1';
               const before = goodPrice(bidOf(0));
               const send: (string | Uint8Array)[] = [toLine(before).trimEnd()];

@@ -1,6 +1,9 @@
 import type { Reporter, TestModule } from 'vitest/node';
 
-/** Ends the run with one line that people and machines can read: what passed, failed, was skipped. */
+/**
+ * Ends the run with what tests say of themselves, such as how many inputs they tried, and one line that people
+ * and machines can read: what passed, failed, was skipped.
+ */
 export default class ClosingLine implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     const counts = { passed: 0, failed: 0, skipped: 0 };
@@ -13,6 +16,9 @@ export default class ClosingLine implements Reporter {
         const { state } = test.result();
         if (state === 'pending') continue;
         counts[state]++;
+        for (const { message } of test.annotations()) {
+          console.log(`${module.project.name}: ${test.fullName}: ${message}`);
+        }
         if (state === 'skipped') {
           const { name } = module.project;
           skippedByProject.set(name, (skippedByProject.get(name) ?? 0) + 1);
