@@ -64,20 +64,19 @@ async function start(context: Context): Promise<void> {
   await feed.addInstrument(source, { symbol, description: '', pricePrecision: 5 });
 
   const show = createProgressLine();
-  const done = await replay({
-    file,
-    symbol,
-    source,
-    speed: options.speed,
-    feed,
-    logger,
-    signal,
-    onProgress: show.update,
-  });
-  show.end();
+  let last: ReplayProgress | undefined;
+  const onProgress = (progress: ReplayProgress): void => {
+    last = progress;
+    show.update(progress);
+  };
+  try {
+    await replay({ file, symbol, source, speed: options.speed, feed, logger, signal, onProgress });
+  } finally {
+    show.end();
+    if (last !== undefined) report(last, signal.aborted);
+  }
   // Ticks of the past come in below what is materialised: no publisher has to run for this.
   await sql`call outbox.refresh_late()`;
-  report(done, signal.aborted);
 }
 
 /** The database of `npm start`: the running one, else started for as long as this takes. */

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { gzipSync } from 'node:zlib';
+import { constants, gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readTicks, TICK_FILE_LAYOUTS, TickFileError, type TickFileItem } from './csv.ts';
@@ -17,6 +17,19 @@ async function read(content: string | Uint8Array, cuts: readonly number[] = []) 
   const bytes = typeof content === 'string' ? Buffer.from(content) : content;
   for await (const group of readTicks(chunksOf(bytes, cuts), options)) items.push(...group);
   return items;
+}
+
+/** As a file is read that can be opened again. */
+async function readDamaged(bytes: Uint8Array) {
+  const items: TickFileItem[] = [];
+  const open = () => chunksOf(bytes);
+  let error = '';
+  try {
+    for await (const group of readTicks(open(), { ...options, reopen: open })) items.push(...group);
+  } catch (caught) {
+    error = String(caught);
+  }
+  return { items, error };
 }
 
 /** What became of each line, short: `2 ok` or `3 time_malformed`. */
@@ -265,19 +278,68 @@ describe('a file as a whole', () => {
     }
   });
 
-  it('that is damaged inside its gzip says so', async () => {
-    const packed = gzipSync(header + good.repeat(50_000));
-    packed.fill(0xff, packed.length >> 1, (packed.length >> 1) + 20);
-    const items: TickFileItem[] = [];
-    const reading = async () => {
-      for await (const group of readTicks(chunksOf(packed), options)) items.push(...group);
-    };
-    const error: unknown = await reading().catch((reason: unknown) => reason);
-    const last = items.at(-1)?.line ?? 0;
-    expect(last).toBeGreaterThan(1_000);
-    expect(String(error)).toBe(
-      `TickFileError: the gzip file is damaged: line ${last} is the last whole one`,
+  it('that is damaged inside its gzip gives every line before the damage and names the last one', async () => {
+    const rows = Array.from({ length: 20_000 }, (_, index) => {
+      const millisecond = String(index % 1_000).padStart(3, '0');
+      return `2026-01-01T00:00:${String(Math.floor(index / 1_000)).padStart(2, '0')}.${millisecond}Z,1.${(index * 7_919) % 99_991},,\n`;
+    });
+    const packed = gzipSync(header + rows.join(''));
+    for (const share of [0.1, 0.5, 0.9]) {
+      const at = Math.floor(packed.length * share);
+      const damaged = Buffer.from(packed);
+      damaged.fill(0xff, at, at + 20);
+      // What was packed before the damage, to the last byte that can be unpacked.
+      const before = gunzipSync(packed.subarray(0, at), { finishFlush: constants.Z_SYNC_FLUSH });
+      const whole = before.toString().split('\n').length - 1;
+      const { items, error } = await readDamaged(damaged);
+      const last = items.at(-1)?.line ?? 0;
+      expect(last).toBeGreaterThanOrEqual(whole);
+      expect(items.slice(0, whole - 1).every(item => 'tick' in item)).toBe(true);
+      expect(error).toBe(
+        `TickFileError: the gzip file is damaged: line ${last} is the last whole one`,
+      );
+    }
+  });
+
+  it('whose gzip is followed by zeros is read to its end, as gzip reads it', async () => {
+    const packed = gzipSync(header + good.repeat(2_000));
+    for (const zeros of [1, 7, 8, 512, 100_000]) {
+      for (const members of [1, 2]) {
+        const padded = Buffer.concat([
+          ...Array.from({ length: members }, () => packed),
+          Buffer.alloc(zeros),
+        ]);
+        const { items, error } = await readDamaged(padded);
+        expect(error).toBe('');
+        // The header comes again as a line that is no tick.
+        expect(items).toHaveLength(members === 1 ? 2_000 : 4_001);
+      }
+    }
+  });
+
+  it('with any bytes behind or inside its gzip ends with all lines before them', async () => {
+    const packed = gzipSync(header + good.repeat(3_000));
+    let tried = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.uint8Array({ minLength: 1, maxLength: 40 }),
+        fc.option(fc.nat(packed.length - 1), { nil: undefined }),
+        async (bytes, at) => {
+          tried += 1;
+          const file = at === undefined ? Buffer.concat([packed, bytes]) : Buffer.from(packed);
+          if (at !== undefined) file.set(bytes.subarray(0, packed.length - at), at);
+          const { items, error } = await readDamaged(file);
+          expect(error === '' || error.startsWith('TickFileError: ')).toBe(true);
+          if (at === undefined) expect(items.length).toBeGreaterThanOrEqual(3_000);
+          // Without any tick it is the header, or nothing.
+          if (error.includes('whole one') && items.length > 0) {
+            expect(error).toContain(`line ${items.at(-1)?.line} is the last`);
+          }
+        },
+      ),
+      { seed: 16, numRuns: 150 },
     );
+    expect(tried).toBeGreaterThanOrEqual(150);
   });
 
   it('passes the error of its stream on', async () => {

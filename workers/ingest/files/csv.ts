@@ -16,6 +16,8 @@ export interface ReadTicksOptions {
   readonly symbol: string;
   /** Our clock in milliseconds since 1970: later ticks are rejected. */
   readonly now: number;
+  /** The same bytes from their beginning, if they can be had again: then nothing before a damage is lost. */
+  readonly reopen?: () => AsyncIterable<Uint8Array>;
 }
 
 /** What became of one line; lines are counted from 1, with the header and empty ones. */
@@ -45,7 +47,7 @@ export async function* readTicks(
   const toItem = createItemMaker(options);
   let reader: RowReader | null = null;
   let unread: NumberedLine[] = [];
-  for await (const lines of readLines(stream)) {
+  for await (const lines of readLines(stream, options.reopen)) {
     unread.push(...lines);
     if (reader === null) {
       const found = findReader(unread);
@@ -64,18 +66,25 @@ export async function* readTicks(
 }
 
 /** Groups of lines that are not empty, numbered. */
-async function* readLines(stream: AsyncIterable<Uint8Array>): AsyncGenerator<NumberedLine[]> {
+async function* readLines(
+  stream: AsyncIterable<Uint8Array>,
+  reopen: ReadTicksOptions['reopen'],
+): AsyncGenerator<NumberedLine[]> {
   const splitter = createLineSplitter(MAX_LINE_LENGTH);
   let number = 0;
-  const toNumbered = (lines: readonly Line[]) =>
-    lines
+  let last = 0;
+  const toNumbered = (lines: readonly Line[]) => {
+    const numbered = lines
       .map(line => ({ ...line, number: ++number }))
       .filter(line => line.isTooLong || line.text.trim() !== '');
+    last = numbered.at(-1)?.number ?? last;
+    return numbered;
+  };
   try {
-    for await (const piece of readText(stream)) yield toNumbered(splitter.push(piece));
+    for await (const piece of readText(stream, reopen)) yield toNumbered(splitter.push(piece));
   } catch (error) {
     if (!(error instanceof GzipError)) throw error;
-    throw new TickFileError(`${error.message}: line ${number} is the last whole one`);
+    throw new TickFileError(`${error.message}: line ${last} is the last whole one`);
   }
   yield toNumbered(splitter.end());
 }

@@ -54,7 +54,7 @@ describeOnEngine('a replay', ({ sql }) => {
   async function run(
     symbol: string,
     content: string | Buffer,
-    options: { stopAfterLine?: number } = {},
+    options: { stopAfterLine?: number; onProgress?: (progress: ReplayProgress) => void } = {},
   ): Promise<ReplayProgress> {
     const file = join(folder, `${symbol}.csv`);
     await writeFile(file, content);
@@ -67,7 +67,9 @@ describeOnEngine('a replay', ({ sql }) => {
       feed,
       logger: testLogger,
       signal: stopping.signal,
-      onProgress: ({ line }) => {
+      onProgress: progress => {
+        options.onProgress?.(progress);
+        const { line } = progress;
         if (line >= (options.stopAfterLine ?? Number.POSITIVE_INFINITY)) stopping.abort();
       },
     });
@@ -110,6 +112,25 @@ describeOnEngine('a replay', ({ sql }) => {
     const [row] = await sql`select count(*)::int as ticks from feed.ticks
       where instrument_id = feed.instrument_id(${symbol})`;
     expect(row?.ticks).toBe(12_000);
+  });
+
+  it('of a damaged file stores every line before the damage, tells it, and names the last one', async () => {
+    const symbol = await addInstrument(sql);
+    const packed = gzipSync(layouts.header?.(ticksIn(symbol, 9_000)) ?? '');
+    packed.fill(0xff, packed.length >> 1, (packed.length >> 1) + 20);
+    let told: ReplayProgress | undefined;
+    const error: unknown = await run(symbol, packed, {
+      onProgress: progress => {
+        told = progress;
+      },
+    }).catch((reason: unknown) => reason);
+    const stored = await sql<{ ticks: number }[]>`select count(*)::int as ticks from feed.ticks
+      where instrument_id = feed.instrument_id(${symbol})`;
+    expect(stored[0]?.ticks).toBeGreaterThan(3_000);
+    expect(told?.stored).toBe(stored[0]?.ticks);
+    expect(String(error)).toBe(
+      `TickFileError: the gzip file is damaged: line ${told?.line} is the last whole one`,
+    );
   });
 
   it('counts malformed lines and names each by its number', async () => {

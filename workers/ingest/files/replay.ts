@@ -6,6 +6,7 @@ import type { Counts, Feed } from '../feed.ts';
 import { createRecorder } from '../record.ts';
 import type { Rejection } from '../rejection.ts';
 import type { Tick } from '../source.ts';
+import { TickFileError } from './csv.ts';
 import { createFileSource } from './source.ts';
 
 export interface ReplayOptions {
@@ -38,6 +39,7 @@ const shownRejections = 10;
  * a file again stores nothing twice.
  *
  * @returns what became of every line; malformed ones are in feed.rejected_ticks with their number.
+ * @throws {TickFileError} when it cannot be read on; what came before is stored, and progress told.
  */
 export async function replay(options: ReplayOptions): Promise<ReplayProgress> {
   const { file, symbol, source, feed, signal } = options;
@@ -75,16 +77,25 @@ export async function replay(options: ReplayOptions): Promise<ReplayProgress> {
   };
 
   const wanted = { symbols: [symbol], storedUntil: new Map(), changed: signal };
-  for await (const item of from.follow({ signal, wanted: () => wanted })) {
-    if (item.kind === 'ticks') for (const tick of item.ticks) ticks.push(tick);
-    if (item.kind === 'rejected') {
-      const { reason, detail } = item.rejection;
-      rejections.push({ ...item.rejection, detail: `line ${from.line()}: ${detail}` });
-      if (shown.length < shownRejections) shown = [...shown, { line: from.line(), reason, detail }];
+  try {
+    for await (const item of from.follow({ signal, wanted: () => wanted })) {
+      if (item.kind === 'ticks') for (const tick of item.ticks) ticks.push(tick);
+      if (item.kind === 'rejected') {
+        const { reason, detail } = item.rejection;
+        rejections.push({ ...item.rejection, detail: `line ${from.line()}: ${detail}` });
+        if (shown.length < shownRejections)
+          shown = [...shown, { line: from.line(), reason, detail }];
+      }
+      // At a speed, what was said is due now.
+      if (options.speed !== 'max' || ticks.length + rejections.length >= maxBatch) {
+        await flush(false);
+      }
+      if (signal.aborted) break;
     }
-    // At a speed, what was said is due now.
-    if (options.speed !== 'max' || ticks.length + rejections.length >= maxBatch) await flush(false);
-    if (signal.aborted) break;
+  } catch (error) {
+    // What came before the place where the file cannot be read on is good.
+    if (error instanceof TickFileError) await flush(false);
+    throw error;
   }
   await flush(!signal.aborted);
   return progress();

@@ -44,7 +44,8 @@ export function createFileSource(options: FileSourceOptions): FileSource {
       if (ticks.length > 0) yield { kind: 'ticks', ticks };
       ticks = [];
     }
-    for await (const items of readTicks(stream, { symbol, now: Date.now() })) {
+    const reopen = () => createReadStream(file);
+    for await (const items of readTicks(stream, { symbol, now: Date.now(), reopen })) {
       for (const item of items) {
         if (item.line <= after) continue;
         if ('rejection' in item) {
