@@ -292,7 +292,7 @@ create table feed.ticks (
   instrument_id int not null,
   -- The source's clock, UTC, microseconds: buckets follow it.
   observed_at timestamptz not null,
-  -- The source's trade id or sequence, else 0: orders ticks of equal time.
+  -- The source's trade id or sequence, from 0 on: orders ticks of equal time. Below 0: the tick came without one, and this is its place among those of its time, in the order in which they came.
   seq bigint not null default 0,
   bid double precision,
   ask double precision,
@@ -308,7 +308,7 @@ create table feed.ticks (
     and observed_at < '2100-01-01 00:00:00+00'::timestamptz),
   constraint received_at_is_from_1970_to_2100 check (received_at >= '1970-01-01 00:00:00+00'::timestamptz
     and received_at < '2100-01-01 00:00:00+00'::timestamptz),
-  constraint seq_is_from_0_to_8796093022207 check (seq >= 0 and seq <= '8796093022207'::bigint),
+  constraint seq_is_an_id_or_a_place check (seq >= '-1000000000'::int),
   constraint size_is_not_negative check (size >= 0::double precision and size < 'Infinity'::double precision),
   constraint tick_has_a_price check (coalesce(bid, ask, last) is not null)
 );
@@ -480,6 +480,10 @@ create function feed.open_gaps(source text, symbols text[], gap_froms timestampt
   causes text[]) returns void security definer;
 grant execute on function feed.open_gaps to foresight_ingest;
 
+-- The keys of a batch of feed.record_ticks, whose arrays these are: seqs, and for each tick without one the seq of the stored tick that is the same, else a place behind those stored of its time (UTC).
+create function feed.place_ticks(symbols text[], observed_ats timestamptz[], seqs bigint[], bids double precision[],
+  asks double precision[], lasts double precision[], sizes double precision[], copies int[]) returns bigint[];
+
 -- Make the tables of feed.storage ready to be compressed and dropped, as every deploy does.
 create function feed.prepare_levels() returns void;
 
@@ -504,11 +508,11 @@ create function feed.record_source_state(source text, state text, reason text de
   returns void security definer;
 grant execute on function feed.record_source_state to foresight_ingest;
 
--- Store a batch of ticks, each once: array i holds tick i; absent prices are null.
+-- Store a batch of ticks, each once: array i holds tick i; absent prices are null, and the seq of a tick without an id.
 create function feed.record_ticks(source text, symbols text[], observed_ats timestamptz[], seqs bigint[],
   bids double precision[], asks double precision[], lasts double precision[], sizes double precision[],
-  future_tolerance interval default '00:00:05'::interval) returns table(stored_count int, duplicate_count int,
-  conflicting_count int, rejected_count int) security definer;
+  future_tolerance interval default '00:00:05'::interval, copies int[] default null) returns table(stored_count int,
+  duplicate_count int, conflicting_count int, rejected_count int) security definer;
 grant execute on function feed.record_ticks to foresight_ingest;
 
 -- Make the candles whose buckets meet [from_time, to_time] (UTC) equal to the ticks, in every timeframe. force also recomputes what TimescaleDB believes to be up to date; plain PostgreSQL always recomputes.
@@ -608,13 +612,13 @@ create function feed.tg_ticks__roll_up() returns trigger security definer;
 -- Keep the candles of a new timeframe for ever, until an operator says otherwise.
 create function feed.tg_timeframes__add_storage() returns trigger security definer;
 
--- Why a tick cannot be stored: a reason of feed.rejection_reasons and a sentence; both are null for a good one. instrument_source: whose the symbol is, null when it is in no instrument. latest and oldest: the newest and the oldest observed_at allowed (UTC).
+-- Why a tick cannot be stored: a reason of feed.rejection_reasons and a sentence; both are null for a good one. instrument_source: whose the symbol is, null when it is in no instrument. latest and oldest: the newest and the oldest observed_at allowed (UTC). seq: null for a tick without an id.
 create function feed.tick_fault(source text, symbol text, instrument_source text, observed_at timestamptz, seq bigint,
   bid double precision, ask double precision, last double precision, size double precision, latest timestamptz,
   oldest timestamptz) returns table(reason text, detail text);
 
--- Order of a tick among those of the same second: by observed_at (UTC, from 1970 on), then by seq (0 to 2^43 - 1).
-create function feed.tick_position(observed_at timestamptz, seq bigint) returns bigint;
+-- Order of a tick among those of the same day: by observed_at (UTC), then by seq.
+create function feed.tick_position(observed_at timestamptz, seq bigint) returns bytea;
 
 -- The coarsest timeframe whose candles add up to buckets of this width, which is whole seconds: what is shown of a width must not depend on whether candles of it are kept.
 create function feed.timeframe_dividing(width interval) returns text;
@@ -1374,7 +1378,7 @@ grant execute on function dashboard.status_line to foresight_web;
 -- One verdict of many as JSON: the mean of their votes from -1 to +1, which is bullish from 0.1 on, bearish from -0.1 on, strong from 0.5 on, and how many voted what or were left out; mean, verdict and is_strong are null when nobody votes.
 create function dashboard.summary(bullish bigint, neutral bigint, bearish bigint, left_out bigint) returns jsonb;
 
--- The ticks of a symbol observed in [from_time, to_time) (UTC) as a JSON array, oldest first, at most max_ticks.
+-- The ticks of a symbol observed in [from_time, to_time) (UTC) as a JSON array, oldest first, at most max_ticks. seq is text, as an id may be larger than a number of JSON, and null for a tick that came without one.
 create function dashboard.ticks(symbol text, from_time timestamptz, to_time timestamptz, max_ticks int default 1000)
   returns jsonb security definer;
 grant execute on function dashboard.ticks to foresight_web;

@@ -163,7 +163,8 @@ export interface Candle {
 
 export interface Tick {
   readonly observed_at: string;
-  readonly seq: number | string;
+  /** Null: the tick came without an id. */
+  readonly seq: string | null;
   readonly bid: number | null;
   readonly ask: number | null;
   readonly last: number | null;

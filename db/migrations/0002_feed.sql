@@ -100,9 +100,8 @@ create table feed.ticks (
   instrument_id int not null,
   observed_at timestamptz not null
     constraint observed_at_is_from_1970_to_2100 check (observed_at >= '1970-01-01Z' and observed_at < '2100-01-01Z'),
-  -- 43 bits: a candle orders its ticks by microsecond and seq packed into one bigint.
   seq bigint not null default 0
-    constraint seq_is_from_0_to_8796093022207 check (seq between 0 and 8796093022207),
+    constraint seq_is_an_id_or_a_place check (seq >= -1000000000),
   -- NaN is greater than infinity in PostgreSQL, so these two bounds keep both out.
   bid double precision constraint bid_is_positive check (bid > 0 and bid < 'infinity'),
   ask double precision constraint ask_is_positive check (ask > 0 and ask < 'infinity'),
@@ -115,7 +114,7 @@ create table feed.ticks (
 );
 comment on table feed.ticks is 'Observed prices, stored once and never changed. mid is (bid + ask) / 2; last and size are a trade''s.';
 comment on column feed.ticks.observed_at is 'The source''s clock, UTC, microseconds: buckets follow it.';
-comment on column feed.ticks.seq is 'The source''s trade id or sequence, else 0: orders ticks of equal time.';
+comment on column feed.ticks.seq is 'The source''s trade id or sequence, from 0 on: orders ticks of equal time. Below 0: the tick came without one, and this is its place among those of its time, in the order in which they came.';
 comment on column feed.ticks.received_at is 'Our clock when the tick was stored.';
 
 create table feed.rejections (

@@ -89,7 +89,7 @@ export function createGenerator(
         const earlier = ledger.earlier(symbol, random.next());
         if (earlier === undefined) break;
         if (kind === 'duplicate') return { kind, tick: earlier };
-        const other = priced(instrument, earlier.observedAt, earlier.seq);
+        const other = priced(instrument, earlier.observedAt, Number(earlier.seq));
         return { kind, tick: other };
       }
       case 'bad':
@@ -97,7 +97,8 @@ export function createGenerator(
       case 'same time': {
         const before = newest.get(symbol);
         if (before === undefined) break;
-        return { kind, tick: priced(instrument, before.observedAt, (before.seq + 1) % 1_000) };
+        const next = (Number(before.seq) + 1) % 1_000;
+        return { kind, tick: priced(instrument, before.observedAt, next) };
       }
       case 'reordered': {
         held.push(priced(instrument, fromEpochMicroseconds(now), seq));

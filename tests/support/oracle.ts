@@ -112,11 +112,13 @@ export function oracleFilled(
   return filled;
 }
 
-/** The ticks that should be stored: the first of each key. */
+/** The ticks that should be stored: the first of each key, and of those without an id of each content and copy. */
 export function distinctTicks(ticks: readonly Tick[]): Tick[] {
   const byKey = new Map<string, Tick>();
   for (const tick of ticks) {
-    const key = `${tick.symbol} ${microseconds(tick.observedAt)} ${tick.seq}`;
+    const { bid, ask, last, size, copy = 1 } = tick;
+    const own = tick.seq ?? [bid, ask, last, size, copy].join();
+    const key = `${tick.symbol} ${microseconds(tick.observedAt)} ${own}`;
     if (!byKey.has(key)) byKey.set(key, tick);
   }
   return [...byKey.values()];
@@ -130,7 +132,9 @@ function priceOf(tick: Tick, side: Side): number | null {
 function byTimeAndSeq(a: Tick, b: Tick): number {
   const difference = microseconds(a.observedAt) - microseconds(b.observedAt);
   if (difference !== 0n) return difference < 0n ? -1 : 1;
-  return a.seq - b.seq;
+  // Those without an id come first, in the order in which they came.
+  const behind = BigInt(a.seq ?? -1) - BigInt(b.seq ?? -1);
+  return behind === 0n ? 0 : behind < 0n ? -1 : 1;
 }
 
 /** Microseconds since 1970 of `2026-01-01T00:00:00.123456Z`. */

@@ -403,7 +403,7 @@ export function createFixture(): Fixture {
       answer('ticks', () =>
         Array.from({ length: from.startsWith('2020') ? count : 3 }, (_, index) => ({
           observed_at: iso(Date.parse(from) + index),
-          seq: index,
+          seq: String(index),
           bid: 1.0845,
           ask: 1.0846,
           last: null,

@@ -1,7 +1,8 @@
 import type { Sql } from '../../db/runtime/database.ts';
 import { printable } from '../../db/runtime/logger.ts';
 import type { Rejection } from './rejection.ts';
-import type { Gap, Grade, Instrument, Source, Tick } from './source.ts';
+import type { Gap, Grade, Instrument, Source, Tick, TickKey } from './source.ts';
+import { toSeq } from './tick.ts';
 
 export interface Counts {
   readonly stored: number;
@@ -87,6 +88,8 @@ export interface TickArrays {
   readonly asks: string;
   readonly lasts: string;
   readonly sizes: string;
+  /** Null when every tick has an id. */
+  readonly copies: string | null;
 }
 
 export function writeArrays(ticks: readonly Tick[]): TickArrays {
@@ -98,6 +101,7 @@ export function writeArrays(ticks: readonly Tick[]): TickArrays {
     asks: arrayOf(ticks, tick => tick.ask),
     lasts: arrayOf(ticks, tick => tick.last),
     sizes: arrayOf(ticks, tick => tick.size),
+    copies: ticks.some(tick => tick.seq === null) ? arrayOf(ticks, tick => tick.copy ?? 1) : null,
   };
 }
 
@@ -148,7 +152,8 @@ export function createFeed(sql: Sql): Feed {
         ${arrays.bids}::text::float8[],
         ${arrays.asks}::text::float8[],
         ${arrays.lasts}::text::float8[],
-        ${arrays.sizes}::text::float8[])`;
+        ${arrays.sizes}::text::float8[],
+        copies => ${arrays.copies}::text::int[])`;
       return {
         stored: row?.stored_count ?? 0,
         duplicate: row?.duplicate_count ?? 0,
@@ -206,9 +211,9 @@ export function createFeed(sql: Sql): Feed {
         from feed.claim_gap(${source})`;
       if (row === undefined) return null;
       const { id, symbol, from, to, cause } = row;
-      const before = row.before_at && { observedAt: row.before_at, seq: Number(row.before_seq) };
-      const after = row.after_at && { observedAt: row.after_at, seq: Number(row.after_seq) };
-      return { id, symbol, from, to, cause, before: before || null, after: after || null };
+      const before = keyOf(row.before_at, row.before_seq);
+      const after = keyOf(row.after_at, row.after_seq);
+      return { id, symbol, from, to, cause, before, after };
     },
     async releaseGap(id, fault) {
       await sql`select feed.release_gap(${id}::bigint, ${fault && printable(fault)})`;
@@ -231,17 +236,24 @@ export function createFeed(sql: Sql): Feed {
   };
 }
 
+function keyOf(observedAt: string | null, seq: string | null): TickKey | null {
+  return observedAt === null ? null : { observedAt, seq: seq === null ? null : toSeq(seq) };
+}
+
 /**
  * PostgreSQL's text of an array with an element per tick. The driver's own takes twice as long, in the one
  * thread of the process.
  */
-function arrayOf(ticks: readonly Tick[], pick: (tick: Tick) => string | number | null): string {
+function arrayOf(
+  ticks: readonly Tick[],
+  pick: (tick: Tick) => string | number | bigint | null,
+): string {
   let text = '{';
   for (const tick of ticks) {
     const value = pick(tick);
     if (text.length > 1) text += ',';
     if (value === null) text += 'NULL';
-    else if (typeof value === 'number') text += value;
+    else if (typeof value !== 'string') text += value;
     else text += `"${/["\\]/.test(value) ? value.replaceAll(/["\\]/g, '\\$&') : value}"`;
   }
   return `${text}}`;

@@ -105,7 +105,7 @@ export function createRecorder({
         symbol: tick.symbol,
         reason: 'refused_by_database',
         detail: (error as Error).message,
-        raw: JSON.stringify(tick).slice(0, 1_000),
+        raw: JSON.stringify(tick, writeBigint).slice(0, 1_000),
       };
       // An unknown outcome may count it twice, which is better than not at all.
       await untilStored(1, () => feed.rejectTicks(source, [rejection]));
@@ -118,6 +118,9 @@ export function createRecorder({
 
   return { record };
 }
+
+const writeBigint = (_: string, value: unknown): unknown =>
+  typeof value === 'bigint' ? String(value) : value;
 
 function sum(counts: readonly Counts[]): Counts {
   const total = (pick: (each: Counts) => number): number =>

@@ -55,8 +55,13 @@ export interface Tick {
   readonly symbol: string;
   /** The source's clock: ISO 8601 in UTC with up to six decimals, for example `2026-01-01T00:00:00.123456Z`. */
   readonly observedAt: string;
-  /** The source's trade id or sequence, 0 when it has none; orders ticks of equal time. */
-  readonly seq: number;
+  /**
+   * The source's trade id or sequence, exactly: a bigint from 2^53 on; orders ticks of equal time. Null
+   * when it has none: then a tick is the same as another if time and content are the same.
+   */
+  readonly seq: number | bigint | null;
+  /** Of a tick without `seq`: the how manieth of one time and content it is, from 1 on; absent: the first. */
+  readonly copy?: number;
   readonly bid: number | null;
   readonly ask: number | null;
   /** Price of a trade, and its size. */
@@ -129,7 +134,7 @@ export interface Gap {
 
 export interface TickKey {
   readonly observedAt: string;
-  readonly seq: number;
+  readonly seq: Tick['seq'];
 }
 
 export interface RepairRequest {

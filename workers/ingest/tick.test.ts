@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Tick } from './source.ts';
-import { checkTick, MAX_SEQ } from './tick.ts';
+import { checkTick, MAX_SEQ, toSeq } from './tick.ts';
 
 const now = Date.parse('2026-03-01T12:00:00Z');
 const good: Tick = {
@@ -93,12 +93,20 @@ describe('checking a tick', () => {
     expect(reasonOf({ bid: null, ask: null, size: 3 })).toBe('no_price');
   });
 
-  it('takes a seq from 0 to 2^43 - 1 only', () => {
-    expect(MAX_SEQ).toBe(2 ** 43 - 1);
-    expect(reasonOf({ seq: MAX_SEQ })).toBeNull();
-    for (const seq of [-1, 0.5, MAX_SEQ + 1, 2 ** 63, Number.NaN, '1', null]) {
+  it('takes a seq from 0 to 2^63 - 1 that is exact, and none', () => {
+    expect(MAX_SEQ).toBe(2n ** 63n - 1n);
+    for (const seq of [0, 2 ** 53 - 1, 2n ** 53n + 1n, MAX_SEQ, null]) {
+      expect(reasonOf({ seq })).toBeNull();
+    }
+    for (const seq of [-1, -1n, 0.5, MAX_SEQ + 1n, 2 ** 53, 2 ** 63, Number.NaN, '1', undefined]) {
       expect(reasonOf({ seq })).toBe('seq_out_of_range');
     }
+  });
+
+  it('reads a seq without a float', () => {
+    expect(toSeq('9007199254740991')).toBe(9_007_199_254_740_991);
+    expect(toSeq('9007199254740993')).toBe(9_007_199_254_740_993n);
+    expect(toSeq('9223372036854775807')).toBe(MAX_SEQ);
   });
 
   it('names the field and a value of bounded length', () => {

@@ -10,8 +10,8 @@ export interface CheckOptions {
   readonly toleranceMs?: number;
 }
 
-/** The largest `seq` the database orders ticks by: 2^43 - 1. */
-export const MAX_SEQ = 8_796_093_022_207;
+/** The largest `seq`: 2^63 - 1. */
+export const MAX_SEQ = 9_223_372_036_854_775_807n;
 /** Sums of a candle would overflow from these on. */
 const TOO_LARGE_PRICE = 1e15;
 const TOO_LARGE_SIZE = 1e18;
@@ -87,12 +87,20 @@ function checkTime(observedAt: string, options: CheckOptions): Fault | null {
   return null;
 }
 
-function checkSeq(seq: number): Fault | null {
-  if (Number.isSafeInteger(seq) && seq >= 0 && seq <= MAX_SEQ) return null;
+function checkSeq(seq: Tick['seq']): Fault | null {
+  if (seq === null) return null;
+  const isExact = typeof seq === 'bigint' || Number.isSafeInteger(seq);
+  if (isExact && seq >= 0 && seq <= MAX_SEQ) return null;
   return {
     reason: 'seq_out_of_range',
     detail: `seq ${quote(seq)} is not a whole number from 0 to ${MAX_SEQ}`,
   };
+}
+
+/** A `seq` from the digits of a source, exactly. */
+export function toSeq(digits: string): number | bigint {
+  const seq = Number(digits);
+  return Number.isSafeInteger(seq) ? seq : BigInt(digits);
 }
 
 function checkPrices(tick: Tick): Fault | null {

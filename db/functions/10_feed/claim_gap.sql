@@ -36,7 +36,7 @@ begin
   newest := (select r from unnest(claimed.missing) as r order by r desc limit 1);
   return query
   select claimed.gap_id, i.symbol, greatest(lower(newest), oldest), upper(newest), claimed.cause,
-    b.observed_at, b.seq, a.observed_at, a.seq
+    b.observed_at, case when b.seq >= 0 then b.seq end, a.observed_at, case when a.seq >= 0 then a.seq end
   from feed.instruments as i
   left join lateral (
     select t.observed_at, t.seq from feed.ticks as t
@@ -53,5 +53,5 @@ end
 $$;
 
 comment on function feed.claim_gap(text) is
-  'Take the newest open gap of a source''s active instruments whose time has come, for 20 seconds, and 20 more each time a part of it is covered; no row when there is none. Returned is the newest stretch (UTC) that is missing of it, and the stored ticks nearest before and after that, whose seq a provider with ids can be asked from. Gaps older than what is kept are given up first.';
+  'Take the newest open gap of a source''s active instruments whose time has come, for 20 seconds, and 20 more each time a part of it is covered; no row when there is none. Returned is the newest stretch (UTC) that is missing of it, and the stored ticks nearest before and after that, whose seq a provider with ids can be asked from (null: it came without one). Gaps older than what is kept are given up first.';
 grant execute on function feed.claim_gap(text) to foresight_ingest;

@@ -19,7 +19,8 @@ create or replace function feed.record_ticks(
   asks double precision[],
   lasts double precision[],
   sizes double precision[],
-  future_tolerance interval default interval '5 seconds'
+  future_tolerance interval default interval '5 seconds',
+  copies int[] default null
 )
 returns table (stored_count int, duplicate_count int, conflicting_count int, rejected_count int)
 language plpgsql
@@ -33,30 +34,36 @@ declare
   latest timestamptz := clock_timestamp() + least(future_tolerance, interval '5 seconds');
   oldest timestamptz := feed.retention_floor();
   is_newest boolean;
+  keys bigint[] := seqs;
 begin
-  if received is null or (received, received, received, received, received, received) is distinct from
-    (cardinality(observed_ats), cardinality(seqs), cardinality(bids), cardinality(asks), cardinality(lasts), cardinality(sizes))
+  if received is null
+    or (received, received, received, received, received, received) is distinct from
+      (cardinality(observed_ats), cardinality(seqs), cardinality(bids), cardinality(asks), cardinality(lasts), cardinality(sizes))
+    or received <> cardinality(copies)
   then
-    raise exception 'the arrays of a batch must have one element per tick: % symbols, % observed_ats, % seqs, % bids, % asks, % lasts, % sizes',
+    raise exception 'the arrays of a batch must have one element per tick: % symbols, % observed_ats, % seqs, % bids, % asks, % lasts, % sizes, % copies',
       received, cardinality(observed_ats), cardinality(seqs), cardinality(bids), cardinality(asks),
-      cardinality(lasts), cardinality(sizes)
+      cardinality(lasts), cardinality(sizes), cardinality(copies)
       using errcode = 'ARRAY';
   end if;
 
+  if array_position(seqs, null) is not null then
+    keys := feed.place_ticks(symbols, observed_ats, seqs, bids, asks, lasts, sizes, copies);
+  end if;
   is_newest := feed.is_after_stored(symbols, observed_ats);
   if is_newest then
     begin
       insert into feed.ticks (instrument_id, observed_at, seq, bid, ask, last, size)
-      select i.instrument_id, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size
+      select i.instrument_id, t.observed_at, t.key, t.bid, t.ask, t.last, t.size
       from (
-        select unnest(symbols) as symbol, unnest(observed_ats) as observed_at, unnest(seqs) as seq,
+        select unnest(symbols) as symbol, unnest(observed_ats) as observed_at, unnest(seqs) as seq, unnest(keys) as key,
           unnest(bids) as bid, unnest(asks) as ask, unnest(lasts) as last, unnest(sizes) as size
       ) as t
       join feed.instruments as i on i.symbol = t.symbol
       cross join lateral feed.tick_fault(
         record_ticks.source, t.symbol, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest, oldest) as v
       where v.reason is null
-      order by t.observed_at, i.instrument_id, t.seq;
+      order by t.observed_at, i.instrument_id, t.key;
       get diagnostics stored_count = row_count;
     exception when unique_violation then
       is_newest := false;
@@ -64,14 +71,14 @@ begin
   end if;
   if not is_newest then
     insert into feed.ticks (instrument_id, observed_at, seq, bid, ask, last, size)
-    select i.instrument_id, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size
-    from unnest(symbols, observed_ats, seqs, bids, asks, lasts, sizes)
-      with ordinality as t(symbol, observed_at, seq, bid, ask, last, size, position)
+    select i.instrument_id, t.observed_at, t.key, t.bid, t.ask, t.last, t.size
+    from unnest(symbols, observed_ats, seqs, keys, bids, asks, lasts, sizes)
+      with ordinality as t(symbol, observed_at, seq, key, bid, ask, last, size, position)
     join feed.instruments as i on i.symbol = t.symbol
     cross join lateral feed.tick_fault(
       record_ticks.source, t.symbol, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest, oldest) as v
     where v.reason is null
-    order by t.observed_at, i.instrument_id, t.seq, t.position
+    order by t.observed_at, i.instrument_id, t.key, t.position
     on conflict do nothing;
     get diagnostics stored_count = row_count;
   end if;
@@ -94,12 +101,12 @@ begin
     select feed.keep_rejections(record_ticks.source,
       array_agg(t.symbol), array_agg('conflict'::text),
       array_agg(format('the tick of %s at %s with seq %s is stored with another price or size', t.symbol, t.observed_at, t.seq)),
-      array_agg(to_jsonb(t)::text))
+      array_agg((to_jsonb(t) - 'key')::text))
     into conflicting_count
-    from unnest(symbols, observed_ats, seqs, bids, asks, lasts, sizes)
-      as t(symbol, observed_at, seq, bid, ask, last, size)
+    from unnest(symbols, observed_ats, seqs, keys, bids, asks, lasts, sizes)
+      as t(symbol, observed_at, seq, key, bid, ask, last, size)
     join feed.instruments as i on i.symbol = t.symbol
-    join feed.ticks as s on s.instrument_id = i.instrument_id and s.observed_at = t.observed_at and s.seq = t.seq
+    join feed.ticks as s on s.instrument_id = i.instrument_id and s.observed_at = t.observed_at and s.seq = t.key
     cross join lateral feed.tick_fault(
       record_ticks.source, t.symbol, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest, oldest) as v
     where v.reason is null
@@ -121,6 +128,6 @@ begin
 end
 $$;
 
-comment on function feed.record_ticks(text, text[], timestamptz[], bigint[], double precision[], double precision[], double precision[], double precision[], interval) is
-  'Store a batch of ticks, each once: array i holds tick i; absent prices are null. Returns how many were stored, duplicate (same key, same content), conflicting (same key, other content: kept in feed.rejected_ticks), and rejected (kept there with the reason); the four add up to the batch. future_tolerance: how far observed_at (UTC) may be ahead of our clock, at most 5 seconds. Error ARRAY: arrays of unequal length.';
-grant execute on function feed.record_ticks(text, text[], timestamptz[], bigint[], double precision[], double precision[], double precision[], double precision[], interval) to foresight_ingest;
+comment on function feed.record_ticks(text, text[], timestamptz[], bigint[], double precision[], double precision[], double precision[], double precision[], interval, int[]) is
+  'Store a batch of ticks, each once: array i holds tick i; absent prices are null, and the seq of a tick without an id. Such a one is the same as a stored one if time and content are the same: the n-th copy of it, which copies[i] says (from 1 on; copies absent: they are counted in the batch). Returns how many were stored, duplicate (same key, same content), conflicting (same id, other content: kept in feed.rejected_ticks), and rejected (kept there with the reason); the four add up to the batch. future_tolerance: how far observed_at (UTC) may be ahead of our clock, at most 5 seconds. Error ARRAY: arrays of unequal length.';
+grant execute on function feed.record_ticks(text, text[], timestamptz[], bigint[], double precision[], double precision[], double precision[], double precision[], interval, int[]) to foresight_ingest;

@@ -20,7 +20,7 @@ as $$
       when 'time_before_1970' then 'observed_at is before 1970'
       when 'time_in_future' then 'observed_at is later than our clock allows'
       when 'older_than_retention' then 'observed_at is older than what is kept (feed.storage)'
-      when 'seq_out_of_range' then 'seq is not from 0 to 8796093022207'
+      when 'seq_out_of_range' then 'seq is below 0'
       when 'no_price' then 'none of bid, ask and last has a value'
       when 'price_not_finite' then 'a price is not a finite number'
       when 'price_not_positive' then 'a price is not above zero'
@@ -38,7 +38,7 @@ as $$
       when observed_at < '1970-01-01 00:00:00+00'::timestamptz then 'time_before_1970'
       when observed_at > latest then 'time_in_future'
       when observed_at < oldest then 'older_than_retention'
-      when seq is null or seq < 0 or seq > 8796093022207 then 'seq_out_of_range'
+      when seq < 0 then 'seq_out_of_range'
       when coalesce(bid, ask, last) is null then 'no_price'
       -- NaN is greater than infinity here, and greatest and least ignore what is null.
       when greatest(bid, ask, last) >= 'infinity' or least(bid, ask, last) = '-infinity' then 'price_not_finite'
@@ -52,4 +52,4 @@ as $$
 $$;
 
 comment on function feed.tick_fault(text, text, text, timestamptz, bigint, double precision, double precision, double precision, double precision, timestamptz, timestamptz) is
-  'Why a tick cannot be stored: a reason of feed.rejection_reasons and a sentence; both are null for a good one. instrument_source: whose the symbol is, null when it is in no instrument. latest and oldest: the newest and the oldest observed_at allowed (UTC).';
+  'Why a tick cannot be stored: a reason of feed.rejection_reasons and a sentence; both are null for a good one. instrument_source: whose the symbol is, null when it is in no instrument. latest and oldest: the newest and the oldest observed_at allowed (UTC). seq: null for a tick without an id.';

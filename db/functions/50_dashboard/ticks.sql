@@ -6,7 +6,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
   select coalesce(jsonb_agg(jsonb_build_object(
-    'observed_at', t.observed_at, 'seq', t.seq, 'bid', t.bid, 'ask', t.ask, 'last', t.last, 'size', t.size,
+    'observed_at', t.observed_at, 'seq', case when t.seq >= 0 then t.seq::text end, 'bid', t.bid, 'ask', t.ask, 'last', t.last, 'size', t.size,
     'received_at', t.received_at) order by t.observed_at, t.seq), '[]')
   from (
     select t.* from feed.ticks as t join feed.instruments as i using (instrument_id)
@@ -17,5 +17,5 @@ as $$
 $$;
 
 comment on function dashboard.ticks(text, timestamptz, timestamptz, int) is
-  'The ticks of a symbol observed in [from_time, to_time) (UTC) as a JSON array, oldest first, at most max_ticks.';
+  'The ticks of a symbol observed in [from_time, to_time) (UTC) as a JSON array, oldest first, at most max_ticks. seq is text, as an id may be larger than a number of JSON, and null for a tick that came without one.';
 grant execute on function dashboard.ticks(text, timestamptz, timestamptz, int) to foresight_web;

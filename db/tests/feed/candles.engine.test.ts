@@ -5,6 +5,7 @@ import { addInstrument, capture, describeOnEngine } from '../../../tests/support
 import { untilBlocked, withSessions } from '../../../tests/support/session.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
 import type { Tick } from '../../../workers/ingest/source.ts';
+import { MAX_SEQ } from '../../../workers/ingest/tick.ts';
 
 /** Few distinct times, so that ticks tie, repeat and fall on both sides of bucket edges. */
 const observedAt = fc
@@ -14,6 +15,7 @@ const observedAt = fc
       Date.UTC(2026, 2, 28, 23, 59, 59),
       Date.UTC(2026, 2, 29, 4, 0, 0),
       Date.UTC(2024, 1, 29, 12, 30, 0),
+      Date.UTC(1999, 11, 31, 23, 59, 58),
     ),
     second: fc.integer({ min: 0, max: 3 }),
     microsecond: fc.constantFrom(0, 1, 500_000, 999_999),
@@ -26,15 +28,15 @@ const price = fc.double({ min: 0.000_1, max: 100_000, noNaN: true });
 const tick = fc
   .record({
     observedAt,
-    seq: fc.constantFrom(0, 1, 2, 8_796_093_022_207),
+    seq: fc.constantFrom<Tick['seq'][]>(0, 1, 2, 2 ** 43, 2n ** 53n + 1n, MAX_SEQ, null),
     bid: fc.option(price),
     ask: fc.option(price),
     last: fc.option(price),
     size: fc.option(fc.double({ min: 0, max: 1_000, noNaN: true })),
   })
   .filter(({ bid, ask, last }) => bid !== null || ask !== null || last !== null);
-const sortKey = (each: { observedAt: string; seq: number }): string =>
-  `${each.observedAt} ${String(each.seq).padStart(13, '0')}`;
+const sortKey = (each: Pick<Tick, 'observedAt' | 'seq'>): string =>
+  `${each.observedAt} ${each.seq === null ? '' : String(each.seq).padStart(19, '0')}`;
 /** Batches, and what happens after each. */
 const history = fc.array(
   fc.record({
@@ -78,7 +80,7 @@ describeOnEngine('feed.candles', ({ sql }) => {
         const symbols = [await addInstrument(sql), await addInstrument(sql)];
         const inOrder = drawn
           .map((each, index) => ({ ...each, symbol: symbols[index % 2] ?? '' }))
-          .sort((a, b) => (sortKey(a.tick) < sortKey(b.tick) ? -1 : 1));
+          .sort((a, b) => sortKey(a.tick).localeCompare(sortKey(b.tick)));
         const batches: Tick[][] = [[]];
         const late: Tick[] = [];
         for (const { tick: each, symbol, isLate, isEnd } of inOrder) {
@@ -128,19 +130,48 @@ describeOnEngine('feed.candles', ({ sql }) => {
   it('orders ticks of the same microsecond by seq', async () => {
     const symbol = await addInstrument(sql);
     const at = '2026-01-01T00:00:00.123456Z';
-    const ticks = [2, 0, 1].map(seq => ({
+    // As numbers the second and the fourth are the same; as packed bits of 43 the third comes first.
+    const ids = [2n ** 53n, 2n ** 53n + 1n, 2n ** 43n, 1n, 2n ** 63n - 1n, 2n ** 53n - 1n];
+    const ticks = ids.map((seq, index) => ({
       symbol,
       observedAt: at,
       seq,
-      bid: seq + 1,
-      ask: seq + 2,
+      bid: index + 1,
+      ask: index + 2,
       last: null,
       size: null,
     }));
-    await feed.recordTicks('manual', ticks);
+    const open = async () => {
+      const [candle] = await sql`select open, close from feed.candles(${symbol}, '1s', 'bid')`;
+      return candle;
+    };
+    await feed.recordTicks('manual', ticks.slice(0, 3));
     await capture(sql);
-    const [candle] = await sql`select open, close from feed.candles(${symbol}, '1s', 'bid')`;
-    expect(candle).toEqual({ open: 1, close: 3 });
+    expect(await open()).toEqual({ open: 3, close: 2 });
+    await feed.recordTicks('manual', ticks.slice(3));
+    await capture(sql);
+    expect(await open()).toEqual({ open: 4, close: 5 });
+    await expectCandlesOf(sql, symbol, ticks);
+    const stored = await sql<{ seq: string }[]>`select seq::text from feed.ticks
+      where instrument_id = feed.instrument_id(${symbol}) order by seq`;
+    expect(stored.map(row => BigInt(row.seq))).toEqual(ids.toSorted((a, b) => (a < b ? -1 : 1)));
+  });
+
+  it('orders ticks of the same microsecond that have no id as they came, before those with one', async () => {
+    const symbol = await addInstrument(sql);
+    const quote = (bid: number, seq: number | null = null): Tick => ({
+      symbol,
+      observedAt: '2026-01-01T00:00:00.123456Z',
+      seq,
+      bid,
+      ask: null,
+      last: null,
+      size: null,
+    });
+    await feed.recordTicks('manual', [quote(5), quote(9, 0), quote(3)]);
+    await feed.recordTicks('manual', [quote(4), quote(5), quote(6)]);
+    await capture(sql);
+    await expectCandlesOf(sql, symbol, [quote(5), quote(3), quote(4), quote(6), quote(9, 0)]);
   });
 
   it('shows a late tick in every timeframe after a capture, also below the watermark', async () => {

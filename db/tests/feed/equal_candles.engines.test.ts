@@ -9,6 +9,7 @@ import {
 import { oracleDays, oracleFilled, sides } from '../../../tests/support/oracle.ts';
 import { createFeed, type Feed } from '../../../workers/ingest/feed.ts';
 import type { Tick } from '../../../workers/ingest/source.ts';
+import { MAX_SEQ } from '../../../workers/ingest/tick.ts';
 import { fromEpochMicroseconds } from '../../../workers/ingest/time.ts';
 import type { Sql } from '../../runtime/database.ts';
 
@@ -51,7 +52,7 @@ function makeTicks(random: Random): Tick[] {
       random.pick(hours) + 1_000 * random.pick([0, 59, 60, 3_599, random.int(0, 3_599)]);
     const micros = random.pick([0, 1, 500_000, 999_999, random.int(0, 999_999)]);
     const observedAt = fromEpochMicroseconds(second * 1_000 + micros);
-    const seq = random.pick([0, 0, 1, 2, 8_796_093_022_207]);
+    const seq = random.pick([0, 0, 1, 2n ** 53n + 1n, MAX_SEQ]);
     const key = `${symbol} ${observedAt} ${seq}`;
     if (!ticks.has(key)) ticks.set(key, { symbol, observedAt, seq, ...pricesOf(symbol, random) });
   }

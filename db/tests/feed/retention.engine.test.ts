@@ -251,7 +251,7 @@ describeOnEngine('Candles whose ticks were given up', ({ sql }) => {
               const from = new Date(Date.parse(day(each.day)) + each.second * 1_000).toISOString();
               const ticks = ticksOf(symbol, each.count, { from, everyMs: 500 }).map(tick => ({
                 ...tick,
-                seq: sent.length + tick.seq,
+                seq: sent.length + Number(tick.seq),
               }));
               const { rejected } = await feed.recordTicks('manual', ticks);
               const kept = ticks.filter(tick => Date.parse(tick.observedAt) >= Date.parse(floor));

@@ -13,7 +13,7 @@ from (values
   ('price_not_positive', 'a price of zero or below'),
   ('price_too_large', 'a price from 1e15 on: sums would overflow'),
   ('refused_by_database', 'an error of the database named this tick; the detail is its message'),
-  ('seq_out_of_range', 'a seq that is not a whole number from 0 to 8796093022207'),
+  ('seq_out_of_range', 'a seq that is not a whole number from 0 to 9223372036854775807'),
   ('size_negative', 'a size below zero'),
   ('size_not_finite', 'a size without end, or not a number'),
   ('size_too_large', 'a size from 1e18 on: sums would overflow'),

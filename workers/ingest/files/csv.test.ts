@@ -52,7 +52,7 @@ describe('the layouts', () => {
 
   it('reads columns by their header', async () => {
     const items = await read(`${header}${good}2026-01-01 02:00:01.1234567+02,1,,\n`);
-    const tick = { symbol: 'EUR_USD', last: null, seq: 0 };
+    const tick = { symbol: 'EUR_USD', last: null, seq: null, copy: 1 };
     expect(items).toEqual([
       {
         line: 2,
@@ -71,7 +71,7 @@ describe('the layouts', () => {
     );
     expect(ticksOf(items)).toMatchObject([
       { seq: 7, bid: null, ask: null, last: 1.5, size: 2 },
-      { seq: 1, bid: null, ask: null, last: 1.6, size: null },
+      { seq: null, copy: 1, bid: null, ask: null, last: 1.6, size: null },
     ]);
   });
 
@@ -174,15 +174,18 @@ describe('a bad line', () => {
   });
 
   it('with a seq that is out of range or no number is rejected', async () => {
-    const lines = ['-1', '1.5', '9007199254740993', 'x', '8796093022207'];
+    const lines = ['-1', '1.5', '9223372036854775808', 'x', '9223372036854775807', '12'];
     const rows = lines.map(seq => `2026-01-01T00:00:00Z,1,${seq}\n`).join('');
-    expect(verdicts(await read(`observed_at,last,seq\n${rows}`))).toEqual([
+    const items = await read(`observed_at,last,seq\n${rows}`);
+    expect(verdicts(items)).toEqual([
       '2 seq_out_of_range',
       '3 seq_out_of_range',
       '4 seq_out_of_range',
       '5 number_malformed',
       '6 ok',
+      '7 ok',
     ]);
+    expect(ticksOf(items).map(tick => tick.seq)).toEqual([2n ** 63n - 1n, 12]);
   });
 
   it('of any length costs no memory', async () => {
@@ -200,11 +203,12 @@ describe('a bad line', () => {
 });
 
 describe('the identity of a tick', () => {
-  it('is its place among the lines of its time, where the layout has no sequence', async () => {
+  it('is the count of its time and content, where the layout has no sequence', async () => {
     const time = '20200101 170000065';
-    const file = `${time},1,2,0\n${time},3,4,0\n${time},bad,4,0\n${time},3,4,0\n20200101 170000066,1,2,0\n${time},5,6,0\n`;
+    const file = `${time},1,2,0\n${time},3,4,0\n${time},bad,4,0\n${time},3.0,4,0\n20200101 170000066,1,2,0\n${time},5,6,0\n${time},1,2,0\n`;
     const items = await read(file);
-    expect(ticksOf(items).map(tick => tick.seq)).toEqual([0, 1, 2, 0, 0]);
+    expect(ticksOf(items).map(tick => tick.copy)).toEqual([1, 1, 2, 1, 1, 2]);
+    expect(ticksOf(items).every(tick => tick.seq === null)).toBe(true);
     expect(await read(file)).toEqual(items);
   });
 

@@ -4,7 +4,7 @@ import type { Rejection } from '../rejection.ts';
 import { type Fault, reject } from '../rejection.ts';
 import type { Tick } from '../source.ts';
 import { quote, toNumber } from '../text.ts';
-import { checkTick } from '../tick.ts';
+import { checkTick, toSeq } from '../tick.ts';
 import { HeaderError, type Row, type RowReader, recognise, TICK_FILE_LAYOUTS } from './layouts.ts';
 import { GzipError, readText, TickFileError } from './text.ts';
 
@@ -27,6 +27,7 @@ export type TickFileItem =
 
 const MAX_LINE_LENGTH = 10_000;
 const LINES_TO_RECOGNISE = 10;
+const KEPT_COPIES = 100_000;
 
 interface NumberedLine extends Line {
   readonly number: number;
@@ -36,8 +37,8 @@ interface NumberedLine extends Line {
  * Reads ticks from a CSV file in one of {@link TICK_FILE_LAYOUTS}, gzip or not, piece by piece: no more
  * is read than the caller asks for, and memory does not grow with the file.
  *
- * A layout without `seq` gets one: 0, 1, 2 ... for lines of one time that follow each other, so that
- * all are kept and reading the file again gives the same keys.
+ * Lines of one time and content without `seq` are counted, so that all are kept and reading the file
+ * again gives the same ticks.
  * @throws {TickFileError} for a file that as a whole cannot be read; errors of the stream itself pass.
  */
 export async function* readTicks(
@@ -139,7 +140,7 @@ function parseCsv(text: string): string[][] | null {
 }
 
 function createItemMaker({ symbol, now }: ReadTicksOptions) {
-  const nextOrdinal = createOrdinals();
+  const nextCopy = createCopies();
   return (
     line: NumberedLine,
     fields: readonly string[] | null,
@@ -157,8 +158,10 @@ function createItemMaker({ symbol, now }: ReadTicksOptions) {
     if ('reason' in tick) return refuse(tick);
     const fault = checkTick(tick, { now });
     if (fault !== null) return refuse(fault);
-    const ordinal = nextOrdinal(tick.observedAt);
-    return { line: line.number, tick: row.seq === '' ? { ...tick, seq: ordinal } : tick };
+    return {
+      line: line.number,
+      tick: tick.seq === null ? { ...tick, copy: nextCopy(tick) } : tick,
+    };
   };
 }
 
@@ -168,14 +171,22 @@ const TOO_LONG: Fault = {
 };
 const NOT_CSV: Fault = { reason: 'malformed', detail: 'the quotes in the line do not match' };
 
-/** Counts the ticks of one time that follow each other. */
-function createOrdinals(): (observedAt: string) => number {
-  let previous = '';
-  let ordinal = 0;
-  return observedAt => {
-    ordinal = observedAt === previous ? ordinal + 1 : 0;
-    previous = observedAt;
-    return ordinal;
+/**
+ * Counts the ticks of one time and content. Memory has an end: two that are alike and further apart than
+ * {@link KEPT_COPIES} others are taken for one.
+ */
+function createCopies(): (tick: Tick) => number {
+  let newer = new Map<string, number>();
+  let older = new Map<string, number>();
+  return ({ observedAt, bid, ask, last, size }) => {
+    const key = `${observedAt} ${bid} ${ask} ${last} ${size}`;
+    const copy = (newer.get(key) ?? older.get(key) ?? 0) + 1;
+    newer.set(key, copy);
+    if (newer.size >= KEPT_COPIES) {
+      older = newer;
+      newer = new Map();
+    }
+    return copy;
   };
 }
 
@@ -195,7 +206,7 @@ function toTick(symbol: string, row: Row): Tick | Fault {
   return {
     symbol,
     observedAt: row.observedAt,
-    seq: row.seq === '' ? 0 : Number(row.seq),
+    seq: row.seq === '' ? null : /^\d+$/.test(row.seq) ? toSeq(row.seq) : Number(row.seq),
     bid: toNumber(row.bid),
     ask: toNumber(row.ask),
     last: toNumber(row.last),

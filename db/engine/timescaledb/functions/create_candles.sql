@@ -12,7 +12,7 @@ begin
   if built_from is null then
     foreach side in array array['bid', 'ask', 'mid', 'last'] loop
       measures := measures || replace(replace(
-        -- first() and last() have no rule for equal times, so the order is a packed (time, seq).
+        -- first() and last() have no rule for equal times, so the order is one value of (time, seq).
         $measure$,
           public.first(PRICE, feed.tick_position(observed_at, seq)) filter (where PRICE is not null) as SIDE_open,
           max(PRICE) as SIDE_high,
