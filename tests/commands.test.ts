@@ -11,7 +11,7 @@ const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 /** Those that run a program of ours. */
 const programs = Object.entries(scripts)
   .filter(([, line]) => line.startsWith('node '))
-  .map(([script, line]) => ({ script, program: line.split(' ')[1] ?? '' }));
+  .map(([script, line]) => ({ script, program: line.split(' ').at(-1) ?? '' }));
 
 interface Answer {
   readonly code: number;
