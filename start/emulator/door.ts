@@ -15,7 +15,7 @@ const refusals = {
   origin: 'a web page asks (Origin): no page may use this queue',
   path: 'only SQS is served, as a POST to /',
   protocol:
-    'only the AWS JSON 1.0 protocol is spoken: an AWS client from before 2024 needs another SQS',
+    'only the AWS JSON 1.0 protocol is spoken: an AWS client from before 2024, which speaks the Query protocol, needs an SQS that knows both, as docker-compose.yml starts one',
   unsigned: 'the request is not signed for SQS now (AWS Signature Version 4)',
   key: 'the access key is not the one in queue.credentials of the data folder',
   signature: 'the signature does not fit the secret key in queue.credentials of the data folder',
@@ -64,7 +64,8 @@ export function createDoor(options: {
     }
     // What is left of the request is not read.
     response.setHeader('connection', 'close');
-    send(response, { status: 403, body: fault('AccessDeniedException', refusals[kind]) });
+    if (isForm(request)) sendXml(response, refusals[kind]);
+    else send(response, { status: 403, body: fault('AccessDeniedException', refusals[kind]) });
   }
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -97,6 +98,8 @@ async function examine(
   const { headers, method, url } = request;
   if (!loopback.includes((headers.host ?? '').replace(/:\d+$/, ''))) return 'host';
   if (headers.origin !== undefined) return 'origin';
+  // Of an older client, which posts them to the address of a queue.
+  if (isForm(request)) return 'protocol';
   if (method !== 'POST' || url !== '/') return 'path';
   if (headers['content-type'] !== 'application/x-amz-json-1.0') return 'protocol';
   const signature = readSignature(headers, Date.now());
@@ -105,6 +108,10 @@ async function examine(
   const body = await readBody(request);
   if (body === undefined) return 'size';
   return isSigned(signature, headers, body, credentials) ? body : 'signature';
+}
+
+function isForm({ headers }: IncomingMessage): boolean {
+  return (headers['content-type'] ?? '').startsWith('application/x-www-form-urlencoded');
 }
 
 /** Undefined when it is too large. Listeners, since an iterator costs as much as all the rest of a request. */
@@ -143,4 +150,14 @@ function send(response: ServerResponse, { status, headers, body }: Answer): void
     ...headers,
   });
   response.end(JSON.stringify(body ?? {}));
+}
+
+/** A refusal as clients of the Query protocol read and show it. Nothing of the request stands in it. */
+function sendXml(response: ServerResponse, message: string): void {
+  const requestId = randomUUID();
+  response.writeHead(403, { 'content-type': 'text/xml', 'x-amzn-requestid': requestId });
+  response.end(
+    '<?xml version="1.0"?><ErrorResponse xmlns="http://queue.amazonaws.com/doc/2012-11-05/"><Error><Type>Sender</Type>' +
+      `<Code>AccessDenied</Code><Message>${message}</Message></Error><RequestId>${requestId}</RequestId></ErrorResponse>`,
+  );
 }
