@@ -111,7 +111,7 @@ describeOnEngine('Whatever timeframes there are', ({ sql }) => {
     for (const reader of [...readers, ...(await pageFunctions(sql))]) await read(sql, reader);
     const views = await sql<{ name: string }[]>`
       select format('%I.%I', v.schemaname, v.viewname) as name from pg_views as v
-      where v.schemaname in ('feed', 'outbox', 'indicator', 'dashboard', 'ops')`;
+      where v.schemaname in ('feed', 'outbox', 'indicator', 'rating', 'dashboard', 'ops')`;
     expect(views.length).toBeGreaterThan(5);
     for (const { name } of views) await sql.unsafe(`select * from ${name}`);
     const [first] = await sql<{ id: number }[]>`
@@ -174,7 +174,7 @@ describeOnEngine('Whatever timeframes there are', ({ sql }) => {
       '[{"name": "x", "unit": "price", "pane": "own"}]', '[{"plus": 1}]',
       defaults => '[{"timeframe": "1m", "params": {}}, {"timeframe": "1s", "params": {}}]')`;
     const defaults = await sql`
-      select timeframe from indicator.defaults where kind = 'anything'`;
+      select timeframe from indicator.wishes where kind = 'anything'`;
     expect([...defaults]).toEqual([{ timeframe: '1s' }]);
   });
 

@@ -40,14 +40,31 @@ comment on column indicator.kinds.bars_required is 'Candles that a value needs a
 comment on column indicator.kinds.bars_window is 'Candles that a value is computed from when there are enough, in the same way.';
 comment on column indicator.kinds.closed_only is 'It has no value of a candle that forms.';
 
-create table indicator.defaults (
-  kind text not null references indicator.kinds,
-  timeframe text not null references feed.timeframes,
-  side text not null default 'mid' check (side in ('bid', 'ask', 'mid', 'last')),
+-- Without a foreign key to the kinds, which services register after this is filled.
+create table indicator.sets (
+  set text not null constraint set_is_a_short_code check (set ~ '^[a-z][a-z0-9_]{0,39}$'),
+  kind text not null,
   params jsonb not null,
-  primary key (kind, timeframe, side, params)
+  primary key (set, kind, params)
 );
-comment on table indicator.defaults is 'Indicators that every new instrument gets. Edit it to change the set.';
+comment on table indicator.sets is 'Indicators that are added together, by indicator.add_set. Edit it: where a set was added, its indicators follow.';
+comment on column indicator.sets.params is 'Those left out get their defaults.';
+
+create table indicator.wishes (
+  wish_id int generated always as identity primary key,
+  instrument_id int references feed.instruments on delete cascade,
+  timeframe text not null references feed.timeframes,
+  side text check (side in ('bid', 'ask', 'mid', 'last')),
+  set text,
+  kind text references indicator.kinds,
+  params jsonb,
+  wished_at timestamptz not null default now(),
+  constraint wish_is_for_a_set_or_a_kind check (num_nonnulls(set, kind) = 1 and num_nulls(kind, params) in (0, 2)),
+  unique nulls not distinct (instrument_id, timeframe, side, set, kind, params)
+);
+comment on table indicator.wishes is 'What was asked for by indicator.add and indicator.add_set, and the defaults of kinds, which ask for all instruments: see indicator.wish_list. A wish that is deleted takes with it the indicators that no other asks for.';
+comment on column indicator.wishes.instrument_id is 'Absent: every instrument that was ever shown, those too that are added later.';
+comment on column indicator.wishes.side is 'Absent: the side that an instrument has, see indicator.side_of.';
 
 create table indicator.definitions (
   indicator_id int generated always as identity primary key,
@@ -59,6 +76,7 @@ create table indicator.definitions (
   label text not null,
   bars_required int not null,
   bars_window int not null,
+  is_side_open boolean not null default false,
   created_at timestamptz not null default now(),
   unique (instrument_id, timeframe, side, kind, params),
   constraint window_is_from_what_is_required_to_5000_bars check (1 <= bars_required and bars_required <= bars_window and bars_window <= 5000)
@@ -66,6 +84,17 @@ create table indicator.definitions (
 comment on table indicator.definitions is 'An indicator on one series of candles. Other parameters are another indicator.';
 comment on column indicator.definitions.bars_required is 'Candles that a value needs at least; with fewer it is warming up.';
 comment on column indicator.definitions.bars_window is 'Candles that a value is computed from, if so many exist: its window ends with its bucket. With fewer it is settling.';
+
+comment on column indicator.definitions.is_side_open is 'No side was asked for, and no tick has told yet which one there is: see indicator.settle_sides.';
+create index definitions_with_open_side on indicator.definitions (instrument_id) where is_side_open;
+
+create table indicator.granted (
+  wish_id int not null references indicator.wishes on delete cascade,
+  indicator_id int not null references indicator.definitions on delete cascade,
+  primary key (wish_id, indicator_id)
+);
+create index granted_by_indicator on indicator.granted (indicator_id);
+comment on table indicator.granted is 'Which wish made, or also asks for, which indicator.';
 
 create table indicator.values (
   indicator_id int not null references indicator.definitions on delete cascade,

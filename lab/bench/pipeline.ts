@@ -36,7 +36,7 @@ export async function preparePipeline(
     await createServiceStore(sql, service.service).register(service);
   }
   // Before the instruments, so that none gets default indicators: exactly ten are to be computed.
-  await sql`delete from indicator.defaults`;
+  await sql`delete from indicator.wishes`;
   const ids = await addInstruments(sql, instrumentCount);
   const symbols = [...ids.keys()];
   const historyHours = await fillHistory(database, ids, history);

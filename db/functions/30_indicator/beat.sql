@@ -12,6 +12,7 @@ as $$
   from unnest(services) as s(service)
   on conflict on constraint processes_pkey do update
     set worker_ids = excluded.worker_ids, services = excluded.services, seen_at = now();
+  select indicator.settle_sides();
   select min(indicator.next_work_at(s.service)) from unnest(services) as s(service)
 $$;
 

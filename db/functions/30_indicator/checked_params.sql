@@ -26,7 +26,13 @@ begin
   limit 1;
   if unknown_name is not null then
     raise exception '% has no parameter %', known.kind, quote_literal(left(unknown_name, 80)) using errcode = 'PARAM',
-      hint = (select 'Its parameters are ' || string_agg(k.spec ->> 'name', ', ') from jsonb_array_elements(known.parameters) as k(spec));
+      hint = coalesce((
+        select 'Its parameters are ' || string_agg(k.spec ->> 'name' || case k.spec ->> 'type'
+          when 'choice' then format(' (%s)', (select string_agg(c.value, ', ' order by c.place)
+            from jsonb_array_elements_text(k.spec -> 'choices') with ordinality as c(value, place)))
+          else format(' (%s to %s)', k.spec ->> 'min', k.spec ->> 'max') end, ', ' order by k.place) || '.'
+        from jsonb_array_elements(known.parameters) with ordinality as k(spec, place)
+      ), 'It has no parameters.');
   end if;
   for parameter in
     select k.spec ->> 'name' as name, k.spec ->> 'type' as type, k.spec -> 'default' as fallback,

@@ -14,7 +14,7 @@ declare
   fault text := indicator.kind_fault(parameters, columns, outputs, bars_required, window_sums);
   has_other_outputs boolean;
   preset jsonb;
-  instrument record;
+  wished_id int;
   changed record;
 begin
   perform indicator.checked_service(register_kind.service);
@@ -62,21 +62,28 @@ begin
     end if;
   end loop;
 
+  update indicator.wishes as w set params = preset || w.params
+  where w.kind = register_kind.kind and w.params <> preset || w.params;
+  update indicator.sets as s set params = preset || s.params
+  where s.kind = register_kind.kind and s.params <> preset || s.params;
+
   if known.kind is null then
-    -- Who is adding an instrument does not see these defaults yet, nor is it seen here: it is waited for.
-    perform pg_advisory_xact_lock(hashtext('indicator.defaults'));
-    insert into indicator.defaults (kind, timeframe, side, params)
-    select register_kind.kind, d.timeframe, coalesce(d.side, 'mid'), d.params
-    from jsonb_to_recordset(register_kind.defaults) as d(timeframe text, side text, params jsonb)
-    join feed.timeframes as t using (timeframe)
-    on conflict do nothing;
-    for instrument in select i.symbol from feed.instruments as i where i.is_active order by i.symbol loop
-      perform indicator.add_defaults(instrument.symbol);
+    for wished_id in
+      select indicator.wish('*', d.timeframe, d.side, kind => register_kind.kind, params => d.params)
+      from jsonb_to_recordset(register_kind.defaults) as d(timeframe text, side text, params jsonb)
+      join feed.timeframes as t using (timeframe)
+    loop
+      perform indicator.fulfil(wished_id);
     end loop;
+    perform indicator.fulfil(w.wish_id, kind => s.kind, params => s.params)
+    from indicator.sets as s
+    join indicator.wishes as w using (set)
+    where s.kind = register_kind.kind
+    order by w.wish_id;
   end if;
 end
 $$;
 
 comment on function indicator.register_kind(text, text, text, text, text, text, jsonb, text[], jsonb, jsonb, jsonb, boolean, jsonb) is
-  'A service says what it can compute, each time it starts. rule: when the verdict is bullish, bearish, neutral, in words. label: text with {parameter} in it. definition: where the formula comes from. parameters: [{"name", "type": "integer" or "number", "min", "max", "default", "less_than": other parameter}, {"name", "type": "choice", "choices": [texts], "default"}]. columns: which of open, high, low, close, average, volume, tick_count, start (left edge of the candle) it reads. outputs: [{"name", "unit": "price", "percent", "ratio", "count" or "probability", "pane": "price" or "own", "thresholds": [numbers]}], the first is the value. bars_required: candles that a value needs at least, bars_window (null: the same): from how many it is computed when there are enough; lists of sums of which the largest counts, as [{"slow": 1, "plus": 1}]. closed_only: not of candles that form. defaults: [{"timeframe", "side", "params"}] that every instrument gets; they are taken only the first time, afterwards indicator.defaults is the operator''s. Errors: NOSVC, KINDS a kind of another service, or a declaration that is wrong.';
+  'A service says what it can compute, each time it starts. rule: when the verdict is bullish, bearish, neutral, in words. label: text with {parameter} in it. definition: where the formula comes from. parameters: [{"name", "type": "integer" or "number", "min", "max", "default", "less_than": other parameter}, {"name", "type": "choice", "choices": [texts], "default"}]. columns: which of open, high, low, close, average, volume, tick_count, start (left edge of the candle) it reads. outputs: [{"name", "unit": "price", "percent", "ratio", "count" or "probability", "pane": "price" or "own", "thresholds": [numbers]}], the first is the value. bars_required: candles that a value needs at least, bars_window (null: the same): from how many it is computed when there are enough; lists of sums of which the largest counts, as [{"slow": 1, "plus": 1}]. closed_only: not of candles that form. defaults: [{"timeframe", "side", "params"}] that every instrument gets, side left out: the one it has; they are taken only the first time, afterwards indicator.wishes is the operator''s. Errors: NOSVC, KINDS a kind of another service, or a declaration that is wrong.';
 grant execute on function indicator.register_kind(text, text, text, text, text, text, jsonb, text[], jsonb, jsonb, jsonb, boolean, jsonb) to foresight_indicators;

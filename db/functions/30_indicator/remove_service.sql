@@ -18,9 +18,9 @@ begin
     raise exception 'the service % has indicators: %', remove_service.service, left(users, 500)
       using errcode = 'SVUSE', hint = 'Remove those first: select indicator.remove(indicator_id);';
   end if;
-  delete from indicator.defaults as d
+  delete from indicator.wishes as w
   using indicator.kinds as k
-  where k.kind = d.kind and k.service = remove_service.service;
+  where k.kind = w.kind and k.service = remove_service.service;
   delete from indicator.kinds as k where k.service = remove_service.service;
   delete from indicator.pending as p where p.service = remove_service.service;
   delete from indicator.services as s where s.service = remove_service.service;

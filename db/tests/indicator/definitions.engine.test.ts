@@ -218,7 +218,7 @@ describeOnEngine('An indicator', ({ sql }) => {
       ['NOTFR', `'${symbol}', '2m', 'ma_cross'`],
       ['NOKIN', `'${symbol}', '1m', 'crystal_ball'`],
       ['NOKIN', `'${symbol}', '1m', null`],
-      ['23514', `'${symbol}', '1m', 'ma_cross', '{}', 'offer'`],
+      ['NOSID', `'${symbol}', '1m', 'ma_cross', '{}', 'offer'`],
     ] as const) {
       await expect(sql.unsafe(`select indicator.add(${args})`), args).rejects.toMatchObject({
         code,
@@ -387,10 +387,10 @@ describeOnEngine('The defaults of a kind', ({ sql }) => {
     expect(await labelsOf(early)).toEqual(expected);
     expect(await labelsOf(late)).toEqual(expected);
 
-    await sql`delete from indicator.defaults where timeframe = '15m'`;
+    await sql`select indicator.remove('*', '15m', 'ma_cross')`;
     await registerKind(sql, maCross);
     expect(await labelsOf(await addInstrument(sql))).toEqual(['1m mid MA cross 10/30']);
-    expect(await labelsOf(early)).toEqual(expected);
+    expect(await labelsOf(early)).toEqual(['1m mid MA cross 10/30']);
   });
 
   it.each(['the instrument', 'the kind'])(
@@ -415,16 +415,9 @@ describeOnEngine('The defaults of a kind', ({ sql }) => {
           2,
         );
       });
-      await sql`delete from indicator.defaults where kind = ${kind.kind}`;
+      await sql`delete from indicator.wishes where kind = ${kind.kind}`;
     },
   );
-
-  it('are given again by indicator.add_defaults without doubling them', async () => {
-    const symbol = await addInstrument(sql);
-    const [row] = await sql`select indicator.add_defaults(${symbol})`;
-    expect(row).toEqual({ add_defaults: 1 });
-    expect(await labelsOf(symbol)).toHaveLength(1);
-  });
 
   it('do not bring back what the operator removed when a kind is registered again', async () => {
     const symbol = await addInstrument(sql);

@@ -3,8 +3,8 @@ import { RSI } from 'trading-signals';
 import { describe, expect, it } from 'vitest';
 import { rsi } from './rsi.ts';
 
-const compute = (closes: readonly number[], period: number) =>
-  rsi.compute({ close: Float64Array.from(closes) }, { period });
+const compute = (closes: readonly number[], period: number, signal = 'level') =>
+  rsi.compute({ close: Float64Array.from(closes) }, { period, signal });
 
 // The worked example of StockCharts' ChartSchool, with its results to four decimals.
 const worked = [
@@ -93,5 +93,20 @@ describe('rsi', () => {
       verdict: -1,
       strength: expect.closeTo(-1 / 3, 10),
     });
+  });
+
+  it.each([
+    ['below 30 and falling', [10, 10.5, 10, 9, 8], 0],
+    ['below 30 and rising', [10, 10, 9, 8, 8.1], 1],
+    ['below 30 and staying', [10, 10, 10, 9, 8], 0],
+    ['above 70 and rising', [10, 9.5, 10, 11, 12], 0],
+    ['above 70 and falling', [10, 10, 11, 12, 11.9], -1],
+    ['between and rising', [10, 9, 10, 9, 9.9], 0],
+    ['below 30, with nothing before to compare with', [10, 9, 8, 8.5], 0],
+  ])('with signal turn, %s', (_, closes, verdict) => {
+    const [turned, level] = [compute(closes, 3, 'turn'), compute(closes, 3)];
+    expect(turned?.verdict).toBe(verdict);
+    expect(turned?.outputs).toEqual(level?.outputs);
+    expect(turned?.strength).toBe(verdict === 0 ? 0 : level?.strength);
   });
 });

@@ -1,43 +1,54 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
+import { direction, sameRatio } from './direction.ts';
 
 const oversold = 30;
 const overbought = 70;
 
 /** Relative Strength Index: how much of the recent movement went up, from 0 to 100. */
-export const rsi: Kind<'close', { period: number }> = {
+export const rsi: Kind<'close', { period: number; signal: string }> = {
   kind: 'rsi',
   description:
     'Relative Strength Index: the share of upward moves in all moves of the close, from 0 to 100',
-  rule: `Bullish below ${oversold} (oversold), bearish above ${overbought} (overbought), neutral between. The strength is how far beyond.`,
+  rule: `Bullish below ${oversold} (oversold), bearish above ${overbought} (overbought), neutral between; with signal turn, bullish below only while it rises, bearish above only while it falls, against the bar before. The strength is how far beyond.`,
   label: 'RSI {period}',
   definition:
     'J. Welles Wilder, New Concepts in Technical Trading Systems (1978); averages seeded with the plain mean, as in TA-Lib',
-  parameters: [{ name: 'period', type: 'integer', min: 2, max: 150, default: 14 }],
+  parameters: [
+    { name: 'period', type: 'integer', min: 2, max: 150, default: 14 },
+    { name: 'signal', type: 'choice', choices: ['level', 'turn'], default: 'level' },
+  ],
   columns: ['close'],
   // After 29 periods what the first of them weighs is below 1e-9.
   bars: { least: [{ period: 1, plus: 1 }], window: [{ period: 29 }] },
   outputs: [{ name: 'rsi', unit: 'ratio', pane: 'own', thresholds: [oversold, overbought] }],
   isClosedOnly: false,
   defaults: [{ timeframe: '15m', params: { period: 14 } }],
-  compute({ close }, { period }) {
+  compute({ close }, { period, signal }) {
     let gain = 0;
     let loss = 0;
+    let before = Number.NaN;
     for (let index = 1; index < close.length; index++) {
       const move = (close[index] ?? Number.NaN) - (close[index - 1] ?? Number.NaN);
       const weight = Math.min(index, period);
+      // Of fewer moves than a period it is none.
+      if (index > period) before = ratioOf(gain, loss);
       gain += (Math.max(move, 0) - gain) / weight;
       loss += (Math.max(-move, 0) - loss) / weight;
     }
+    const value = ratioOf(gain, loss);
     // No move at all is neither up nor down.
-    if (gain + loss === 0) return null;
-    const value = 100 * (gain / (gain + loss));
-    if (value < oversold) {
+    if (Number.isNaN(value)) return null;
+    const turn = direction(value, before, sameRatio);
+    if (value < oversold && (signal !== 'turn' || turn === bullish)) {
       return { outputs: [value], verdict: bullish, strength: (oversold - value) / oversold };
     }
-    if (value > overbought) {
+    if (value > overbought && (signal !== 'turn' || turn === bearish)) {
       const strength = (overbought - value) / (100 - overbought);
       return { outputs: [value], verdict: bearish, strength };
     }
     return { outputs: [value], verdict: neutral, strength: 0 };
   },
 };
+
+/** Not a number while nothing moved. */
+const ratioOf = (gain: number, loss: number): number => 100 * (gain / (gain + loss));

@@ -1,0 +1,41 @@
+create or replace function indicator.define(
+  instrument_id int, timeframe text, side text, is_side_open boolean, kind text, params jsonb
+)
+returns int
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  service text;
+  added_id int;
+begin
+  select k.service into service from indicator.kinds as k where k.kind = define.kind;
+  insert into indicator.definitions
+    (instrument_id, timeframe, side, is_side_open, kind, params, label, bars_required, bars_window)
+  select define.instrument_id, define.timeframe, define.side, define.is_side_open, define.kind, define.params,
+    d.label, d.bars_required, d.bars_window
+  from indicator.derived(define.kind, define.params) as d
+  on conflict on constraint definitions_instrument_id_timeframe_side_kind_params_key do nothing
+  returning indicator_id into added_id;
+  if added_id is null then
+    select d.indicator_id into added_id from indicator.definitions as d
+    where d.instrument_id = define.instrument_id and d.timeframe = define.timeframe and d.side = define.side
+      and d.kind = define.kind and d.params = define.params;
+    if not define.is_side_open then
+      update indicator.definitions as d set is_side_open = false where d.indicator_id = added_id and d.is_side_open;
+    end if;
+    perform indicator.repair_subscription(service, added_id);
+    return added_id;
+  end if;
+
+  -- First subscribe, then fill the history: a candle that changes in between is in both.
+  perform indicator.subscribe(added_id);
+  insert into indicator.backfills (indicator_id, service, next_bucket, revision)
+  values (added_id, service, '-infinity', 0);
+  return added_id;
+end
+$$;
+
+comment on function indicator.define(int, text, text, boolean, text, jsonb) is
+  'Compute an indicator with complete parameters from now on and on all stored candles; returns its id (the existing one''s if it is there). is_side_open: nobody asked for this side, the first ticks tell the right one.';

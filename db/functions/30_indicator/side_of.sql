@@ -1,0 +1,28 @@
+-- In PL/pgSQL, which keeps its plan. A source may tell quotes and trades in ticks of their own.
+create or replace function indicator.side_of(instrument_id int)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select case
+      when bool_or(t.bid + t.ask is not null) then 'mid'
+      when bool_or(t.last is not null) then 'last'
+      when bool_or(t.bid is not null) then 'bid'
+      when count(*) > 0 then 'ask'
+    end
+    from (
+      select t.bid, t.ask, t.last
+      from feed.ticks as t
+      where t.instrument_id = side_of.instrument_id
+      order by t.observed_at desc, t.seq desc
+      limit 100
+    ) as t
+  );
+end
+$$;
+
+comment on function indicator.side_of(int) is
+  'The side that an instrument''s indicators take when none is asked for, by its newest ticks: mid, of an instrument that has trades only last, else the one side there is; null: it has no ticks yet.';
