@@ -3,12 +3,14 @@
 create schema feed;
 create schema outbox;
 create schema indicator;
+create schema rating;
 create schema dashboard;
 create schema ops;
 
 comment on schema feed is 'Prices in, candles out: instruments, ticks, candles, coverage.';
 comment on schema outbox is 'What changed and who still has to be told: changes, candle deltas, subscriptions, deliveries.';
 comment on schema indicator is 'Indicators on candles: kinds, definitions, values.';
+comment on schema rating is 'One rating of many indicators: votes and their weights, ratings, their history.';
 comment on schema dashboard is 'Read functions of the web page, one per part of a screen.';
 comment on schema ops is 'The operator''s console: status, lag, queues, gaps, repair.';
 

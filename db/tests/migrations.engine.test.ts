@@ -42,11 +42,11 @@ describeOnEngine('A deploy', ({ sql, url }) => {
       ...(await sql`
         select 'function' as what, p.oid::regprocedure::text as name,
           pg_get_functiondef(p.oid) || coalesce(p.proacl::text, '') || coalesce(obj_description(p.oid), '') as content
-        from pg_proc as p where p.pronamespace = any (array['feed', 'outbox', 'indicator', 'dashboard', 'ops']::regnamespace[])
+        from pg_proc as p where p.pronamespace = any (array['feed', 'outbox', 'indicator', 'rating', 'dashboard', 'ops']::regnamespace[])
         union all
         select c.relkind::text, c.oid::regclass::text, concat(c.relacl, obj_description(c.oid),
           (select string_agg(concat(a.attname, a.atttypid::regtype), ',' order by a.attnum) from pg_attribute as a where a.attrelid = c.oid))
-        from pg_class as c where c.relnamespace = any (array['feed', 'outbox', 'indicator', 'dashboard', 'ops']::regnamespace[])
+        from pg_class as c where c.relnamespace = any (array['feed', 'outbox', 'indicator', 'rating', 'dashboard', 'ops']::regnamespace[])
         union all
         select 'trigger', t.tgname || ' on ' || t.tgrelid::regclass, pg_get_triggerdef(t.oid) from pg_trigger as t
         union all
