@@ -170,8 +170,8 @@ create trigger _110_keep_history before truncate on feed.instruments for each st
   execute function feed.tg_instruments__keep_history();
 create trigger _120_note_shown before insert or update of is_active on feed.instruments for each row
   execute function feed.tg_instruments__note_shown();
-create trigger _500_add_defaults after insert or update of is_active on feed.instruments for each row
-  execute function indicator.tg_instruments__add_defaults();
+create trigger _500_fulfil after insert or update of is_active on feed.instruments for each row
+  execute function indicator.tg_instruments__fulfil();
 
 -- What is as it should be and passes, but keeps prices from being those of now, in words, and since when (UTC).
 create view feed.notes (
@@ -984,18 +984,6 @@ create table indicator.dead_letters (
 create index dead_letters_by_age on indicator.dead_letters (service, reason, failed_at);
 create unique index dead_letters_by_body on indicator.dead_letters (service, reason, md5(body));
 
--- Indicators that every new instrument gets. Edit it to change the set.
-create table indicator.defaults (
-  kind text not null,
-  timeframe text not null,
-  side text not null default 'mid',
-  params jsonb not null,
-  constraint defaults_pkey primary key (kind, timeframe, side, params),
-  constraint defaults_kind_fkey foreign key (kind) references indicator.kinds(kind),
-  constraint defaults_timeframe_fkey foreign key (timeframe) references feed.timeframes(timeframe),
-  constraint defaults_side_check check (side = any (array['bid', 'ask', 'mid', 'last']))
-);
-
 -- An indicator on one series of candles. Other parameters are another indicator.
 create table indicator.definitions (
   indicator_id int not null generated always as identity,
@@ -1009,6 +997,8 @@ create table indicator.definitions (
   bars_required int not null,
   -- Candles that a value is computed from, if so many exist: its window ends with its bucket. With fewer it is settling.
   bars_window int not null,
+  -- No side was asked for, and no tick has told yet which one there is: see indicator.settle_sides.
+  is_side_open boolean not null default false,
   created_at timestamptz not null default now(),
   constraint definitions_pkey primary key (indicator_id),
   constraint definitions_instrument_id_timeframe_side_kind_params_key unique (instrument_id, timeframe, side, kind,
@@ -1020,12 +1010,23 @@ create table indicator.definitions (
   constraint window_is_from_what_is_required_to_5000_bars check (1 <= bars_required and bars_required <= bars_window
     and bars_window <= 5000)
 );
+create index definitions_with_open_side on indicator.definitions (instrument_id) where is_side_open;
 
 -- What is wrong between a queue and the values of each service, in words, and since when (UTC).
 create view indicator.faults (
   fault text,
   since timestamptz
 );
+
+-- Which wish made, or also asks for, which indicator.
+create table indicator.granted (
+  wish_id int not null,
+  indicator_id int not null,
+  constraint granted_pkey primary key (wish_id, indicator_id),
+  constraint granted_indicator_id_fkey foreign key (indicator_id) references indicator.definitions(indicator_id) on delete cascade,
+  constraint granted_wish_id_fkey foreign key (wish_id) references indicator.wishes(wish_id) on delete cascade
+);
+create index granted_by_indicator on indicator.granted (indicator_id);
 
 -- Indicators that a service can compute. Services register theirs when they start.
 create table indicator.kinds (
@@ -1119,6 +1120,22 @@ create table indicator.services (
   constraint service_is_a_short_code check (service ~ '^[a-z][a-z0-9_]{0,39}$')
 );
 
+-- Indicators that are added together, by indicator.add_set. Edit it: where a set was added, its indicators follow.
+create table indicator.sets (
+  set text not null,
+  kind text not null,
+  -- Those left out get their defaults.
+  params jsonb not null,
+  constraint sets_pkey primary key (set, kind, params),
+  constraint set_is_a_short_code check (set ~ '^[a-z][a-z0-9_]{0,39}$')
+);
+create trigger _100_check before insert or update on indicator.sets for each row
+  execute function indicator.tg_sets__check();
+create trigger _500_follow after insert or delete or update on indicator.sets for each row
+  execute function indicator.tg_sets__follow();
+create trigger _600_keep_votes after update of params on indicator.sets for each row when (old.set = 'rating'
+  and new.set = 'rating' and new.kind = old.kind) execute function rating.tg_sets__keep_votes();
+
 -- One value a candle: a pure function of the window of candles that ends with it.
 create table indicator.values (
   indicator_id int not null,
@@ -1176,17 +1193,56 @@ create trigger _060_refuse_truncate before truncate on indicator.verdicts for ea
   execute function indicator.tg_verdicts__refuse_change();
 -- hypertable by bucket, chunks of 7 days, columnstore by indicator_id, ordered by bucket,revision -- [timescaledb]
 
+-- What was asked for: by indicator.add a kind, by indicator.add_set a set, on a symbol or on all (*), and how many indicators that is. side is absent where each instrument's own is taken.
+create view indicator.wish_list (
+  wish_id int,
+  symbol text,
+  timeframe text,
+  side text,
+  set text,
+  kind text,
+  params jsonb,
+  indicators bigint,
+  wished_at timestamptz
+);
+
+-- What was asked for by indicator.add and indicator.add_set, and the defaults of kinds, which ask for all instruments: see indicator.wish_list. A wish that is deleted takes with it the indicators that no other asks for.
+create table indicator.wishes (
+  wish_id int not null generated always as identity,
+  -- Absent: every instrument that was ever shown, those too that are added later.
+  instrument_id int,
+  timeframe text not null,
+  -- Absent: the side that an instrument has, see indicator.side_of.
+  side text,
+  set text,
+  kind text,
+  params jsonb,
+  wished_at timestamptz not null default now(),
+  constraint wishes_pkey primary key (wish_id),
+  constraint wishes_instrument_id_timeframe_side_set_kind_params_key unique nulls not distinct (instrument_id,
+    timeframe, side, set, kind, params),
+  constraint wishes_instrument_id_fkey foreign key (instrument_id) references feed.instruments(instrument_id) on delete cascade,
+  constraint wishes_kind_fkey foreign key (kind) references indicator.kinds(kind),
+  constraint wishes_timeframe_fkey foreign key (timeframe) references feed.timeframes(timeframe),
+  constraint wish_is_for_a_set_or_a_kind check (num_nonnulls(set, kind) = 1 and (num_nulls(kind,
+    params) = any (array[0, 2]))),
+  constraint wishes_side_check check (side = any (array['bid', 'ask', 'mid', 'last']))
+);
+create trigger _100_remove_indicators before delete on indicator.wishes for each row
+  execute function indicator.tg_wishes__remove_indicators();
+
 -- Take candle deltas of a message to a service (array i is candle i): their indicators of its kinds have to be computed.
 create function indicator.accept_candles(service text, symbols text[], timeframes text[], sides text[],
   buckets timestamptz[], revisions bigint[]) returns int security definer;
 grant execute on function indicator.accept_candles to foresight_indicators;
 
--- Compute an indicator on the candles of a symbol, timeframe and side from now on, and on all stored ones; returns its id (the existing one's if it is there).
+-- Compute an indicator on the candles of a symbol and timeframe from now on, and on all stored ones; returns its id (the existing one's if it is there). symbol *: of every instrument, those too that are added later, as soon as they are shown; returns null, and indicator.wish_list shows it.
 create function indicator.add(symbol text, timeframe text, kind text, params jsonb default '{}'::jsonb,
-  side text default 'mid') returns int security definer;
+  side text default null) returns int security definer;
 
--- Give an instrument the indicators of indicator.defaults; returns how many it has of them.
-create function indicator.add_defaults(symbol text) returns int security definer;
+-- Compute all indicators of a set (indicator.sets) on the candles of a symbol (*: of every instrument, those too that are added later) and timeframe, as indicator.add does; returns how many.
+create function indicator.add_set(symbol text, timeframe text, set text, side text default null)
+  returns int security definer;
 
 -- A process that computes for these services says that it is alive, at least every five seconds; host and process_id name it, worker_ids are its graphile-worker ids, if it has some.
 create function indicator.beat(services text[], host text default '', process_id int default 0,
@@ -1233,9 +1289,16 @@ create function indicator.claim_pending(service text, max_candles int default 50
   work_ids bigint[], indicators jsonb, bars int) security definer;
 grant execute on function indicator.claim_pending to foresight_indicators;
 
+-- Compute an indicator with complete parameters from now on and on all stored candles; returns its id (the existing one's if it is there). is_side_open: nobody asked for this side, the first ticks tell the right one.
+create function indicator.define(instrument_id int, timeframe text, side text, is_side_open boolean, kind text,
+  params jsonb) returns int;
+
 -- What follows from a kind and complete parameters: the label, and how many candles a value needs at least and at most.
 create function indicator.derived(kind text, params jsonb, out label text, out bars_required int, out bars_window int)
   returns record;
+
+-- Delete an indicator with its values, whoever asked for it.
+create function indicator.discard(indicator_id int) returns indicator.definitions;
 
 -- The values that these claims asked for could not be computed, detail says why: they are claimed again in 10 seconds, each alone; one that failed three times is set aside in indicator.dead_letters.
 create function indicator.fail_pending(work_ids bigint[], detail text) returns int security definer;
@@ -1248,6 +1311,10 @@ grant execute on function indicator.finish_backfill to foresight_indicators;
 -- The values that these claims asked for are stored.
 create function indicator.finish_pending(work_ids bigint[]) returns int security definer;
 grant execute on function indicator.finish_pending to foresight_indicators;
+
+-- Make the indicators that a wish asks for, as far as they are not there; of one instrument or one row of its set only, when given.
+create function indicator.fulfil(wish_id int, instrument_id int default null, kind text default null,
+  params jsonb default null) returns int[];
 
 -- Keep what values of closed candles, that were just stored, say: where it differs from what was said of their bucket last.
 create function indicator.keep_verdicts(said indicator.verdicts[]) returns int;
@@ -1289,7 +1356,7 @@ grant execute on function indicator.record_values to foresight_indicators;
 -- Take what a service, or (null) any of them, refused or set aside once more: what is accepted now is computed, what is refused again has a new letter.
 create function indicator.redrive(service text default null) returns int security definer;
 
--- A service says what it can compute, each time it starts. rule: when the verdict is bullish, bearish, neutral, in words. label: text with {parameter} in it. definition: where the formula comes from. parameters: [{"name", "type": "integer" or "number", "min", "max", "default", "less_than": other parameter}, {"name", "type": "choice", "choices": [texts], "default"}]. columns: which of open, high, low, close, average, volume, tick_count, start (left edge of the candle) it reads. outputs: [{"name", "unit": "price", "percent", "ratio", "count" or "probability", "pane": "price" or "own", "thresholds": [numbers]}], the first is the value. bars_required: candles that a value needs at least, bars_window (null: the same): from how many it is computed when there are enough; lists of sums of which the largest counts, as [{"slow": 1, "plus": 1}]. closed_only: not of candles that form. defaults: [{"timeframe", "side", "params"}] that every instrument gets; they are taken only the first time, afterwards indicator.defaults is the operator's.
+-- A service says what it can compute, each time it starts. rule: when the verdict is bullish, bearish, neutral, in words. label: text with {parameter} in it. definition: where the formula comes from. parameters: [{"name", "type": "integer" or "number", "min", "max", "default", "less_than": other parameter}, {"name", "type": "choice", "choices": [texts], "default"}]. columns: which of open, high, low, close, average, volume, tick_count, start (left edge of the candle) it reads. outputs: [{"name", "unit": "price", "percent", "ratio", "count" or "probability", "pane": "price" or "own", "thresholds": [numbers]}], the first is the value. bars_required: candles that a value needs at least, bars_window (null: the same): from how many it is computed when there are enough; lists of sums of which the largest counts, as [{"slow": 1, "plus": 1}]. closed_only: not of candles that form. defaults: [{"timeframe", "side", "params"}] that every instrument gets, side left out: the one it has; they are taken only the first time, afterwards indicator.wishes is the operator's.
 create function indicator.register_kind(service text, kind text, description text, rule text, label text,
   definition text, parameters jsonb, columns text[], outputs jsonb, bars_required jsonb,
   bars_window jsonb default null, closed_only boolean default false, defaults jsonb default '[]'::jsonb)
@@ -1301,11 +1368,21 @@ create function indicator.register_service(service text, queue text default null
   closed_only boolean default null, forming_every interval default null) returns text security definer;
 grant execute on function indicator.register_service to foresight_indicators;
 
--- Remove an indicator and its values.
+-- A wish asks for this indicator no longer: it is deleted with its values unless another does.
+create function indicator.release(wish_id int, indicator_id int) returns void;
+
+-- Remove an indicator and its values, whoever asked for it.
 create function indicator.remove(indicator_id int) returns boolean security definer;
+-- Undo indicator.add with the same arguments: remove what it made, save what something else asks for too. side null: whichever was asked for.
+create function indicator.remove(symbol text, timeframe text, kind text, params jsonb default '{}'::jsonb,
+  side text default null) returns int security definer;
 
 -- Forget a service with its kinds and its subscription; its queue stays.
 create function indicator.remove_service(service text) returns void security definer;
+
+-- Undo indicator.add_set with the same arguments: remove what it made, save what something else asks for too. side null: whichever was asked for.
+create function indicator.remove_set(symbol text, timeframe text, set text, side text default null)
+  returns int security definer;
 
 -- Have a service told again about the candles of its indicators, or of one, of which it is not told any more, and compute those anew; returns how many indicators.
 create function indicator.repair_subscription(service text, indicator_id int default null) returns int;
@@ -1315,6 +1392,12 @@ create function indicator.set_aside(service text, reasons text[], details text[]
   returns int security definer;
 grant execute on function indicator.set_aside to foresight_indicators;
 
+-- Give indicators for which no side was asked the one that their instrument has, now that its first ticks tell.
+create function indicator.settle_sides() returns int;
+
+-- The side that an instrument's indicators take when none is asked for, by its newest ticks: mid, of an instrument that has trades only last, else the one side there is; null: it has no ticks yet.
+create function indicator.side_of(instrument_id int) returns text;
+
 -- Have the service of an indicator told about its candles, as outbox.subscribe does.
 create function indicator.subscribe(indicator_id int) returns void;
 
@@ -1322,8 +1405,14 @@ create function indicator.subscribe(indicator_id int) returns void;
 create function indicator.subscription_of(service text) returns text;
 grant execute on function indicator.subscription_of to foresight_publish, foresight_web;
 
--- An instrument gets the default indicators when it is shown for the first time.
-create function indicator.tg_instruments__add_defaults() returns trigger security definer;
+-- An instrument gets the indicators that are wished for all when it is shown for the first time.
+create function indicator.tg_instruments__fulfil() returns trigger security definer;
+
+-- A row of a set gets the parameters that were left out.
+create function indicator.tg_sets__check() returns trigger security definer;
+
+-- Where a set was added, its indicators follow its rows.
+create function indicator.tg_sets__follow() returns trigger security definer;
 
 -- Before a subscription is removed or renamed.
 create function indicator.tg_subscriptions__refuse_removal() returns trigger security definer;
@@ -1333,6 +1422,111 @@ create function indicator.tg_timeframes__forget() returns trigger security defin
 
 -- Refuse UPDATE, DELETE and TRUNCATE of what was said, save what feed.storage has given up.
 create function indicator.tg_verdicts__refuse_change() returns trigger;
+
+-- A wish that is deleted takes with it the indicators that no other asks for.
+create function indicator.tg_wishes__remove_indicators() returns trigger security definer;
+
+-- Have the service of an indicator that is gone, or was, not told about its candles any more, unless another of its indicators needs them.
+create function indicator.unsubscribe(definition indicator.definitions) returns void;
+
+-- Note that a kind with params, or a set, is asked for on a symbol (* all) and timeframe; side null: the one that an instrument has.
+create function indicator.wish(symbol text, timeframe text, side text, kind text default null,
+  params jsonb default null, set text default null) returns int;
+
+-- Delete the wishes for a kind with complete params, or a set, on a symbol (* all) and timeframe; side null: of any.
+create function indicator.withdraw(symbol text, timeframe text, side text, kind text default null,
+  params jsonb default null, set text default null) returns int;
+
+-- One rating of many indicators: votes and their weights, ratings, their history.
+create schema rating;
+
+-- The newest rating of each symbol, timeframe and side on which the set rating was added, from -1 to +1 and in words, of both groups and the whole; how many votes say what, and how many of all are counted: the others cannot be computed yet. Buckets are in UTC.
+create view rating.latest (
+  symbol text,
+  timeframe text,
+  side text,
+  bucket timestamptz,
+  rating double precision,
+  band text,
+  moving_averages double precision,
+  moving_averages_band text,
+  oscillators double precision,
+  oscillators_band text,
+  buy int,
+  neutral int,
+  sell int,
+  counted int,
+  votes int,
+  is_closed boolean
+);
+
+-- Which candles have a rating: those on which the set rating was added.
+create view rating.series (
+  instrument_id int,
+  timeframe text,
+  side text
+);
+
+-- The indicators whose verdicts make a rating. Edit it: the set rating in indicator.sets follows, and so do all ratings, older ones too.
+create table rating.votes (
+  -- The order in which they are shown.
+  place int not null generated always as identity,
+  vote_group text not null,
+  kind text not null,
+  -- Those left out get their defaults.
+  params jsonb not null,
+  -- How much it counts within its group; 0: not at all.
+  weight numeric not null default 1,
+  constraint votes_pkey primary key (kind, params),
+  constraint vote_group_is_moving_averages_or_oscillators check (vote_group = any (array['moving averages',
+    'oscillators'])),
+  constraint weight_is_from_0_to_1000 check (weight >= 0::numeric and weight <= 1000::numeric)
+);
+create trigger _100_check before insert or update of kind, params on rating.votes for each row
+  execute function rating.tg_votes__check();
+create trigger _500_keep_set after insert or delete or update of kind, params on rating.votes for each row
+  execute function rating.tg_votes__keep_set();
+
+-- A rating from -1 to +1 in words: strong buy, buy, neutral, sell, strong sell.
+create function rating.band(value double precision) returns text;
+
+-- The ratings of closed candles, oldest first, from from_time (null: the last 100 buckets) to before to_time (UTC): of the values as they are now, or, as_said, of what was first said when each candle closed.
+create function rating.history(symbol text, timeframe text, side text default null,
+  from_time timestamptz default null, to_time timestamptz default 'infinity'::timestamptz,
+  as_said boolean default false) returns table(bucket timestamptz, rating double precision, band text,
+  moving_averages double precision, oscillators double precision, buy int, neutral int, sell int, counted int,
+  votes int) security definer;
+
+-- The rating of the newest bucket (UTC) of each instrument (null: all), timeframe and side on which the set rating was added, as rating.tally gives it, and of how many votes it could be. bucket and rating are null while there are no values.
+create function rating.newest(instrument_ids int[] default null) returns table(instrument_id int, timeframe text,
+  side text, bucket timestamptz, rating double precision, moving_averages double precision,
+  oscillators double precision, buy int, neutral int, sell int, counted int, votes int) security definer;
+
+-- The side of which there is a rating, or the one of these that is given.
+create function rating.side_of(symbol text, timeframe text, side text) returns text;
+
+-- The newest ratings of a symbol, the finest timeframe first, and in the last row, without a timeframe, their mean.
+create function rating.summary(symbol text) returns table(timeframe text, side text, bucket timestamptz,
+  rating double precision, band text, counted int, votes int) security definer;
+
+-- The rating that votes give (array i is vote i; verdict +1, 0, -1, null: it cannot be computed and is left out): each group the mean of its verdicts by their weights, the rating the mean of both groups, or the one group that has votes, all from -1 to +1; and how many say what.
+create function rating.tally(vote_groups text[], weights numeric[], verdicts smallint[], out rating double precision,
+  out moving_averages double precision, out oscillators double precision, out buy int, out neutral int, out sell int,
+  out counted int) returns record;
+
+-- A vote stays that of its indicator when this gets other parameters, as when its kind gets a new one.
+create function rating.tg_sets__keep_votes() returns trigger security definer;
+
+-- A vote gets the parameters that were left out.
+create function rating.tg_votes__check() returns trigger security definer;
+
+-- What votes is computed where the set rating was added.
+create function rating.tg_votes__keep_set() returns trigger security definer;
+
+-- Each vote of a rating: its indicator (null: not computed here), its weight, its verdict and value at a bucket (UTC; null: the newest that any has), and whether it is counted, or why not. side null: the one there is.
+create function rating.votes_of(symbol text, timeframe text, side text default null, bucket timestamptz default null)
+  returns table(vote_group text, kind text, label text, params jsonb, weight numeric, verdict smallint,
+  value double precision, state text, indicator_id int, bucket_of_value timestamptz) security definer;
 
 -- Read functions of the web page, one per part of a screen.
 create schema dashboard;
@@ -1355,13 +1549,22 @@ create function dashboard.freshness(newest_at timestamptz, every interval, at ti
 create function dashboard.indicator(indicator_id int, at timestamptz default now()) returns jsonb security definer;
 grant execute on function dashboard.indicator to foresight_web;
 
--- Per instrument that has indicators: the newest value of each as a JSON array, the finest timeframe first, and their summary. state says how old a value is at a time (UTC); only live ones that do not warm up vote.
+-- Per instrument that has indicators: the newest value of each as a JSON array, the finest timeframe first. state says how old a value is at a time (UTC); is_own, whether it was asked for by itself and not only as one of a set.
 create function dashboard.indicators_of(instrument_ids int[], at timestamptz default now())
-  returns table(instrument_id int, indicators jsonb, summary jsonb) security definer;
+  returns table(instrument_id int, indicators jsonb) security definer;
 
--- One instrument with its indicators, how old they are at a time (UTC), their summary, and the timeframes there are, as JSON; null when there is none.
+-- One instrument with its indicators and ratings, how old they are at a time (UTC), and the timeframes there are, as JSON; null when there is none.
 create function dashboard.instrument(symbol text, at timestamptz default now()) returns jsonb security definer;
 grant execute on function dashboard.instrument to foresight_web;
+
+-- The rating of a symbol, timeframe and side (null: the one there is) as JSON: all ratings of the instrument as dashboard.ratings_of gives them at a time (UTC), each vote of this one with its value and rule, and the ratings of the last closed candles, newest first; null when there is none.
+create function dashboard.rating(symbol text, timeframe text, side text default null, at timestamptz default now())
+  returns jsonb security definer;
+grant execute on function dashboard.rating to foresight_web;
+
+-- Per instrument that has ratings: the newest of each timeframe and side as a JSON array, the finest timeframe first, with both groups, all in numbers and words, and how many votes say what. state says how old it is at a time (UTC).
+create function dashboard.ratings_of(instrument_ids int[], at timestamptz default now())
+  returns table(instrument_id int, ratings jsonb) security definer;
 
 -- Candles of a series as JSON, newest first: at most max_candles of those with buckets from from_time to to_time (UTC).
 create function dashboard.recent_candles(instrument_id int, timeframe text, side text, from_time timestamptz,
@@ -1375,9 +1578,6 @@ grant execute on function dashboard.status to foresight_web;
 create function dashboard.status_line() returns text security definer;
 grant execute on function dashboard.status_line to foresight_web;
 
--- One verdict of many as JSON: the mean of their votes from -1 to +1, which is bullish from 0.1 on, bearish from -0.1 on, strong from 0.5 on, and how many voted what or were left out; mean, verdict and is_strong are null when nobody votes.
-create function dashboard.summary(bullish bigint, neutral bigint, bearish bigint, left_out bigint) returns jsonb;
-
 -- The ticks of a symbol observed in [from_time, to_time) (UTC) as a JSON array, oldest first, at most max_ticks. seq is text, as an id may be larger than a number of JSON, and null for a tick that came without one.
 create function dashboard.ticks(symbol text, from_time timestamptz, to_time timestamptz, max_ticks int default 1000)
   returns jsonb security definer;
@@ -1388,7 +1588,7 @@ create function dashboard.trends() returns table(instrument_id int, day_open dou
   closes double precision[]) security definer;
 grant execute on function dashboard.trends to foresight_web;
 
--- Every active instrument with its newest tick, its change since the UTC day of that tick began, its indicators and their summary, as a JSON array by symbol; state says how old the tick is at a time (UTC), where news are expected each interval_seconds. price: last of a trade, else mid, else the one side there is. trends: what dashboard.trends() gave a moment ago, as a JSON array; null: read now.
+-- Every active instrument with its newest tick, its change since the UTC day of that tick began, its indicators and ratings, as a JSON array by symbol; state says how old the tick is at a time (UTC), where news are expected each interval_seconds. price: last of a trade, else mid, else the one side there is. trends: what dashboard.trends() gave a moment ago, as a JSON array; null: read now.
 create function dashboard.watchlist(trends jsonb default null, at timestamptz default now())
   returns jsonb security definer;
 grant execute on function dashboard.watchlist to foresight_web;

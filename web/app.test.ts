@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createApp } from './app.ts';
 import type { Chart, IndicatorRow, WatchlistRow } from './dashboard.ts';
 import { createEvents, type Events } from './live/events.ts';
-import { createFixture, type Fixture, hostile, nobodyVotes } from './tests/fixture.ts';
+import { createFixture, type Fixture, hostile } from './tests/fixture.ts';
 
 let fixture: Fixture;
 let events: Events;
@@ -71,19 +71,74 @@ test('old data says so in words', async () => {
     ...row,
     state: row.observed_at === null ? 'absent' : 'dead',
     indicators: row.indicators.map(each => ({ ...each, state: 'stale' })),
-    summary: { ...nobodyVotes, left_out: row.indicators.length },
   }));
   const words = readable((await get('/')).text);
   expect(words).toMatch(/ \d+ s dead feed /);
   expect(words).toContain('▲ bullish +1 0.00012 stale');
-  expect(words).toContain('— 2 left out');
 });
 
-test('the summary says its verdict, how strong it is, and who voted what', async () => {
-  const words = readable((await get('/')).text);
-  expect(words).toContain('▲ strong bullish ▲1 ■1 ▼0 ');
-  expect(words).toContain('▼ bearish ▲0 ■0 ▼1 ');
-  expect(words).toContain('— 1 left out');
+test('the market page shows ratings in words, with how many votes they are of, and links to these', async () => {
+  const { text } = await get('/');
+  const words = readable(text);
+  expect(words).toContain('▲▲ strong buy 1m · +0.62 · 24 of 26 votes');
+  expect(words).toContain('▼ sell 1h · −0.30 · 26 of 26 votes');
+  expect(words).toContain('■ neutral 1m · −0.05 · 24 of 26 votes stale');
+  expect(words).toContain('no votes yet 1m · 0 of 26 votes');
+  expect(text).toContain('href="/instruments/EUR_USD/rating?timeframe=1h&amp;side=mid"');
+  const hours = readable((await get('/?timeframe=1h')).text);
+  expect(hours).toContain('▼ sell 1h');
+  expect(hours).not.toContain('strong buy');
+});
+
+test('the market page sorts by rating, and has no column for what nobody has', async () => {
+  const { text } = await get('/?sort=rating');
+  const order = [...text.matchAll(/href="\/instruments\/([A-Z_]+)"/g)].map(m => m[1]);
+  expect(order).toEqual(['EUR_USD', 'BTC_USD', 'USD_JPY']);
+  expect(text).toContain('aria-sort="descending"');
+  fixture.rows = fixture.rows.map(row => ({ ...row, ratings: [] }));
+  expect(readable((await get('/')).text)).not.toContain('Rating');
+});
+
+test('indicators that are only of a set have no column of their own', async () => {
+  fixture.rows = fixture.rows.map(row => ({
+    ...row,
+    indicators: row.indicators.map(each => ({ ...each, is_own: each.kind !== 'rsi' })),
+  }));
+  expect((await get('/')).text).not.toContain('RSI 14');
+  expect(readable((await get('/instruments/EUR_USD')).text)).not.toContain('RSI 14');
+  expect((await get('/indicators/2')).status).toBe(200);
+});
+
+test('the page of a rating has its groups, its votes with their values, and the formula in words', async () => {
+  const { status, text } = await get('/instruments/EUR_USD/rating?timeframe=1m');
+  expect(status).toBe(200);
+  const words = readable(text);
+  expect(words).toContain('▲▲ strong buy +0.62');
+  expect(words).toContain('Moving averages ▲▲ strong buy +0.90 Oscillators ▲ buy +0.34');
+  expect(words).toContain('Votes counted 24 of 26 Buy 16 Neutral 7 Sell 1');
+  expect(words).toContain('SMA 10 1.08431 ▲ buy 1 Bullish while');
+  expect(words).toContain('EMA 200 — warming up 90 of 200 1');
+  expect(words).toContain('RSI 14 71.20 ▼ sell without weight 0');
+  expect(words).toContain('Python 14 — not computed 2 —');
+  expect(words).toContain('Beyond ±0.5 it is strong');
+  expect(words).toMatch(/:00 ■ neutral \+0\.10 \+0\.20 0\.00 9 10 5 24 of 26/);
+  expect(text).toContain('<a href="/indicators/1">SMA 10</a>');
+  expect(text).toContain('aria-label="Rating: strong buy, +0.62 from −1 to +1"');
+  expect(text).toContain('<title>▲▲ strong buy · EUR_USD rating 1m · Foresight</title>');
+  const none = readable((await get('/instruments/USD_JPY/rating?timeframe=1m&side=mid')).text);
+  expect(none).toContain('no votes yet');
+});
+
+test.each([
+  '/instruments/EUR_USD/rating',
+  '/instruments/EUR_USD/rating?timeframe=5m',
+  '/instruments/EUR_USD/rating?timeframe=1m&side=bid',
+  '/instruments/EUR_USD/rating?timeframe=1m&side=offer',
+  '/instruments/NOBODY/rating?timeframe=1m',
+  '/events?page=rating&symbol=EUR_USD&timeframe=1m',
+  '/events?page=rating&symbol=eur&timeframe=1m&side=mid',
+])('there is no rating at %s', async path => {
+  expect((await get(path)).status).toBe(404);
 });
 
 test('a market without instruments shows the command that adds one', async () => {

@@ -13,6 +13,7 @@ import type { Reader } from './reader.ts';
 import { indicatorScreen, indicatorTopic } from './screens/indicator.ts';
 import { instrumentScreen, instrumentTopic } from './screens/instrument.ts';
 import { marketScreen, marketTopic } from './screens/market.ts';
+import { ratingScreen, ratingTopic } from './screens/rating.ts';
 import { statusScreen, statusTopic } from './screens/status.ts';
 
 export interface AppOptions {
@@ -31,6 +32,7 @@ const topics: Readonly<
   market: marketTopic,
   indicator: indicatorTopic,
   instrument: instrumentTopic,
+  rating: ratingTopic,
   status: statusTopic,
 };
 
@@ -96,6 +98,7 @@ export function createApp(options: AppOptions): Hono {
   app.route('/', marketScreen(dashboard));
   app.route('/', indicatorScreen(dashboard));
   app.route('/', instrumentScreen(dashboard));
+  app.route('/', ratingScreen(dashboard));
   app.route('/', statusScreen(dashboard));
 
   app.notFound(context =>

@@ -148,6 +148,7 @@ describe.skipIf(!hasChromium)('in a real browser', () => {
       observed_at: before(8),
       interval_seconds: 5,
       indicators: row.indicators.map(each => ({ ...each, bucket: before(8), width_seconds: 1 })),
+      ratings: row.ratings.map(each => ({ ...each, bucket: before(8), width_seconds: 1 })),
     }));
     await visit('/');
     const verdict = '#row-1 a[href="/indicators/1"]';
@@ -156,10 +157,10 @@ describe.skipIf(!hasChromium)('in a real browser', () => {
     const words = (await textOf('#row-1'))?.replace(/\s+/g, ' ');
     expect(words).toMatch(/1\.08455 ?\d+ s stale ?1\.08450/);
     expect(words).toMatch(/bullish \+1 ?0\.00012 dead/);
-    expect(words).toMatch(/neutral ?stale|bullish ?(stale|dead)/);
+    expect(words).toMatch(/strong buy ?1m · \+0\.62 · 24 of 26 votes (stale|dead)/);
     const muted = await colour('#row-1 .price .detail');
     expect(await colour(`${verdict} .verdict`)).toBe(muted);
-    expect(await colour('#row-1 .summary .verdict')).toBe(muted);
+    expect(await colour('#row-1 .rating .verdict')).toBe(muted);
     expect(await colour('#row-1 .change')).toBe(muted);
     // Other news of the row do not make it younger, only a newer time does.
     setPrice('EUR_USD', 1.5);

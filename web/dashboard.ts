@@ -54,19 +54,76 @@ export interface IndicatorRow {
   readonly computed_at: string | null;
   readonly width_seconds: number;
   readonly state: Freshness;
+  /** It was asked for by itself, and not only as one of a set. */
+  readonly is_own: boolean;
 }
 
-/** One verdict of all indicators of an instrument; null when none may vote. */
-export interface Summary {
-  /** Mean of the votes from -1 to +1. */
-  readonly mean: number | null;
-  readonly verdict: Verdict;
-  readonly is_strong: boolean | null;
-  readonly bullish: number;
+export type Band = 'strong buy' | 'buy' | 'neutral' | 'sell' | 'strong sell';
+
+/** What the votes of one timeframe say together, from -1 to +1 and in words; null while none can be computed. */
+export interface Rating {
+  readonly timeframe: string;
+  readonly width_seconds: number;
+  readonly side: string;
+  readonly bucket: string | null;
+  readonly rating: number | null;
+  readonly band: Band | null;
+  readonly moving_averages: number | null;
+  readonly moving_averages_band: Band | null;
+  readonly oscillators: number | null;
+  readonly oscillators_band: Band | null;
+  readonly buy: number;
   readonly neutral: number;
-  readonly bearish: number;
-  /** How many have no vote: they warm up or are old. */
-  readonly left_out: number;
+  readonly sell: number;
+  /** Of so many votes as many could be computed. */
+  readonly counted: number;
+  readonly votes: number;
+  readonly state: Freshness;
+}
+
+/** One vote of a rating. */
+export interface Vote {
+  readonly vote_group: string;
+  readonly label: string;
+  readonly weight: number;
+  readonly verdict: Verdict;
+  readonly value: number | null;
+  /** Whether it is counted, or why not. */
+  readonly state: string;
+  /** Null when it is not computed for this instrument. */
+  readonly indicator_id: number | null;
+  readonly unit: Unit | null;
+  readonly rule: string | null;
+}
+
+/** A rating of a closed candle. */
+export interface PastRating {
+  readonly bucket: string;
+  readonly rating: number;
+  readonly band: Band;
+  readonly moving_averages: number | null;
+  readonly oscillators: number | null;
+  readonly buy: number;
+  readonly neutral: number;
+  readonly sell: number;
+  readonly counted: number;
+  readonly votes: number;
+}
+
+/** The rating of one instrument, timeframe and side with all that it comes from. */
+export interface RatingDetail {
+  readonly symbol: string;
+  readonly description: string | null;
+  readonly source: string;
+  readonly is_simulated: boolean;
+  readonly price_precision: number;
+  readonly timeframe: string;
+  readonly side: string;
+  /** Of all timeframes and sides that have one. */
+  readonly ratings: readonly Rating[];
+  readonly votes: readonly Vote[];
+  /** Newest first. */
+  readonly history: readonly PastRating[];
 }
 
 /** One row of the market page. */
@@ -92,7 +149,7 @@ export interface WatchlistRow {
   readonly change_percent: number | null;
   readonly sparkline: readonly (number | null)[] | null;
   readonly indicators: readonly IndicatorRow[];
-  readonly summary: Summary;
+  readonly ratings: readonly Rating[];
 }
 
 /** An indicator with the rule that gives its verdict. */
@@ -144,7 +201,7 @@ export interface Instrument {
   /** All that candles exist in, the finest first. */
   readonly timeframes: readonly { readonly timeframe: string; readonly width_seconds: number }[];
   readonly indicators: readonly IndicatorRow[];
-  readonly summary: Summary;
+  readonly ratings: readonly Rating[];
 }
 
 export interface Candle {
@@ -238,6 +295,8 @@ export interface Dashboard {
   /** @param from only candles from this bucket on (ISO time); null for the newest `maxCandles`. */
   chart(indicatorId: number, from: string | null, maxCandles: number): Promise<Chart | null>;
   instrument(symbol: string): Promise<Instrument | null>;
+  /** @param side null for the one that there is a rating of. */
+  rating(symbol: string, timeframe: string, side: string | null): Promise<RatingDetail | null>;
   /** Newest first. */
   candles(
     symbol: string,
@@ -312,6 +371,12 @@ export function createDashboard(sql: Sql): Dashboard {
     instrument: symbol =>
       share(`instrument ${symbol}`, () =>
         one(sql`select dashboard.instrument(${symbol}::text) as answer`),
+      ),
+    rating: (symbol, timeframe, side) =>
+      share(`rating ${symbol} ${timeframe} ${side}`, () =>
+        one(
+          sql`select dashboard.rating(${symbol}::text, ${timeframe}::text, ${side}::text) as answer`,
+        ),
       ),
     candles: (symbol, timeframe, side, maxCandles) =>
       share(`candles ${symbol} ${timeframe} ${side} ${maxCandles}`, () =>

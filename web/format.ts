@@ -1,4 +1,4 @@
-import type { Unit, Verdict } from './dashboard.ts';
+import type { Band, Unit, Verdict } from './dashboard.ts';
 
 /** A value that does not exist: never a zero, never an empty cell. */
 export const none = '—';
@@ -115,4 +115,11 @@ export function verdictSigns(verdict: Exclude<Verdict, null>) {
   if (verdict > 0) return { tone: 'up', arrow: '▲', word: 'bullish', sign: '+1' };
   if (verdict < 0) return { tone: 'down', arrow: '▼', word: 'bearish', sign: '−1' };
   return { tone: 'flat', arrow: '■', word: 'neutral', sign: '0' };
+}
+
+/** The signs of a rating's band beside its word. */
+export function bandSigns(band: Band) {
+  if (band.endsWith('buy')) return { tone: 'up', arrow: band === 'buy' ? '▲' : '▲▲' };
+  if (band.endsWith('sell')) return { tone: 'down', arrow: band === 'sell' ? '▼' : '▼▼' };
+  return { tone: 'flat', arrow: '■' };
 }

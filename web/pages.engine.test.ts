@@ -210,7 +210,7 @@ describeOnEngine('every page', ({ sql, as }) => {
     const ids = [idOfEmpty, idOfOld, idOfLive, idOfForeign];
     const range = `from=${daysAgo(0.5)}&to=${daysAgo(0)}`;
     const pages = [
-      ...['', 'sort=change', 'sort=verdict'].map(query => `/?${query}`),
+      ...['', 'sort=change', 'sort=rating'].map(query => `/?${query}`),
       ...timeframes.map(timeframe => `/?timeframe=${timeframe}`),
       ...Object.values(symbols).flatMap(symbol => [
         `/instruments/${symbol}/ticks?${range}`,
@@ -260,14 +260,12 @@ describeOnEngine('every page', ({ sql, as }) => {
       tickOf(traded, now(), { last: 7.25, size: 2 }),
     ]);
     await catchUp(sql);
-    expect(await rowOf(live)).toMatch(
-      / 5\.00000 \d+ s .* ▲ strong bullish ▲1 ■0 ▼0, 1 left out ▲ bullish \+1 .* no value yet/,
-    );
+    expect(await rowOf(live)).toMatch(/ 5\.00000 \d+ s .* ▲ bullish \+1 .* no value yet/);
     expect(await rowOf(traded)).toMatch(/ 7\.25000 \d+ s — — 0\.00000 0\.00 % — — —/);
-    expect(await rowOf(empty)).toMatch(/ — no data — — — — — — 1 left out no value yet/);
+    expect(await rowOf(empty)).toMatch(/ — no data — — — — — no value yet/);
     const ofOld = await rowOf(old);
     expect(ofOld).toMatch(/ 3\.00000 3 d dead feed 3\.00000 3\.00000 0\.00000 0\.00 % /);
-    expect(ofOld).toMatch(/ — 1 left out ▲ bullish \+1 .* dead/);
+    expect(ofOld).toMatch(/ — ▲ bullish \+1 .* dead/);
     const foreign = (await get(`/indicators/${idOfForeign}`)).words;
     expect(foreign).toMatch(/ no value yet Price 5\.00000 rsi — Bucket — /);
     expect(foreign).toContain(' service python ');
@@ -306,5 +304,29 @@ describeOnEngine('every page', ({ sql, as }) => {
     expect(await rowOf(symbols.old)).toMatch(
       / 3\.00000 3 d dead feed 3\.00000 3\.00000 0\.00000 0\.00 % /,
     );
+  });
+
+  test('shows a rating with its votes, and lets it go', async () => {
+    const path = `/instruments/${symbols.live}/rating?timeframe=1m`;
+    expect((await get(path)).status).toBe(404);
+    await sql`select indicator.add_set(${symbols.live}, '1m', 'rating')`;
+    await feed.recordTicks(
+      'manual',
+      Array.from({ length: 30 }, (_, minute) =>
+        tickOf(symbols.live, daysAgo((40 - minute) / 1_440), { bid: 5 + minute, ask: 5 + minute }),
+      ),
+    );
+    await catchUp(sql);
+    const { status, words, body } = await get(path);
+    expect(status).toBe(200);
+    expect(words).toMatch(/ Votes counted \d+ of 26 /);
+    expect(words).toMatch(/ SMA 10 \d+\.\d{5} . (buy|sell|neutral) 1 Bullish while the close /);
+    expect(words).toMatch(/ EMA 200 — warming up \d+ of 200 1 /);
+    expect(body.match(/<a href="\/indicators\/\d+">/g)).toHaveLength(26);
+    const stream = `/events?page=rating&symbol=${symbols.live}&timeframe=1m&side=mid`;
+    expect(await firstOf(stream)).toContain('Votes counted');
+    expect((await get('/')).words).toMatch(/ 1m · [+−]?\d\.\d\d · \d+ of 26 votes /);
+    await sql`select indicator.remove_set(${symbols.live}, '1m', 'rating')`;
+    expect((await get(path)).status).toBe(404);
   });
 });

@@ -151,6 +151,7 @@ export function createReader(options: ReaderOptions): Reader {
     indicator: id => ask(asked => asked.indicator(id)),
     chart: (id, from, count) => ask(asked => asked.chart(id, from, count)),
     instrument: symbol => ask(asked => asked.instrument(symbol)),
+    rating: (...question) => ask(asked => asked.rating(...question)),
     candles: (...question) => ask(asked => asked.candles(...question)),
     ticks: (...question) => ask(asked => asked.ticks(...question)),
     beat: (host, processId) => ask(asked => asked.beat(host, processId), heartbeatPatience),

@@ -15,12 +15,12 @@ describeOnEngine('db/schema.sql', ({ sql, engine }) => {
 describeOnEngine('The description of a schema', ({ sql }) => {
   it('is another when a column, a check or a right is another', async () => {
     const before = await describeSchema(sql);
-    await sql`alter table feed.coverage add column note text`;
+    await sql`alter table feed.coverage add column remark text`;
     await sql`alter table feed.sources drop constraint source_is_a_short_code`;
     await sql`grant insert on feed.sources to foresight_web`;
     const after = await describeSchema(sql);
     expect(after.split('\n').filter(line => !before.includes(line))).toEqual([
-      '  note text,',
+      '  remark text,',
       'grant insert on feed.sources to foresight_web;',
     ]);
     expect(after).not.toContain('source_is_a_short_code');

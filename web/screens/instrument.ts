@@ -13,13 +13,14 @@ import { type Candle, type Dashboard, sides, type Tick, type WatchlistRow } from
 import * as format from '../format.ts';
 import { errorPage, type Html, page } from '../layout.ts';
 import type { Topic } from '../live/events.ts';
+import { bandMark, countedVotes, ratingFreshness, ratingUrl } from '../ratings.ts';
 
 const shownCandles = 100;
 const shownTicks = 1_000;
 /** The longest range of ticks on one page: the widest candle. */
 const longestRange = 86_400_000;
 
-function readSymbol(text: string | undefined): string | null {
+export function readSymbol(text: string | undefined): string | null {
   return text !== undefined && /^[A-Z0-9][A-Z0-9._:-]{0,31}$/.test(text) ? text : null;
 }
 
@@ -42,10 +43,16 @@ function quote(row: WatchlistRow | undefined, now: number): Html {
       <div><dt>Ask</dt><dd ${fresh} data-flash>${format.price(row.ask, precision)}</dd></div>
       <div><dt>Since 00:00 UTC</dt><dd ${fresh} data-flash>${format.change(row.change, precision)} (${format.percent(row.change_percent)})</dd></div>
       <div><dt>Newest tick</dt><dd ${fresh}>${age(row.observed_at, now, oldness(state, 'dead feed'))}</dd></div>
-      ${row.indicators.map(
-        indicator =>
-          html`<div><dt>${indicator.label} ${indicator.timeframe}</dt><dd data-flash ${freshness(indicator.bucket, indicator.width_seconds, indicator.state)}><a href="/indicators/${indicator.indicator_id}">${verdictMark(indicator)}</a> ${oldness(indicator.state)}</dd></div>`,
+      ${row.ratings.map(
+        rating =>
+          html`<div><dt>Rating ${rating.timeframe}</dt><dd data-flash ${ratingFreshness(rating)}><a href="${ratingUrl(row.symbol, rating)}">${bandMark(rating.band)}</a> <span class="sign">${countedVotes(rating)}</span> ${oldness(rating.state)}</dd></div>`,
       )}
+      ${row.indicators
+        .filter(({ is_own }) => is_own)
+        .map(
+          indicator =>
+            html`<div><dt>${indicator.label} ${indicator.timeframe}</dt><dd data-flash ${freshness(indicator.bucket, indicator.width_seconds, indicator.state)}><a href="/indicators/${indicator.indicator_id}">${verdictMark(indicator)}</a> ${oldness(indicator.state)}</dd></div>`,
+        )}
     </dl>
   </section>`;
 }

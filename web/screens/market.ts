@@ -13,14 +13,22 @@ import type { IndicatorRow, WatchlistRow } from '../dashboard.ts';
 import * as format from '../format.ts';
 import { type Html, page } from '../layout.ts';
 import type { Part, Topic } from '../live/events.ts';
+import { ratingCell } from '../ratings.ts';
 import type { Reader } from '../reader.ts';
-import { sparkline, summaryFreshness, summaryMark } from '../summary.ts';
+import { sparkline } from '../sparkline.ts';
 
-const sorts = ['symbol', 'change', 'verdict'] as const;
+const sorts = ['symbol', 'change', 'rating'] as const;
 
 interface View {
   readonly sort: (typeof sorts)[number];
   readonly timeframe: string | null;
+}
+
+interface Shown {
+  readonly columns: readonly Column[];
+  readonly view: View;
+  /** Otherwise it would be a column of dashes. */
+  readonly hasRatings: boolean;
 }
 
 interface Column {
@@ -55,7 +63,8 @@ const columnKey = (indicator: IndicatorRow) => `${indicator.label}\n${indicator.
 function columnsOf(rows: readonly WatchlistRow[], view: View): Column[] {
   const columns = new Map<string, Column>();
   for (const { label, timeframe, width_seconds, ...rest } of rows.flatMap(row => row.indicators)) {
-    if (view.timeframe !== null && view.timeframe !== timeframe) continue;
+    // Those of a set are behind its own column.
+    if (!rest.is_own || (view.timeframe !== null && view.timeframe !== timeframe)) continue;
     const key = columnKey({ label, timeframe, width_seconds, ...rest });
     columns.set(key, { key, label, timeframe, width: width_seconds });
   }
@@ -64,16 +73,33 @@ function columnsOf(rows: readonly WatchlistRow[], view: View): Column[] {
   );
 }
 
+const shownOf = (rows: readonly WatchlistRow[], view: View): Shown => ({
+  columns: columnsOf(rows, view),
+  view,
+  hasRatings: rows.some(row => ratingsOf(row, view).length > 0),
+});
+
 function sorted(rows: readonly WatchlistRow[], view: View): WatchlistRow[] {
   const bySymbol = [...rows].sort((a, b) => a.symbol.localeCompare(b.symbol, 'en'));
   if (view.sort === 'symbol') return bySymbol;
   const weight = (row: WatchlistRow) =>
-    (view.sort === 'change' ? row.change_percent : row.summary.mean) ?? Number.NEGATIVE_INFINITY;
+    (view.sort === 'change' ? row.change_percent : meanRating(row, view)) ??
+    Number.NEGATIVE_INFINITY;
   const weights = new Map(bySymbol.map(row => [row, weight(row)]));
   return bySymbol.sort((a, b) => {
     const [x, y] = [weights.get(a) ?? 0, weights.get(b) ?? 0];
     return x === y ? 0 : y - x;
   });
+}
+
+const ratingsOf = (row: WatchlistRow, view: View) =>
+  row.ratings.filter(each => view.timeframe === null || view.timeframe === each.timeframe);
+
+function meanRating(row: WatchlistRow, view: View): number | null {
+  const known = ratingsOf(row, view).flatMap(({ rating, state }) =>
+    rating === null || state !== 'live' ? [] : [rating],
+  );
+  return known.length === 0 ? null : known.reduce((sum, each) => sum + each, 0) / known.length;
 }
 
 function verdictCell(indicator: IndicatorRow, precision: number): Html {
@@ -88,7 +114,7 @@ function verdictCell(indicator: IndicatorRow, precision: number): Html {
 }
 
 function indicatorCell(row: WatchlistRow, column: Column): Html {
-  const found = row.indicators.filter(indicator => columnKey(indicator) === column.key);
+  const found = row.indicators.filter(each => each.is_own && columnKey(each) === column.key);
   return html`<td data-label="${column.label} · ${column.timeframe}" data-flash>${
     found.length === 0
       ? html`<span class="none" title="not computed for this instrument">${format.none}</span>`
@@ -105,12 +131,21 @@ function quoteCells(row: WatchlistRow, now: number): Html {
     <td class="num change ${tone}" ${fresh} data-label="Since 00:00 UTC" data-flash><span>${format.change(row.change, precision)}</span><span>${format.percent(row.change_percent)}</span></td>`;
 }
 
-function tableRow(row: WatchlistRow, columns: readonly Column[], now: number): Html {
+function ratingCells(row: WatchlistRow, view: View): Html {
+  const found = ratingsOf(row, view);
+  return html`<td class="rating" data-label="Rating" data-flash>${
+    found.length === 0
+      ? html`<span class="none" title="not computed for this instrument">${format.none}</span>`
+      : found.map(rating => ratingCell(row.symbol, rating))
+  }</td>`;
+}
+
+function tableRow(row: WatchlistRow, { columns, view, hasRatings }: Shown, now: number): Html {
   return html`<tr id="row-${row.instrument_id}" data-text="${`${row.symbol} ${row.description ?? ''}`.toLowerCase()}">
     <th scope="row"><a href="/instruments/${row.symbol}">${row.symbol}</a> ${simulatedBadge(row.is_simulated)}<span class="detail" title="${row.description ?? ''}">${row.description ?? row.source}</span></th>
     ${quoteCells(row, now)}
     <td class="trend" ${freshness(row.observed_at, trendSeconds, row.state)} data-label="Trend">${sparkline(row.sparkline ?? [], row.price_precision)}</td>
-    <td class="summary" ${summaryFreshness(row)} data-label="Summary" data-flash>${summaryMark(row.summary)}</td>
+    ${hasRatings ? ratingCells(row, view) : ''}
     ${columns.map(column => indicatorCell(row, column))}
   </tr>`;
 }
@@ -123,7 +158,7 @@ function sortHeader(view: View, sort: View['sort'], name: string): Html {
   }>${name}${isCurrent ? html` <span aria-hidden="true">${direction === 'ascending' ? '↑' : '↓'}</span>` : ''}</a>`;
 }
 
-function tableHead(columns: readonly Column[], view: View): Html {
+function tableHead({ columns, view, hasRatings }: Shown): Html {
   const aria = (sort: View['sort']) =>
     view.sort !== sort ? '' : html`aria-sort="${sort === 'symbol' ? 'ascending' : 'descending'}"`;
   return html`<thead><tr>
@@ -132,7 +167,7 @@ function tableHead(columns: readonly Column[], view: View): Html {
     <th scope="col" class="num">Bid<br>Ask</th>
     <th scope="col" class="num" ${aria('change')}>${sortHeader(view, 'change', 'Change')}<span class="detail">since 00:00 UTC</span></th>
     <th scope="col">Trend<span class="detail">30 × 15m</span></th>
-    <th scope="col" ${aria('verdict')}>${sortHeader(view, 'verdict', 'Summary')}<span class="detail">mean of votes</span></th>
+    ${hasRatings ? html`<th scope="col" ${aria('rating')}>${sortHeader(view, 'rating', 'Rating')}<span class="detail">mean of votes</span></th>` : ''}
     ${columns.map(column => html`<th scope="col">${column.label}<span class="detail">${column.timeframe}</span></th>`)}
   </tr></thead>`;
 }
@@ -164,24 +199,24 @@ function emptyState(): Html {
 }
 
 function watchlist(rows: readonly WatchlistRow[], view: View, now: number): Html {
-  const columns = columnsOf(rows, view);
+  const shown = shownOf(rows, view);
   if (rows.length === 0) return html`<section id="watchlist">${emptyState()}</section>`;
   return html`<section id="watchlist">
     ${timeframeTabs(rows, view)}
     <div class="grid" tabindex="0" role="region" aria-label="Watchlist, scrolls sideways">
       <table class="market">
-        ${tableHead(columns, view)}
-        <tbody>${sorted(rows, view).map(row => tableRow(row, columns, now))}</tbody>
+        ${tableHead(shown)}
+        <tbody>${sorted(rows, view).map(row => tableRow(row, shown, now))}</tbody>
       </table>
     </div>
   </section>`;
 }
 
-function rowPart(row: WatchlistRow, columns: readonly Column[], now: number): Part {
+function rowPart(row: WatchlistRow, shown: Shown, now: number): Part {
   return {
     // Ages are left out: they grow in the browser, and would make every row change every second.
     signature: JSON.stringify(row),
-    html: () => String(tableRow(row, columns, now)),
+    html: () => String(tableRow(row, shown, now)),
   };
 }
 
@@ -192,14 +227,14 @@ export function marketTopic(query: Query): Topic {
     key: `market ${viewQuery(view)}`,
     source: 'watchlist',
     render(rows, now) {
-      const columns = columnsOf(rows, view);
+      const shown = shownOf(rows, view);
       const order = sorted(rows, view);
       return {
         id: 'watchlist',
-        shape: JSON.stringify([order.map(row => row.instrument_id), columns]),
+        shape: JSON.stringify([order.map(row => row.instrument_id), shown]),
         whole: () => String(watchlist(rows, view, now)),
         parts: new Map(
-          order.map(row => [`row-${row.instrument_id}`, rowPart(row, columns, now)] as const),
+          order.map(row => [`row-${row.instrument_id}`, rowPart(row, shown, now)] as const),
         ),
       };
     },

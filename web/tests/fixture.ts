@@ -7,6 +7,8 @@ import type {
   IndicatorRow,
   Instrument,
   Output,
+  Rating,
+  RatingDetail,
   Status,
   WatchlistRow,
 } from '../dashboard.ts';
@@ -86,19 +88,95 @@ export function indicatorRow(
     computed_at: iso(Date.now()),
     width_seconds: width,
     state: 'live',
+    is_own: true,
     ...fields,
   };
 }
 
-export const nobodyVotes = {
-  mean: null,
-  verdict: null,
-  is_strong: null,
-  bullish: 0,
-  neutral: 0,
-  bearish: 0,
-  left_out: 0,
-} as const;
+function ratingRow(fields: Partial<Rating>): Rating {
+  return {
+    timeframe: '1m',
+    width_seconds: 60,
+    side: 'mid',
+    bucket: iso(startOfMinute()),
+    rating: 0.62,
+    band: 'strong buy',
+    moving_averages: 0.9,
+    moving_averages_band: 'strong buy',
+    oscillators: 0.34,
+    oscillators_band: 'buy',
+    buy: 16,
+    neutral: 7,
+    sell: 1,
+    counted: 24,
+    votes: 26,
+    state: 'live',
+    ...fields,
+  };
+}
+
+const ratingParts: Pick<RatingDetail, 'votes' | 'history'> = {
+  votes: [
+    {
+      vote_group: 'moving averages',
+      label: 'SMA 10',
+      weight: 1,
+      verdict: 1,
+      value: 1.08431,
+      state: 'counted',
+      indicator_id: 1,
+      unit: 'price',
+      rule: 'Bullish while the close is above the average.',
+    },
+    {
+      vote_group: 'moving averages',
+      label: 'EMA 200',
+      weight: 1,
+      verdict: null,
+      value: null,
+      state: 'warming up 90 of 200',
+      indicator_id: 2,
+      unit: 'price',
+      rule: 'Bullish while the close is above the average.',
+    },
+    {
+      vote_group: 'oscillators',
+      label: 'RSI 14',
+      weight: 0,
+      verdict: -1,
+      value: 71.2,
+      state: 'without weight',
+      indicator_id: 3,
+      unit: 'ratio',
+      rule: 'Bearish above 70 while it falls.',
+    },
+    {
+      vote_group: 'oscillators',
+      label: 'Python 14',
+      weight: 2,
+      verdict: null,
+      value: null,
+      state: 'not computed',
+      indicator_id: null,
+      unit: null,
+      rule: null,
+    },
+  ],
+  history: [
+    {
+      bucket: iso(startOfMinute() - 60_000),
+      rating: 0.1,
+      band: 'neutral',
+      moving_averages: 0.2,
+      oscillators: 0,
+      buy: 9,
+      neutral: 10,
+      sell: 5,
+      counted: 24,
+      votes: 26,
+    },
+  ],
+};
 
 export function watchlistRow(fields: Partial<WatchlistRow> & { symbol: string }): WatchlistRow {
   const price = fields.price ?? 1.08455;
@@ -122,7 +200,7 @@ export function watchlistRow(fields: Partial<WatchlistRow> & { symbol: string })
     change_percent: 0.1108,
     sparkline: Array.from({ length: 30 }, (_, index) => price + 0.002 * Math.sin(index / 4)),
     indicators: [],
-    summary: nobodyVotes,
+    ratings: [],
     ...fields,
   };
 }
@@ -145,7 +223,23 @@ function startRows(): WatchlistRow[] {
           bars_window: 406,
         }),
       ],
-      summary: { ...nobodyVotes, mean: 0.5, verdict: 1, is_strong: true, bullish: 1, neutral: 1 },
+      ratings: [
+        ratingRow({}),
+        ratingRow({
+          timeframe: '1h',
+          width_seconds: 3_600,
+          rating: -0.3,
+          band: 'sell',
+          moving_averages: -0.6,
+          moving_averages_band: 'strong sell',
+          oscillators: 0,
+          oscillators_band: 'neutral',
+          buy: 3,
+          neutral: 11,
+          sell: 12,
+          counted: 26,
+        }),
+      ],
     }),
     watchlistRow({
       symbol: 'BTC_USD',
@@ -173,7 +267,7 @@ function startRows(): WatchlistRow[] {
           forecast: { horizon: 12, low: 63_100, high: 65_500 },
         }),
       ],
-      summary: { ...nobodyVotes, mean: -0.2, verdict: -1, is_strong: false, bearish: 1 },
+      ratings: [ratingRow({ rating: -0.05, band: 'neutral', state: 'stale' })],
     }),
     watchlistRow({
       symbol: 'USD_JPY',
@@ -200,7 +294,22 @@ function startRows(): WatchlistRow[] {
           bars: 12,
         }),
       ],
-      summary: { ...nobodyVotes, left_out: 1 },
+      ratings: [
+        ratingRow({
+          bucket: null,
+          rating: null,
+          band: null,
+          moving_averages: null,
+          moving_averages_band: null,
+          oscillators: null,
+          oscillators_band: null,
+          buy: 0,
+          neutral: 0,
+          sell: 0,
+          counted: 0,
+          state: 'absent',
+        }),
+      ],
     }),
   ];
 }
@@ -341,6 +450,7 @@ export function createFixture(): Fixture {
     indicator: 0,
     chart: 0,
     instrument: 0,
+    rating: 0,
     candles: 0,
     ticks: 0,
     status: 0,
@@ -392,6 +502,16 @@ export function createFixture(): Fixture {
         return row === undefined
           ? null
           : { ...row, is_active: true, timeframes: fixtureTimeframes };
+      }),
+    rating: (symbol, timeframe, side) =>
+      answer('rating', (): RatingDetail | null => {
+        const row = bySymbol(symbol);
+        const found = row?.ratings.find(
+          each => each.timeframe === timeframe && (side ?? each.side) === each.side,
+        );
+        return row === undefined || found === undefined
+          ? null
+          : { ...row, timeframe, side: found.side, ...ratingParts };
       }),
     candles: (symbol, timeframe, _side, count) =>
       answer('candles', () => {

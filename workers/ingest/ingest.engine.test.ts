@@ -285,6 +285,8 @@ describeOnEngine('ingest', ({ sql }) => {
 
   it('shows what is made up, with the default indicators, when its history has come in, and that once', async () => {
     await registerKinds(sql);
+    // What the instruments of other tests have, which got indicators just now.
+    await capture(sql);
     const symbol = `H${randomBytes(5).toString('hex').toUpperCase()}`;
     const ago = (seconds: number) => new Date(Date.now() - seconds * 1_000).toISOString();
     const said = (from: number, to: number): Item => ({

@@ -19,7 +19,18 @@ declare
   closed_to timestamptz := (
     select now() - width - s.grace
     from feed.instruments as i join feed.sources as s using (source) where i.instrument_id = rated_instrument_id);
-  first_bucket timestamptz := coalesce(from_time, least(closed_to, to_time) - 100 * width);
+  first_bucket timestamptz := coalesce(from_time, (
+    select max(l.bucket) - 99 * width
+    from rating.votes as v
+    join indicator.definitions as d using (kind, params)
+    cross join lateral (
+      select n.bucket from indicator.values as n
+      where n.indicator_id = d.indicator_id and n.bucket <= closed_to and n.bucket < to_time
+      order by n.bucket desc
+      limit 1
+    ) as l
+    where d.instrument_id = rated_instrument_id and d.timeframe = history.timeframe and d.side = rated_side
+  ));
 begin
   return query
   with voters as materialized (
@@ -55,4 +66,4 @@ end
 $$;
 
 comment on function rating.history(text, text, text, timestamptz, timestamptz, boolean) is
-  'The ratings of closed candles, oldest first, from from_time (null: about the last 100 buckets) to before to_time (UTC): of the values as they are now, or, as_said, of what was first said when each candle closed. Votes and weights are those of now. side null: the one there is. Errors: NOINS, NOTFR, NORAT the set rating was not added there.';
+  'The ratings of closed candles, oldest first, from from_time (null: the last 100 buckets) to before to_time (UTC): of the values as they are now, or, as_said, of what was first said when each candle closed. Votes and weights are those of now. side null: the one there is. Errors: NOINS, NOTFR, NORAT the set rating was not added there.';

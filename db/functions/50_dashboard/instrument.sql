@@ -11,13 +11,14 @@ as $$
     'timeframes', (
       select jsonb_agg(jsonb_build_object('timeframe', t.timeframe, 'width_seconds', extract(epoch from t.width)::int) order by t.width)
       from feed.timeframes as t),
-    'indicators', coalesce(n.indicators, '[]'), 'summary', coalesce(n.summary, dashboard.summary(0, 0, 0, 0)))
+    'indicators', coalesce(n.indicators, '[]'), 'ratings', coalesce(r.ratings, '[]'))
   from feed.instruments as i
   join feed.sources as s using (source)
   left join lateral dashboard.indicators_of(array[i.instrument_id], at) as n on true
+  left join lateral dashboard.ratings_of(array[i.instrument_id], at) as r on true
   where i.symbol = instrument.symbol
 $$;
 
 comment on function dashboard.instrument(text, timestamptz) is
-  'One instrument with its indicators, how old they are at a time (UTC), their summary, and the timeframes there are, as JSON; null when there is none.';
+  'One instrument with its indicators and ratings, how old they are at a time (UTC), and the timeframes there are, as JSON; null when there is none.';
 grant execute on function dashboard.instrument(text, timestamptz) to foresight_web;

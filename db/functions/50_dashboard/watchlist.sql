@@ -20,8 +20,7 @@ as $$
     'observed_at', t.observed_at, 'received_at', t.received_at, 'state', dashboard.freshness(t.observed_at, e.every, at),
     'interval_seconds', extract(epoch from e.every)::int,
     'day_open', d.day_open, 'change', p.price - d.day_open, 'change_percent', 100 * (p.price - d.day_open) / d.day_open,
-    'sparkline', coalesce(r.closes, '[]'), 'indicators', coalesce(n.indicators, '[]'),
-    'summary', coalesce(n.summary, dashboard.summary(0, 0, 0, 0))
+    'sparkline', coalesce(r.closes, '[]'), 'indicators', coalesce(n.indicators, '[]'), 'ratings', coalesce(g.ratings, '[]')
   ) order by i.symbol), '[]')
   from feed.instruments as i
   join feed.sources as s using (source)
@@ -37,6 +36,8 @@ as $$
   ) as d
   left join dashboard.indicators_of(array(select i.instrument_id from feed.instruments as i where i.is_active), at) as n
     on n.instrument_id = i.instrument_id
+  left join dashboard.ratings_of(array(select i.instrument_id from feed.instruments as i where i.is_active), at) as g
+    on g.instrument_id = i.instrument_id
   -- News are expected as often as in the finest timeframe that somebody watches, each minute when nobody does.
   cross join lateral (
     select make_interval(secs => greatest(5, coalesce((n.indicators -> 0 ->> 'width_seconds')::int, 60))) as every
@@ -45,5 +46,5 @@ as $$
 $$;
 
 comment on function dashboard.watchlist(jsonb, timestamptz) is
-  'Every active instrument with its newest tick, its change since the UTC day of that tick began, its indicators and their summary, as a JSON array by symbol; state says how old the tick is at a time (UTC), where news are expected each interval_seconds. price: last of a trade, else mid, else the one side there is. trends: what dashboard.trends() gave a moment ago, as a JSON array; null: read now.';
+  'Every active instrument with its newest tick, its change since the UTC day of that tick began, its indicators and ratings, as a JSON array by symbol; state says how old the tick is at a time (UTC), where news are expected each interval_seconds. price: last of a trade, else mid, else the one side there is. trends: what dashboard.trends() gave a moment ago, as a JSON array; null: read now.';
 grant execute on function dashboard.watchlist(jsonb, timestamptz) to foresight_web;

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { addInstrument, describeOnEngine } from '../../../tests/support/database.ts';
 import { addIndicator, catchUp, registerCatalog } from '../../../tests/support/indicators.ts';
 import { tickOf } from '../../../tests/support/ticks.ts';
-import type { Summary, WatchlistRow } from '../../../web/dashboard.ts';
+import type { RatingDetail, WatchlistRow } from '../../../web/dashboard.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
 
 describeOnEngine('The schema dashboard', ({ sql }) => {
@@ -31,41 +31,6 @@ describeOnEngine('The schema dashboard', ({ sql }) => {
     expect(await freshness(null, '2026-01-05T00:00:00Z')).toBe('absent');
   });
 
-  it.each([
-    [1, 0, 0, 1, true],
-    [1, 1, 0, 1, true],
-    [49, 51, 0, 1, false],
-    [1, 9, 0, 1, false],
-    [1, 10, 0, 0, false],
-    [2, 0, 2, 0, false],
-    [0, 10, 1, 0, false],
-    [0, 9, 1, -1, false],
-    [0, 51, 49, -1, false],
-    [0, 1, 1, -1, true],
-  ])(
-    'summarizes %i bullish, %i neutral and %i bearish votes as %i, strong: %s',
-    async (bullish, neutral, bearish, verdict, isStrong) => {
-      const [row] = await sql<{ summary: Summary }[]>`
-        select dashboard.summary(${bullish}, ${neutral}, ${bearish}, 7) as summary`;
-      expect(row?.summary).toEqual({
-        mean: (bullish - bearish) / (bullish + neutral + bearish),
-        verdict,
-        is_strong: isStrong,
-        bullish,
-        neutral,
-        bearish,
-        left_out: 7,
-      });
-    },
-  );
-
-  it('has no verdict where nobody votes', async () => {
-    const [row] = await sql<{ summary: Summary }[]>`
-      select dashboard.summary(0, 0, 0, 3) as summary`;
-    const none = { mean: null, verdict: null, is_strong: null };
-    expect(row?.summary).toEqual({ ...none, bullish: 0, neutral: 0, bearish: 0, left_out: 3 });
-  });
-
   describe('lists', () => {
     const rowOf = async (
       symbol: string,
@@ -77,7 +42,7 @@ describeOnEngine('The schema dashboard', ({ sql }) => {
       return row?.rows.find(each => each.symbol === symbol);
     };
 
-    it('who is too old to vote, and how old the price is, at a time', async () => {
+    it('how old each value and the price are, at a time', async () => {
       await registerCatalog(sql);
       const symbol = await addInstrument(sql);
       await addIndicator(sql, symbol, { fast: 1, slow: 2 });
@@ -90,32 +55,84 @@ describeOnEngine('The schema dashboard', ({ sql }) => {
       await catchUp(sql);
       const look = async (at: string) => {
         const row = await rowOf(symbol, at);
-        return [row?.state, ...(row?.indicators ?? []).map(each => each.state), row?.summary];
+        return [row?.state, ...(row?.indicators ?? []).map(each => each.state)];
       };
-      const both = { mean: 1, verdict: 1, bullish: 2, left_out: 1 };
-      expect(await look('2026-01-05T10:02:00Z')).toMatchObject([
-        'live',
-        'live',
-        'live',
-        'live',
-        both,
+      expect(await look('2026-01-05T10:02:00Z')).toEqual(['live', 'live', 'live', 'live']);
+      expect(await look('2026-01-05T10:02:01Z')).toEqual(['live', 'stale', 'stale', 'live']);
+      expect(await look('2026-01-05T12:00:01Z')).toEqual(['dead', 'dead', 'dead', 'stale']);
+    });
+
+    it('ratings with their age, and which indicators are only of a set', async () => {
+      await registerCatalog(sql);
+      const symbol = await addInstrument(sql);
+      await sql`select indicator.add_set(${symbol}, '1m', 'rating')`;
+      await sql`select indicator.add(${symbol}, '1m', 'sma', '{"period": 10}')`;
+      await feed.recordTicks(
+        'manual',
+        Array.from({ length: 20 }, (_, minute) =>
+          tickOf(symbol, `2026-01-05T10:${String(minute + 10)}:00Z`, {
+            bid: minute + 1,
+            ask: minute + 2,
+          }),
+        ),
+      );
+      await catchUp(sql);
+      const row = await rowOf(symbol, '2026-01-05T10:30:00Z');
+      const own = row?.indicators.filter(each => each.is_own);
+      expect(row?.indicators).toHaveLength(26);
+      expect(own?.map(each => each.label)).toEqual(['SMA 10']);
+      expect(row?.ratings).toEqual([
+        {
+          timeframe: '1m',
+          width_seconds: 60,
+          side: 'mid',
+          bucket: '2026-01-05T10:29:00+00:00',
+          rating: expect.any(Number),
+          band: expect.stringMatching(/buy/),
+          // The Hull average of a straight line is the line.
+          moving_averages: 5 / 6,
+          moving_averages_band: 'strong buy',
+          oscillators: expect.any(Number),
+          oscillators_band: expect.any(String),
+          buy: expect.any(Number),
+          neutral: expect.any(Number),
+          sell: 0,
+          counted: expect.any(Number),
+          votes: 26,
+          state: 'live',
+        },
       ]);
-      const one = { mean: 1, verdict: 1, bullish: 1, left_out: 2 };
-      expect(await look('2026-01-05T10:02:01Z')).toMatchObject([
-        'live',
-        'stale',
-        'stale',
-        'live',
-        one,
-      ]);
-      const none = { mean: null, verdict: null, bullish: 0, left_out: 3 };
-      expect(await look('2026-01-05T12:00:01Z')).toMatchObject([
-        'dead',
-        'dead',
-        'dead',
-        'stale',
-        none,
-      ]);
+      expect((await rowOf(symbol, '2026-01-05T10:40:00Z'))?.ratings[0]?.state).toBe('dead');
+
+      const detailOf = async (...given: readonly (string | null)[]) => {
+        const [answer] = await sql<{ detail: RatingDetail | null }[]>`
+          select dashboard.rating(${given[0] ?? null}, ${given[1] ?? null}, ${given[2] ?? null}) as detail`;
+        return answer?.detail;
+      };
+      const detail = await detailOf(symbol, '1m');
+      expect(detail).toMatchObject({ symbol, timeframe: '1m', side: 'mid' });
+      expect(detail?.votes).toHaveLength(26);
+      expect(detail?.votes[0]).toMatchObject({
+        vote_group: 'moving averages',
+        label: 'SMA 10',
+        weight: 1,
+        verdict: 1,
+        value: 16,
+        state: 'counted',
+        indicator_id: own?.[0]?.indicator_id,
+        unit: 'price',
+        rule: expect.stringContaining('Bullish while the close is above the average'),
+      });
+      expect(detail?.history[0]).toMatchObject({ bucket: '2026-01-05T10:29:00+00:00', votes: 26 });
+      expect(detail?.history.length).toBeGreaterThan(5);
+      for (const absent of [
+        [symbol, '5m', null],
+        [symbol, '1m', 'bid'],
+        [symbol, '2m', null],
+        ['NOBODY', '1m', null],
+      ]) {
+        expect(await detailOf(...absent), absent.join()).toBeNull();
+      }
     });
 
     it('the change since the day of the newest tick began', async () => {
@@ -158,7 +175,7 @@ describeOnEngine('The schema dashboard', ({ sql }) => {
         change: null,
         sparkline: [],
         indicators: [],
-        summary: { mean: null, left_out: 0 },
+        ratings: [],
       });
       expect(await rowOf(traded, at)).toMatchObject({
         price: 40,

@@ -239,8 +239,9 @@ describeOnEngine('The rating', ({ sql }) => {
       await catchUp(sql);
       expect(await historyOf(true, from)).toEqual([before]);
       const [after] = await historyOf(false, from);
-      expect(after?.moving_averages).toBe(1);
-      expect(after).not.toEqual(before);
+      expect(before?.moving_averages).toBeLessThan(0.9);
+      // The Hull average alone may be carried beyond the price.
+      expect(after?.moving_averages).toBeGreaterThan(0.9);
     });
 
     it('follows the weights that an operator edits', async () => {
