@@ -433,7 +433,7 @@ create function feed.fx_days(symbol text, side text default 'mid',
   volume double precision, tick_count bigint, is_closed boolean) security definer;
 grant execute on function feed.fx_days to foresight_indicators, foresight_ingest, foresight_publish;
 
--- Close a gap as impossible to repair, with the reason: what is missing of it stays a gap.
+-- Close what was claimed of a gap as impossible to repair, with the reason: it stays missing.
 create function feed.give_up_gap(gap_id bigint, fault text) returns void security definer;
 grant execute on function feed.give_up_gap to foresight_ingest;
 

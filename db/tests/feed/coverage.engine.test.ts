@@ -263,6 +263,33 @@ describeOnEngine('Coverage', ({ sql, as }) => {
     ]);
   });
 
+  it('gives up what was claimed alone, and keeps the older part of a gap to be repaired', async () => {
+    await sql`update feed.gaps set missing = '{}', grade = 'impossible', closed_at = now() where closed_at is null`;
+    const symbol = await addInstrument(sql);
+    await hear(symbol, '10:00:00', '10:01:00');
+    await hear(symbol, '10:09:00', '10:10:00', 'away');
+    await feed.extendCoverage(source, [stretch(symbol, '10:04:00', '10:08:00')], 'exact');
+    await due();
+    const newest = await feed.claimGap(source);
+    expect(newest).toMatchObject({ from: '2026-03-02T10:08:00.000000Z' });
+    await feed.giveUpGap(newest?.id ?? '', 'nobody has it');
+    expect(await gaps(symbol)).toEqual([
+      '10:01:00 10:08:00 away, missing 10:01:00 to 10:04:00',
+      '10:08:00 10:09:00 away closed impossible',
+    ]);
+    await due();
+    const rest = await feed.claimGap(source);
+    expect(rest).toMatchObject({ id: newest?.id, from: '2026-03-02T10:01:00.000000Z' });
+    await feed.extendCoverage(source, [stretch(symbol, '10:01:00', '10:04:00')], 'exact');
+    expect(await gaps(symbol)).toEqual([
+      '10:01:00 10:08:00 away closed exact',
+      '10:08:00 10:09:00 away closed impossible',
+    ]);
+    const [row] = await sql`
+      select last_fault from feed.gaps where instrument_id = feed.instrument_id(${symbol}) and grade = 'impossible'`;
+    expect(row).toEqual({ last_fault: 'nobody has it' });
+  });
+
   it('shows those who are not listened to now', async () => {
     const symbol = await addInstrument(sql);
     await feed.recordState(source, 'disconnected', 'HTTP 503');
