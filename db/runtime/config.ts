@@ -73,6 +73,8 @@ const schema = z.object({
   ),
   OANDA_STREAM_URL: text(url('http:', 'https:').optional()),
   OANDA_API_URL: text(url('http:', 'https:').optional()),
+  COINBASE_STREAM_URL: text(url('ws:', 'wss:').optional()),
+  COINBASE_API_URL: text(url('http:', 'https:').optional()),
 });
 
 /** By process: its role logs in with it. */
@@ -113,6 +115,13 @@ export interface Config {
     readonly streamUrl: string | undefined;
     readonly apiUrl: string | undefined;
   };
+  /** Overrides of the exchanges' hosts, likewise. */
+  readonly coinbase: Hosts;
+}
+
+interface Hosts {
+  readonly streamUrl: string | undefined;
+  readonly apiUrl: string | undefined;
 }
 
 /** Wrong configuration. The message names each variable and what it must be, never its value. */
@@ -181,6 +190,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       streamUrl: read.OANDA_STREAM_URL,
       apiUrl: read.OANDA_API_URL,
     },
+    coinbase: { streamUrl: read.COINBASE_STREAM_URL, apiUrl: read.COINBASE_API_URL },
   };
 }
 

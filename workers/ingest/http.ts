@@ -40,6 +40,8 @@ export interface HttpOptions {
   readonly wordsIn?: (json: unknown) => unknown;
   /** Statuses, besides those that all use so, after which trying again may help. */
   readonly passing?: readonly number[];
+  /** Another reader of JSON than the usual one, such as `parseExactly`; undefined is no JSON. */
+  readonly parse?: (text: string) => unknown;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
 }
@@ -52,6 +54,7 @@ const LONGEST_RETRY_AFTER = 3_600_000;
 
 export function createHttp(options: HttpOptions = {}): Http {
   const { headers = {}, secrets = [], passing = [], wordsIn, now = Date.now } = options;
+  const { parse = parseJson } = options;
 
   async function ask(url: string, signal: AbortSignal): Promise<Response> {
     const response = await fetch(url, { headers, signal, redirect: 'manual' });
@@ -79,6 +82,12 @@ export function createHttp(options: HttpOptions = {}): Http {
     }
   }
 
+  function read(text: string): unknown {
+    const json = parse(text);
+    if (json === undefined) throw new Hiccup('the answer is not JSON');
+    return json;
+  }
+
   return {
     async json(url, { deadlineMs, maxBytes = LONGEST_ANSWER, signal }) {
       const connection = new AbortController();
@@ -87,7 +96,7 @@ export function createHttp(options: HttpOptions = {}): Http {
       if (signal?.aborted) onStop();
       try {
         return await within(deadlineMs, connection, async () =>
-          parse(await readText(await ask(url, connection.signal), maxBytes)),
+          read(await readText(await ask(url, connection.signal), maxBytes)),
         );
       } finally {
         signal?.removeEventListener('abort', onStop);
@@ -105,11 +114,11 @@ export function createHttp(options: HttpOptions = {}): Http {
 const isPassing = (status: number) =>
   status < 400 || status === 408 || status === 429 || status >= 500;
 
-function parse(text: string): unknown {
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new Hiccup('the answer is not JSON');
+    return undefined;
   }
 }
 
@@ -141,7 +150,7 @@ function discard(response: Response): void {
 }
 
 /** Seconds or a date, to milliseconds from now. */
-function readRetryAfter(header: string | null, now: number): number {
+export function readRetryAfter(header: string | null, now: number): number {
   if (header === null) return 0;
   const wait = /^\d+$/.test(header) ? Number(header) * 1_000 : Date.parse(header) - now;
   return Number.isNaN(wait) ? 0 : Math.min(Math.max(wait, 0), LONGEST_RETRY_AFTER);

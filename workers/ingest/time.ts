@@ -87,3 +87,12 @@ const twoDigits = (value: number) => (value < 10 ? `0${value}` : String(value));
 export function fromEpochMilliseconds(milliseconds: number): string {
   return fromEpochMicroseconds(Math.round(milliseconds * 1_000));
 }
+
+/** Our canonical text of seconds since 1970 as a decimal number, cut to microseconds; null when it is none. */
+export function fromEpochSeconds(text: string): string | null {
+  const [, seconds, fraction = ''] = /^(\d{1,11})(?:\.(\d{1,12}))?$/.exec(text) ?? [];
+  if (seconds === undefined) return null;
+  return fromEpochMicroseconds(
+    Number(seconds) * 1_000_000 + Number(fraction.slice(0, 6).padEnd(6, '0')),
+  );
+}

@@ -1,0 +1,138 @@
+import { afterEach, expect, it } from 'vitest';
+import { sleep } from '../../db/runtime/process.ts';
+import { describeOnEngine, testLogger } from '../../tests/support/database.ts';
+import { createFeed } from './feed.ts';
+import { ingest } from './ingest.ts';
+import { exchanges } from './tests/exchanges.ts';
+
+describeOnEngine('an exchange', ({ sql }) => {
+  const feed = createFeed(sql);
+  const closers: (() => unknown)[] = [];
+
+  afterEach(async () => {
+    for (const close of closers.splice(0).reverse()) await close();
+  });
+
+  it.each(exchanges)(
+    'is stored as $name has it, after cuts, skipped trades and a time without us',
+    async ({ name, start, create, theirs, ours }) => {
+      const fake = await start();
+      closers.push(fake.close);
+      const trade = (count: number) => {
+        for (let index = 0; index < count; index++) {
+          for (const symbol of theirs) fake.trade(symbol, { price: `${100 + index / 8}` });
+        }
+      };
+      const run = () => {
+        const stop = new AbortController();
+        const source = create({
+          streamUrl: fake.streamUrl,
+          apiUrl: fake.url,
+          timings: { firstBackoff: 10, longestBackoff: 50, ping: 100 },
+          listWaits: [10],
+        });
+        const parts = { source, symbols: ours, repairs: true, feed, logger: testLogger };
+        const ended = ingest({ ...parts, signal: stop.signal });
+        ended.catch(() => undefined);
+        return async () => {
+          stop.abort();
+          await ended;
+        };
+      };
+      const beats = setInterval(fake.beat, 100);
+      // Gaps are repaired at once instead of in a while.
+      const hurry = setInterval(() => {
+        void sql`update feed.gaps set next_try_at = now() where closed_at is null`.catch(
+          () => undefined,
+        );
+      }, 300);
+      closers.push(
+        () => clearInterval(beats),
+        () => clearInterval(hurry),
+      );
+      const stored = async () => {
+        const rows = await sql<{ symbol: string; text: string }[]>`
+        select i.symbol, t.seq || ' ' || to_char(t.observed_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || ' ' || t.last || ' ' || t.size as text
+        from feed.ticks as t join feed.instruments as i using (instrument_id)
+        where i.source = ${name} and t.last is not null order by i.symbol, t.seq`;
+        return Map.groupBy(rows, row => row.symbol);
+      };
+      const log = (symbol: string) =>
+        fake
+          .log(symbol)
+          .map(({ id, time, price, size }) => `${id} ${time} ${Number(price)} ${size}`);
+      const isThere = async () => {
+        const rows = await stored();
+        return ours.every((symbol, index) =>
+          rows.get(symbol)?.some(({ text }) => text === log(theirs[index] ?? '').at(-1)),
+        );
+      };
+      const until = (holds: () => Promise<boolean>) =>
+        expect.poll(holds, { timeout: 60_000, interval: 100 }).toBe(true);
+
+      const isHeard = async () => theirs.every(symbol => fake.listeners(symbol) > 0);
+      const stop = run();
+      closers.push(stop);
+      await until(isHeard);
+      trade(1);
+      await until(isThere);
+
+      trade(20);
+      fake.drop(true);
+      trade(5);
+      fake.drop(false);
+      trade(2);
+      await until(isThere);
+
+      fake.refuseNext(10, 503);
+      fake.cut();
+      trade(120);
+      await until(isHeard);
+      trade(1);
+      await until(isThere);
+      trade(3);
+      await until(isThere);
+      // Two rounds of the ledger.
+      await sleep(4_200);
+
+      await stop();
+      trade(130);
+      const again = run();
+      closers.push(again);
+      await until(isHeard);
+      trade(4);
+      await until(isThere);
+      const open = async () => {
+        const [row] = await sql<{ count: number }[]>`
+        select count(*)::int from ops.gaps as g join feed.instruments as i using (symbol)
+        where i.source = ${name} and g.state = 'open'`;
+        return row?.count;
+      };
+      await expect
+        .poll(
+          async () => {
+            const rows = await stored();
+            return ours.map(symbol => rows.get(symbol)?.map(({ text }) => text));
+          },
+          { timeout: 60_000, interval: 250 },
+        )
+        .toEqual(theirs.map(log));
+      await until(async () => (await open()) === 0);
+
+      const gaps = await sql<{ symbol: string; grade: string; cause: string }[]>`
+      select i.symbol, g.grade, g.cause from feed.gaps as g join feed.instruments as i using (instrument_id)
+      where i.source = ${name}`;
+      for (const symbol of ours) {
+        const own = gaps.filter(gap => gap.symbol === symbol);
+        expect(
+          own.map(({ grade }) => grade),
+          symbol,
+        ).toEqual(own.map(() => 'exact'));
+        expect(own.map(({ cause }) => cause).join(), symbol).toContain('did not come');
+      }
+      expect(gaps.some(({ cause }) => cause === 'the ingest process was not running')).toBe(true);
+      const rejected = await sql`select from feed.rejected_ticks where source = ${name}`;
+      expect(rejected).toHaveLength(0);
+    },
+  );
+});

@@ -1,0 +1,93 @@
+import { expect, it } from 'vitest';
+import type { Item } from './source.ts';
+import { createTrail, type Mark } from './trail.ts';
+
+const at = (second: number) => `2026-03-02T10:00:${String(second).padStart(2, '0')}.000000Z`;
+const mark = (id: number, second: number): Mark => ({ id: BigInt(id), time: at(second) });
+/** `covered 1-2`, `missed 3-4: why`, in seconds. */
+const told = (items: readonly Item[]) =>
+  items.map(item => {
+    if (item.kind !== 'covered' && item.kind !== 'missed') return item.kind;
+    const span = `${item.kind} ${Number(item.from.slice(17, 19))}-${Number(item.to.slice(17, 19))}`;
+    return item.kind === 'missed' ? `${span}: ${item.cause}` : span;
+  });
+
+it('covers from trade to trade as long as no id is missing', () => {
+  const trail = createTrail();
+  expect(told(trail.trade('A', mark(7, 1)))).toEqual(['covered 1-1']);
+  expect(told(trail.trade('A', mark(8, 3)))).toEqual(['covered 1-3']);
+  expect(told(trail.trade('B', mark(100, 2)))).toEqual(['covered 2-2']);
+  expect(told(trail.trade('A', mark(8, 3)))).toEqual([]);
+  expect(told(trail.trade('A', mark(11, 5)))).toEqual([
+    'missed 3-5: trades 9 to 10 did not come',
+    'covered 5-5',
+  ]);
+});
+
+it('takes nothing back into what is covered by a time that comes late', () => {
+  const trail = createTrail();
+  trail.trade('A', mark(1, 1));
+  trail.trade('A', mark(3, 6));
+  // Before the trade that was missed, by a beat that is told later, or by a clock that goes back.
+  expect(told(trail.beat('A', at(2), null))).toEqual([]);
+  expect(told(trail.trade('A', mark(4, 2)))).toEqual([]);
+  expect(told(trail.trade('A', mark(5, 7)))).toEqual(['covered 6-7']);
+});
+
+it('lets the first trade begin before a beat that came before it', () => {
+  const trail = createTrail();
+  expect(told(trail.beat('A', at(9), null))).toEqual(['covered 9-9']);
+  expect(told(trail.trade('A', mark(1, 4)))).toEqual(['covered 4-9']);
+  expect(told(trail.beat('A', at(10), 1n))).toEqual(['covered 9-10']);
+  expect(told(trail.beat('B', at(3), null))).toEqual(['covered 3-3']);
+  expect(told(trail.trade('B', mark(1, 4)))).toEqual(['covered 3-4']);
+});
+
+it('waits a beat for a trade that the provider tells of, then counts it as lost', () => {
+  const trail = createTrail();
+  trail.trade('A', mark(1, 1));
+  expect(told(trail.beat('A', at(2), 2n))).toEqual([]);
+  expect(told(trail.trade('A', mark(2, 2)))).toEqual(['covered 1-2']);
+  expect(told(trail.beat('A', at(3), 3n))).toEqual([]);
+  expect(trail.losses('A')).toBe(0);
+  expect(told(trail.beat('A', at(4), 4n))).toEqual([
+    'missed 2-4: trades 3 to 4 did not come',
+    'covered 4-4',
+  ]);
+  expect(trail.losses('A')).toBe(1);
+  expect(told(trail.beat('A', at(5), 4n))).toEqual(['covered 4-5']);
+  expect(trail.losses('A')).toBe(0);
+});
+
+it('goes on where another connection ended, and knows what came between by the ids', () => {
+  const before = new Map([['A', mark(5, 1)]]);
+  const whole = createTrail();
+  whole.follow(before);
+  expect(told(whole.trade('A', mark(6, 9)))).toEqual(['covered 1-9', 'covered 9-9']);
+
+  const late = createTrail();
+  late.trade('A', mark(6, 9));
+  expect(told(late.follow(before))).toEqual(['covered 1-9']);
+
+  const torn = createTrail();
+  torn.follow(before);
+  expect(told(torn.trade('A', mark(7, 9)))).toEqual([
+    'missed 1-9: trade 6 did not come',
+    'covered 9-9',
+  ]);
+
+  const quiet = createTrail();
+  quiet.follow(before);
+  expect(told(quiet.beat('A', at(9), 5n))).toEqual(['covered 1-9']);
+});
+
+it('makes a gap of a microsecond of what was missed within a moment', () => {
+  const trail = createTrail();
+  trail.trade('A', mark(1, 1));
+  const [missed] = trail.trade('A', mark(3, 1));
+  expect(missed).toMatchObject({
+    kind: 'missed',
+    from: '2026-03-02T10:00:01.000000Z',
+    to: '2026-03-02T10:00:01.000001Z',
+  });
+});

@@ -1,0 +1,155 @@
+import type { Item } from './source.ts';
+import { epochMicroseconds, fromEpochMicroseconds } from './time.ts';
+
+/** A trade, as far as order matters. */
+export interface Mark {
+  readonly id: bigint;
+  /** Its time, or one after it before which there is no newer one. UTC with microseconds, as ticks have it. */
+  readonly time: string;
+}
+
+export type Marks = ReadonlyMap<string, Mark>;
+
+/**
+ * What the ids of a provider's trades say about what was heard on one connection, for providers whose ids
+ * grow by one per symbol. An id that was skipped is a gap, whoever else was heard meanwhile; and where no id
+ * is missing nothing is, however long the connection was away.
+ */
+export interface Trail {
+  /** A trade came, in the order of ids but for faults. Its tick has to be said before what this returns. */
+  readonly trade: (symbol: string, mark: Mark) => Item[];
+  /**
+   * The provider said that it lives, at a time of its clock.
+   * @param lastId Of the newest trade, as it says; null when it does not, and then time alone has to do.
+   */
+  readonly beat: (symbol: string, time: string, lastId: bigint | null) => Item[];
+  /** This connection goes on where others ended. */
+  readonly follow: (before: Marks) => Item[];
+  /** The newest trade of each symbol. */
+  readonly marks: () => Marks;
+  /** The first trade of a symbol on this connection, if there was one. */
+  readonly first: (symbol: string) => Mark | undefined;
+  /** How often in a row the provider told of trades of a symbol that did not come. */
+  readonly losses: (symbol: string) => number;
+}
+
+interface Steps {
+  first: Mark | undefined;
+  last: Mark | undefined;
+  /** Everything until then was said, from the first trade or beat on. */
+  saidUntil: string | undefined;
+  /** Where another connection ended, as long as nothing can be said about what came between. */
+  before: Mark | undefined;
+  /** The provider told of this trade, which had not come yet. */
+  awaited: bigint | undefined;
+  losses: number;
+}
+
+export function createTrail(): Trail {
+  const all = new Map<string, Steps>();
+
+  function stepsOf(symbol: string): Steps {
+    const steps = all.get(symbol) ?? {
+      first: undefined,
+      last: undefined,
+      saidUntil: undefined,
+      before: undefined,
+      awaited: undefined,
+      losses: 0,
+    };
+    all.set(symbol, steps);
+    return steps;
+  }
+
+  /** On from where it was said until then. What is older was said, or taken back, and stays so. */
+  function cover(symbol: string, steps: Steps, time: string): Item[] {
+    const from = steps.saidUntil ?? time;
+    if (time < from) return [];
+    steps.saidUntil = time;
+    return [{ kind: 'covered', symbols: [symbol], from, to: time }];
+  }
+
+  /** Between where another connection ended and the first trade of this one. */
+  function join(symbol: string, steps: Steps): Item[] {
+    const { before, first } = steps;
+    if (before === undefined || first === undefined) return [];
+    steps.before = undefined;
+    if (first.id > before.id + 1n) return [missedBetween(symbol, before, first)];
+    const [from, to] = [earlier(before.time, first.time), later(before.time, first.time)];
+    return [{ kind: 'covered', symbols: [symbol], from, to }];
+  }
+
+  return {
+    trade(symbol, mark) {
+      const steps = stepsOf(symbol);
+      const { last } = steps;
+      if (last !== undefined && mark.id <= last.id) return [];
+      steps.last = mark;
+      if (last === undefined) {
+        steps.first = mark;
+        // It may be older than a beat before it: nothing was missed on this connection yet.
+        const from = earlier(steps.saidUntil ?? mark.time, mark.time);
+        steps.saidUntil = later(steps.saidUntil ?? mark.time, mark.time);
+        const to = steps.saidUntil;
+        return [...join(symbol, steps), { kind: 'covered', symbols: [symbol], from, to }];
+      }
+      if (mark.id === last.id + 1n) return cover(symbol, steps, mark.time);
+      const missed = missedBetween(symbol, last, mark);
+      // What was told until now and lies in it is taken back; what lies after it stays.
+      const from = later(mark.time, missed.to);
+      steps.saidUntil = later(steps.saidUntil ?? from, from);
+      return [missed, { kind: 'covered', symbols: [symbol], from, to: steps.saidUntil }];
+    },
+    beat(symbol, time, lastId) {
+      const steps = stepsOf(symbol);
+      const { last, before } = steps;
+      if (lastId === null || (last !== undefined && lastId <= last.id)) {
+        steps.awaited = undefined;
+        steps.losses = 0;
+        // Nobody traded since: what is missed from now on was missed after this.
+        if (last?.id === lastId) steps.last = { id: lastId, time: later(last.time, time) };
+        return cover(symbol, steps, time);
+      }
+      if (last === undefined) {
+        if (before?.id !== lastId) return cover(symbol, steps, time);
+        // Nobody traded since the other connection ended.
+        steps.saidUntil = earlier(before.time, steps.saidUntil ?? before.time);
+        return cover(symbol, steps, time);
+      }
+      // It may be on its way: what is still not there at the next beat will not come.
+      if (steps.awaited === undefined || steps.awaited <= last.id) {
+        steps.awaited = lastId;
+        return [];
+      }
+      const mark = { id: lastId, time: later(time, last.time) };
+      steps.last = mark;
+      steps.awaited = undefined;
+      steps.losses += 1;
+      const missed = missedBetween(symbol, last, { ...mark, id: mark.id + 1n });
+      steps.saidUntil = later(steps.saidUntil ?? missed.to, missed.to);
+      return [missed, { kind: 'covered', symbols: [symbol], from: missed.to, to: steps.saidUntil }];
+    },
+    follow(before) {
+      return [...before].flatMap(([symbol, mark]) => {
+        const steps = stepsOf(symbol);
+        steps.before = mark;
+        return join(symbol, steps);
+      });
+    },
+    marks: () => new Map([...all].flatMap(([symbol, { last }]) => (last ? [[symbol, last]] : []))),
+    first: symbol => all.get(symbol)?.first,
+    losses: symbol => all.get(symbol)?.losses ?? 0,
+  };
+}
+
+/** Trades of one moment are told apart by their ids alone: a gap among them is a microsecond long. */
+function missedBetween(symbol: string, last: Mark, next: Mark): Extract<Item, { kind: 'missed' }> {
+  const [low, high] = [last.id + 1n, next.id - 1n];
+  const from = earlier(last.time, next.time);
+  const to = later(next.time, fromEpochMicroseconds(epochMicroseconds(from) + 1));
+  const which = low === high ? `trade ${low}` : `trades ${low} to ${high}`;
+  return { kind: 'missed', symbols: [symbol], from, to, cause: `${which} did not come` };
+}
+
+const earlier = (one: string, other: string): string => (one < other ? one : other);
+const later = (one: string, other: string): string => (one > other ? one : other);
