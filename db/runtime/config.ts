@@ -75,6 +75,8 @@ const schema = z.object({
   OANDA_API_URL: text(url('http:', 'https:').optional()),
   COINBASE_STREAM_URL: text(url('ws:', 'wss:').optional()),
   COINBASE_API_URL: text(url('http:', 'https:').optional()),
+  KRAKEN_STREAM_URL: text(url('ws:', 'wss:').optional()),
+  KRAKEN_API_URL: text(url('http:', 'https:').optional()),
 });
 
 /** By process: its role logs in with it. */
@@ -117,6 +119,7 @@ export interface Config {
   };
   /** Overrides of the exchanges' hosts, likewise. */
   readonly coinbase: Hosts;
+  readonly kraken: Hosts;
 }
 
 interface Hosts {
@@ -191,6 +194,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       apiUrl: read.OANDA_API_URL,
     },
     coinbase: { streamUrl: read.COINBASE_STREAM_URL, apiUrl: read.COINBASE_API_URL },
+    kraken: { streamUrl: read.KRAKEN_STREAM_URL, apiUrl: read.KRAKEN_API_URL },
   };
 }
 

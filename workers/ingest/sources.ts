@@ -1,5 +1,6 @@
 /** Every live source: a new one is a folder in `sources/` and a line here. */
 export { coinbase } from './sources/coinbase/source.ts';
 export { gappy } from './sources/gappy/source.ts';
+export { kraken } from './sources/kraken/source.ts';
 export { oanda } from './sources/oanda/source.ts';
 export { simulated } from './sources/simulated/source.ts';

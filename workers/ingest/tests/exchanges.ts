@@ -3,6 +3,8 @@ import type { FakeExchange } from '../fake_exchange.ts';
 import type { Source } from '../source.ts';
 import { startFakeCoinbase } from '../sources/coinbase/fake.ts';
 import { createCoinbase } from '../sources/coinbase/source.ts';
+import { startFakeKraken } from '../sources/kraken/fake.ts';
+import { createKraken } from '../sources/kraken/source.ts';
 
 export interface TestedExchange {
   readonly name: string;
@@ -26,6 +28,15 @@ export const exchanges: readonly TestedExchange[] = [
     theirs: ['BTC-USD', 'ETH-USD', 'DOGE-USD'],
     ours: ['BTC-USD', 'ETH-USD', 'DOGE-USD'],
     tellsLastId: true,
+    tellsRefusals: true,
+  },
+  {
+    name: 'kraken',
+    start: startFakeKraken,
+    create: createKraken,
+    theirs: ['BTC/USD', 'ETH/USD', 'DOGE/USD'],
+    ours: ['BTC-USD.KRAKEN', 'ETH-USD.KRAKEN', 'DOGE-USD.KRAKEN'],
+    tellsLastId: false,
     tellsRefusals: true,
   },
 ];
