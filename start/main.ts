@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { Option } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { command, readNumber } from '../db/runtime/arguments.ts';
 import { type Config, ConfigError, loadConfig, type Passwords } from '../db/runtime/config.ts';
 import { openDatabase } from '../db/runtime/database.ts';
@@ -21,9 +21,14 @@ import { createOwnLogger, createTerminal, type Terminal } from './terminal.ts';
 const SECOND_SIGNAL_MS = 500;
 const READY_PATIENCE_MS = 20_000;
 
-interface Arguments {
+/** A source, and which of its symbols; absent: its watchlist. */
+interface Prices {
   readonly source: string;
-  readonly symbols?: string;
+  symbols?: string;
+}
+
+interface Arguments {
+  readonly prices: readonly Prices[];
   readonly port?: string;
   readonly history?: number;
 }
@@ -54,16 +59,36 @@ interface Services {
 }
 
 function readArguments(): Arguments {
-  return command(
+  const prices: Prices[] = [];
+  let early: string | undefined;
+  const source = new Option('--source <name>', 'where prices come from; again for another one')
+    .choices(sourceNames)
+    .default('simulated');
+  const check = source.parseArg;
+  source.argParser<string>((name, before) => {
+    check?.call(source, name, before);
+    if (prices.some(each => each.source === name)) {
+      throw new InvalidArgumentError('It is there twice.');
+    }
+    prices.push({ source: name });
+    return name;
+  });
+  const readSymbols = (list: string): string => {
+    const last = prices.at(-1);
+    if (last === undefined) early = list;
+    else last.symbols = list;
+    return list;
+  };
+  const rest = command(
     'start',
     'Foresight, everything in one terminal: database, queue, workers and page.',
   )
-    .addOption(
-      new Option('--source <name>', 'where prices come from')
-        .choices(sourceNames)
-        .default('simulated'),
+    .addOption(source)
+    .option(
+      '--symbols <list>',
+      'of the source before it, comma-separated, for example EUR_USD,USD_JPY',
+      readSymbols,
     )
-    .option('--symbols <list>', 'comma-separated, for example EUR_USD,USD_JPY')
     .option('--port <number>', 'of the page; the same as PORT')
     .option(
       '--history <hours>',
@@ -71,7 +96,10 @@ function readArguments(): Arguments {
       readNumber({ min: 0, max: 99_999 }),
     )
     .parse()
-    .opts<Arguments>();
+    .opts<Omit<Arguments, 'prices'>>();
+  const [first = { source: 'simulated' }, ...others] = prices;
+  if (early !== undefined) first.symbols ??= early;
+  return { ...rest, prices: [first, ...others] };
 }
 
 async function startServices(session: Session): Promise<Services> {
@@ -112,9 +140,11 @@ function databaseEnv(
   { databaseUrl, ownerUrl, passwords }: Services,
 ): Record<string, string> {
   const url = new URL(databaseUrl);
-  const password = passwords[name as keyof Passwords];
+  // Each source has a process, and all of them one role.
+  const [role = name] = name.split('-');
+  const password = passwords[role as keyof Passwords];
   if (password !== undefined) {
-    url.username = `foresight_${name}`;
+    url.username = `foresight_${role}`;
     url.password = encodeURIComponent(password);
   }
   return { DATABASE_URL: url.href, DATABASE_OWNER_URL: name === 'upkeep' ? ownerUrl : '' };
@@ -131,14 +161,19 @@ function describeProcesses(session: Session): ProcessSpec[] {
   };
   const option = (name: string, value: string | number | undefined) =>
     value === undefined ? [] : [`--${name}`, String(value)];
-  const ingestArgs = [
-    ...option('source', args.source),
-    ...option('symbols', args.symbols),
-    ...option('history', args.history),
-  ];
   const script = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
+  const ingests = args.prices.map(({ source, symbols }) => ({
+    name: args.prices.length === 1 ? 'ingest' : `ingest-${source}`,
+    script: script('workers/ingest/main.ts'),
+    args: [
+      ...option('source', source),
+      ...option('symbols', symbols),
+      ...option('history', args.history),
+    ],
+    env,
+  }));
   return [
-    { name: 'ingest', script: script('workers/ingest/main.ts'), args: ingestArgs, env },
+    ...ingests,
     { name: 'upkeep', script: script('workers/upkeep/main.ts'), env },
     { name: 'publish', script: script('workers/publish/main.ts'), env },
     { name: 'indicators', script: script('workers/indicators/main.ts'), env },
@@ -163,7 +198,12 @@ function describeSession({ config, args, logDir }: Session, services: Services):
   const host = ['0.0.0.0', '::'].includes(config.host) ? 'localhost' : config.host;
   const url = new URL(services.databaseUrl);
   const rows = [
-    ['prices', args.source === 'simulated' ? 'simulated: made up, no market' : args.source],
+    [
+      'prices',
+      args.prices
+        .map(({ source }) => (source === 'simulated' ? 'simulated: made up, no market' : source))
+        .join(', '),
+    ],
     ['database', embedded ? `PostgreSQL ${embedded.version} in ${embedded.folder}` : url.host],
     [
       'queue',
