@@ -359,8 +359,9 @@ create procedure feed.advance_candles(lag interval default '00:00:01'::interval)
 -- The left edge (UTC) of the bucket of this width that holds a time: midnight UTC is one for every width that divides a day.
 create function feed.bucket(width interval, at timestamptz) returns timestamptz;
 
--- The columns of a candle beside instrument and bucket, and the aggregates that give them, of a relation s: the candles of the timeframe built_from, or the ticks (with mid) when it is null.
-create function feed.candle_measures(built_from text, out columns text, out measures text) returns record;
+-- The columns of a candle beside instrument and bucket, and the aggregates that give them, of a relation s: the candles of the timeframe built_from, or the ticks (with mid) when it is null. is_sorted: s comes in the order of time.
+create function feed.candle_measures(built_from text, is_sorted boolean default false, out columns text,
+  out measures text) returns record;
 
 -- Candles of a symbol, oldest first, from the bucket that holds from_time up to buckets that begin before to_time (UTC). side: bid, ask, mid or last. tick_count counts the ticks that have this side; volume is the sum of trade sizes; is_closed: the bucket is over and the source's grace too.
 create function feed.candles(symbol text, timeframe text, side text default 'mid',

@@ -26,15 +26,17 @@ as $define$
 declare
   level record;
   measures text;
+  sorted_measures text;
   columns text;
   assignments text;
   merges text;
   body text := '';
+  finest text := (select t.timeframe from feed.timeframes as t where t.built_from is null);
   merge_body text := '';
-  declarations text := '';
 begin
   for level in select t.timeframe, t.width, t.built_from from feed.timeframes as t order by t.width loop
     select m.columns, m.measures into columns, measures from feed.candle_measures(level.built_from) as m;
+    select m.measures into sorted_measures from feed.candle_measures(level.built_from, is_sorted => true) as m;
     select string_agg(format('%1$s = excluded.%1$s', trim(c)), ', ') into assignments
     from string_to_table(columns, ',') as c;
     -- No null is lost: a side that had no price yet has one now, or the other way round.
@@ -50,24 +52,26 @@ begin
     from (select trim(c) as c from string_to_table(columns, ',') as c) as c;
     merge_body := merge_body || format(
       $statement$
-  with added (instrument_id, bucket, %2$s) as materialized (
-    select s.instrument_id, feed.bucket(%4$L::interval, s.%5$I) as bucket, %3$s
-    from %6$s as s
+  %10$s added_%9$s (instrument_id, bucket, %2$s) as materialized (
+    select s.instrument_id, s.new_bucket, %3$s
+    from (
+      select t.*, feed.bucket(%4$L::interval, t.%5$s) as new_bucket
+      from %6$s as t
+      order by t.instrument_id, new_bucket, t.%5$s%8$s
+    ) as s
     group by 1, 2
-  ), merged as (
+  ), merged_%9$s as (
     insert into feed.%1$I as c (instrument_id, bucket, %2$s)
-    select * from added order by instrument_id, bucket
+    select * from added_%9$s order by instrument_id, bucket
     on conflict (instrument_id, bucket) do update set %7$s
-  )
-  select array_agg(row(a.instrument_id, a.bucket, %8$s)::feed.%1$I) into added_%9$s from added as a;
-$statement$,
-      'candles_' || level.timeframe, columns, measures, level.width,
+  )$statement$,
+      'candles_' || level.timeframe, columns, sorted_measures, level.width,
       case when level.built_from is null then 'observed_at' else 'bucket' end,
       case when level.built_from is null
         then '(select t.*, (t.bid + t.ask) / 2 as mid from unnest(ticks) as t where t.instrument_id = any (newest_ids))'
-        else format('unnest(added_%s)', level.built_from) end,
-      merges, 'a.' || replace(columns, ', ', ', a.'), level.timeframe);
-    declarations := declarations || format(E'  added_%s feed.%I[];\n', level.timeframe, 'candles_' || level.timeframe);
+        else 'added_' || level.built_from end,
+      merges, case when level.built_from is null then ', t.seq' else '' end, level.timeframe,
+      case when merge_body = '' then 'with' else ',' end);
     body := body || format(
       $statement$
   insert into feed.%1$I (instrument_id, bucket, %2$s)
@@ -116,7 +120,10 @@ set search_path = pg_catalog, pg_temp
 set jit = off
 set enable_seqscan = off
 as %L$function$,
-    E'declare\n  newest_ids int[];\n' || declarations || $body$begin
+    $body$declare
+  newest_ids int[];
+  merged_count bigint;
+begin
   perform pg_advisory_xact_lock(hashtext('feed.roll_up'), i.instrument_id)
   from (select distinct t.instrument_id from unnest(ticks) as t order by 1) as i;
   select coalesce(array_agg(n.instrument_id), '{}') into newest_ids
@@ -140,7 +147,7 @@ as %L$function$,
   if newest_ids = '{}' then
     return;
   end if;
-$body$ || merge_body || 'end');
+$body$ || merge_body || coalesce(E'\n  select count(*) into merged_count from added_' || finest || E';\n', '') || 'end');
   comment on function feed.roll_up(feed.ticks[]) is
     'Bring ticks that this transaction has just stored, each given once, into every candle that holds them: merged where they are the newest of their instrument, else recomputed. Written by feed.define_roll_up().';
   revoke execute on function feed.roll_up(feed.ticks[]) from public;
