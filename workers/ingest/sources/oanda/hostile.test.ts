@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
-import { createGzip, gzipSync } from 'node:zlib';
+import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import { printable } from '../../../../db/runtime/logger.ts';
 import { type Item, type Skipped, SourceError } from '../../source.ts';
@@ -36,8 +36,12 @@ const sourceAt = (url: string, timings: OandaOptions['timings'] = {}) =>
     environment: 'practice',
     streamUrl: url,
     apiUrl: url,
-    timings: { firstBackoff: 1, longestBackoff: 4, instrumentTries: 1, answer: 3_000, ...timings },
+    timings: { firstBackoff: 1, longestBackoff: 4, instrumentTries: 1, answer: 15_000, ...timings },
   });
+
+const megabyte = Buffer.alloc(2 ** 20, ' ');
+/** The same again and again is one packed text. */
+const packed = gzipSync(megabyte);
 
 function* forEver(piece: Buffer) {
   for (;;) yield piece;
@@ -63,7 +67,6 @@ const failureOf = async (asking: Promise<unknown>): Promise<Error> =>
   );
 
 describe('an answer without end', () => {
-  const megabyte = Buffer.alloc(2 ** 20, ' ');
   const endless: readonly (readonly [string, number, RequestListener])[] = [200, 400, 503].flatMap(
     status => [
       [
@@ -79,9 +82,7 @@ describe('an answer without end', () => {
         status,
         (_, response) => {
           response.writeHead(status, { 'Content-Encoding': 'gzip' });
-          Readable.from(forEver(megabyte))
-            .pipe(createGzip({ level: 1 }))
-            .pipe(response);
+          Readable.from(forEver(packed)).pipe(response);
         },
       ],
     ],
@@ -104,7 +105,6 @@ describe('an answer without end', () => {
   });
 
   it('is not unpacked to its end when it is a bomb of a gigabyte', async () => {
-    const packed = gzipSync(megabyte);
     const bomb = Buffer.concat([
       gzipSync('{"x":"'),
       ...Array.from({ length: 1_024 }, () => packed),
@@ -142,7 +142,7 @@ describe('an answer without end', () => {
         const drip = setInterval(() => response.write(' '), 5);
         response.on('close', () => clearInterval(drip));
       }),
-      { answer: 100 },
+      { answer: 2_000 },
     );
     await expect(source.instruments([])).rejects.toThrow(SourceError);
   });
@@ -306,7 +306,7 @@ describe('a stream', () => {
         { silence: 300 },
       );
       expect(reasonOf(items)).toEqual(['nothing came for 0.3 s']);
-      expect(performance.now() - since).toBeLessThan(3_000);
+      expect(performance.now() - since).toBeLessThan(10_000);
     }
     expect(warnings).toEqual([]);
   });
@@ -330,9 +330,7 @@ describe('a stream', () => {
       items = await listen(
         (_, response) => {
           response.writeHead(200, { 'Content-Encoding': 'gzip' });
-          Readable.from(forEver(Buffer.alloc(2 ** 20, ' ')))
-            .pipe(createGzip({ level: 1 }))
-            .pipe(response);
+          Readable.from(forEver(packed)).pipe(response);
         },
         { silence: 1_000 },
       );
