@@ -1,6 +1,8 @@
 -- Who places ticks of an instrument waits for whoever does so already: two of them would give one place to
 -- two ticks. Each statement below sees what that one committed.
 --
+-- enable_seqscan is off as in feed.is_after_stored.
+--
 -- A place need not be the next one free, only behind those that are taken and in the order of the batch.
 create or replace function feed.place_ticks(
   symbols text[],
@@ -16,6 +18,7 @@ returns bigint[]
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $$
 declare
   oldest timestamptz;
@@ -31,38 +34,43 @@ begin
     select min(o.observed_at), max(o.observed_at) into oldest, newest from unnest(observed_ats) as o(observed_at);
   end if;
 
-  with given as (
-    select g.place, i.instrument_id, g.observed_at, g.bid, g.ask, g.last, g.size,
-      coalesce(g.copy, row_number() over (
-        partition by i.instrument_id, g.observed_at, g.bid, g.ask, g.last, g.size order by g.place)) as copy
+  -- Sorted once and not joined: of both sides nobody knows beforehand how many are of one time.
+  with told as (
+    select g.place, g.seq, i.instrument_id, g.observed_at, g.bid, g.ask, g.last, g.size,
+      case when g.seq is null then coalesce(g.copy, row_number() over (
+        partition by i.instrument_id, g.observed_at, g.bid, g.ask, g.last, g.size, g.seq is null
+        order by g.place)) end as copy,
+      null::bigint as stored_seq
     from unnest(symbols, observed_ats, seqs, bids, asks, lasts, sizes, copies)
       with ordinality as g(symbol, observed_at, seq, bid, ask, last, size, copy, place)
-    join feed.instruments as i on i.symbol = g.symbol
-    where g.seq is null
-  ), told_once as (
-    select g.*, min(g.place) over (
-      partition by g.instrument_id, g.observed_at, g.bid, g.ask, g.last, g.size, g.copy) as first_place
-    from given as g
-  ), stored as (
-    select s.instrument_id, s.observed_at, s.seq, s.bid, s.ask, s.last, s.size, row_number() over (
-      partition by s.instrument_id, s.observed_at, s.bid, s.ask, s.last, s.size order by s.seq) as copy
-    from (select distinct g.instrument_id, g.observed_at from given as g) as k
-    join feed.ticks as s on s.instrument_id = k.instrument_id and s.observed_at = k.observed_at
-    where s.observed_at between oldest and newest
-  ), taken as (
-    select s.instrument_id, s.observed_at, max(s.seq) as seq
-    from stored as s where s.seq < 0 group by 1, 2
+    left join feed.instruments as i on i.symbol = g.symbol
+  ), known as (
+    select t.* from told as t
+    union all
+    select null, null, s.instrument_id, s.observed_at, s.bid, s.ask, s.last, s.size,
+      row_number() over (
+        partition by s.instrument_id, s.observed_at, s.bid, s.ask, s.last, s.size order by s.seq),
+      s.seq
+    from (select distinct t.instrument_id, t.observed_at from told as t where t.seq is null) as k
+    cross join lateral (
+      select * from feed.ticks as f
+      where f.instrument_id = k.instrument_id and f.observed_at = k.observed_at
+        and f.observed_at between oldest and newest
+      offset 0
+    ) as s
   ), found as (
-    select o.place,
-      coalesce(s.seq, coalesce(t.seq + 1, -1000000000) + o.first_place - 1) as seq
-    from told_once as o
-    left join stored as s on s.instrument_id = o.instrument_id and s.observed_at = o.observed_at and s.copy = o.copy
-      and (s.bid, s.ask, s.last, s.size) is not distinct from (o.bid, o.ask, o.last, o.size)
-    left join taken as t on t.instrument_id = o.instrument_id and t.observed_at = o.observed_at
+    select k.place, k.seq,
+      max(k.stored_seq) over same as stored_seq,
+      min(k.place) over same as first_place,
+      max(k.stored_seq) filter (where k.stored_seq < 0) over (partition by k.instrument_id, k.observed_at) as taken
+    from known as k
+    window same as (partition by k.instrument_id, k.observed_at, k.bid, k.ask, k.last, k.size, k.copy)
   )
-  select array_agg(coalesce(g.seq, f.seq) order by g.place) into placed
-  from unnest(seqs) with ordinality as g(seq, place)
-  left join found as f on f.place = g.place;
+  select array_agg(
+    coalesce(f.seq, f.stored_seq, coalesce(f.taken + 1, -1000000000) + f.first_place - 1) order by f.place)
+  into placed
+  from found as f
+  where f.place is not null;
   return placed;
 end
 $$;
