@@ -1437,20 +1437,20 @@ create function indicator.subscribe(indicator_id int) returns void;
 create function indicator.subscription_of(service text) returns text;
 grant execute on function indicator.subscription_of to foresight_publish, foresight_web;
 
+-- After an instrument was removed: forget the work that its candles made.
+create function indicator.tg_instruments__forget() returns trigger security definer;
+
 -- An instrument gets the indicators that are wished for all when it is shown for the first time.
 create function indicator.tg_instruments__fulfil() returns trigger security definer;
+
+-- When an instrument is removed: remove its indicators with their values and what they said.
+create function indicator.tg_removals__forget() returns trigger security definer;
 
 -- A row of a set gets the parameters that were left out.
 create function indicator.tg_sets__check() returns trigger security definer;
 
 -- Where a set was added, its indicators follow its rows.
 create function indicator.tg_sets__follow() returns trigger security definer;
-
--- After an instrument was removed: forget the work that its candles made.
-create function indicator.tg_instruments__forget() returns trigger security definer;
-
--- When an instrument is removed: remove its indicators with their values and what they said.
-create function indicator.tg_removals__forget() returns trigger security definer;
 
 -- Before a subscription is removed or renamed.
 create function indicator.tg_subscriptions__refuse_removal() returns trigger security definer;
