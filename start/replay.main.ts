@@ -1,36 +1,77 @@
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { migrate } from '../db/migrate.ts';
 import { command } from '../db/runtime/arguments.ts';
 import { openDatabase } from '../db/runtime/database.ts';
 import { type Context, runProcess } from '../db/runtime/process.ts';
-import { createFeed } from '../workers/ingest/feed.ts';
-import { TICK_FILE_LAYOUTS, TickFileError } from '../workers/ingest/files/csv.ts';
+import { createSource, sourceNames } from '../workers/ingest/entries.ts';
+import { createFeed, type Feed } from '../workers/ingest/feed.ts';
+import { parseColumns, TICK_FILE_LAYOUTS, TickFileError } from '../workers/ingest/files/csv.ts';
+import { filesOf, type Input, openInput } from '../workers/ingest/files/input.ts';
+import { ROLES } from '../workers/ingest/files/layouts.ts';
 import { type ReplayProgress, replay } from '../workers/ingest/files/replay.ts';
-import { replaySource } from '../workers/ingest/files/source.ts';
+import { type FileLayout, replaySource } from '../workers/ingest/files/source.ts';
+import { checkZone } from '../workers/ingest/files/times.ts';
 import { SourceError } from '../workers/ingest/source.ts';
 import { EmbeddedError, startEmbedded } from './embedded/embedded.ts';
 import { lockFolder } from './embedded/lock.ts';
 
 const program = command(
   'replay',
-  'Store the ticks of a CSV file (gzip or not); run again it goes on where it stopped.',
+  'Store the ticks of files (CSV, also as gzip, zip or zstd); run again it goes on where it stopped.',
 )
-  .argument('<file>', 'the file')
+  .argument('[files...]', 'files, folders of them, or - for what is piped in')
   .requiredOption('--symbol <symbol>', 'whose ticks they are, for example EUR_USD')
-  .option('--source <name>', 'source that the symbol belongs to', replaySource.name)
+  .option(
+    '--source <name>',
+    'source that the symbol belongs to: of a live one the files become its history',
+    replaySource.name,
+  )
   .option(
     '--speed <factor>',
     '1 = as fast as it happened, 10 = ten times, max = at once',
     readSpeed,
     'max',
   )
+  .option('--follow', 'go on with what is added to the end of the file, until stopped')
+  .option('--bid <file>', 'makes quotes of two files: this one has the bids')
+  .option('--ask <file>', 'and this one the asks')
+  .addOption(
+    new Option('--layout <name>', 'how the lines are laid out; without it found by itself').choices(
+      TICK_FILE_LAYOUTS.map(layout => layout.name),
+    ),
+  )
+  .option(
+    '--columns <list>',
+    "which column is what, by name or number: 'time=participant_timestamp:ns,last=price,size=size,seq=id'",
+    refusing(parseColumns),
+  )
+  .option('--delimiter <mark>', 'between columns; without it found by itself', readDelimiter)
+  .addOption(new Option('--decimal <mark>', 'before the fraction of a number').choices(['.', ',']))
+  .option(
+    '--zone <zone>',
+    'of times that say none: UTC, -05:00, Europe/Berlin',
+    refusing(checkZone),
+  )
   .addHelpText(
     'after',
-    `\nLayouts:\n${TICK_FILE_LAYOUTS.map(layout => `  ${layout.name}: ${layout.description}`).join('\n')}`,
+    `
+In --columns the names are ${ROLES.join(', ')}; a time has a unit: text, mdy (text, the month first),
+or s, ms, us, ns since 1970. Numbers count from 1, for a file without a header.
+
+Layouts:
+${TICK_FILE_LAYOUTS.map(layout => `  ${layout.name}: ${layout.description}`).join('\n')}`,
   )
   .parse();
-const [file = ''] = program.args;
-const options = program.opts<{ symbol: string; source: string; speed: number | 'max' }>();
+const options = program.opts<
+  FileLayout & {
+    symbol: string;
+    source: string;
+    speed: number | 'max';
+    follow?: true;
+    bid?: string;
+    ask?: string;
+  }
+>();
 
 /** A fault that the person at the terminal can mend. */
 function isHopeless(error: unknown): boolean {
@@ -55,28 +96,90 @@ function isHopeless(error: unknown): boolean {
 
 async function start(context: Context): Promise<void> {
   const { logger, onStop, signal } = context;
+  const { symbol, source } = options;
+  refuseSimulated(context, source);
+  const inputs = await openInputs();
   const url = context.config.databaseUrl ?? (await openEmbedded(context));
   const sql = openDatabase({ url, process: 'replay', logger, statementTimeout: 0 });
   onStop(() => sql.end({ timeout: 2 }));
   const feed = createFeed(sql);
-  const { symbol, source } = options;
-  if (source === replaySource.name) await feed.registerSource(replaySource, false);
-  await feed.addInstrument(source, { symbol, description: '', pricePrecision: 5 });
-
-  const show = createProgressLine();
-  let last: ReplayProgress | undefined;
-  const onProgress = (progress: ReplayProgress): void => {
-    last = progress;
-    show.update(progress);
-  };
-  try {
-    await replay({ file, symbol, source, speed: options.speed, feed, logger, signal, onProgress });
-  } finally {
-    show.end();
-    if (last !== undefined) report(last, signal.aborted);
+  for (const [index, { input, asks }] of inputs.entries()) {
+    if (signal.aborted) break;
+    const title = inputs.length > 1 ? `${index + 1}/${inputs.length} ${input.name}: ` : '';
+    const show = createProgressLine(title);
+    let last: ReplayProgress | undefined;
+    const onProgress = (progress: ReplayProgress): void => {
+      last = progress;
+      show.update(progress);
+    };
+    try {
+      last = await replay({
+        ...{ input, symbol, source, speed: options.speed, feed, logger, signal, onProgress },
+        ...(asks && { asks }),
+        reading: options,
+        prepare: () => prepare(feed),
+      });
+    } catch (error) {
+      if (title === '' || !(error instanceof TickFileError)) throw error;
+      throw new TickFileError(`${input.name}: ${error.message}`);
+    } finally {
+      show.end();
+      if (last !== undefined) report(title, last, signal.aborted);
+    }
   }
   // Ticks of the past come in below what is materialised: no publisher has to run for this.
   await sql`call outbox.refresh_late()`;
+}
+
+async function openInputs(): Promise<{ input: Input; asks?: Input }[]> {
+  const { bid, ask, follow: isFollowed = false } = options;
+  if ((bid === undefined) !== (ask === undefined)) {
+    throw new SourceError('--bid and --ask are of use together only');
+  }
+  if (bid !== undefined && ask !== undefined) {
+    if (program.args.length > 0) throw new SourceError('beside --bid and --ask no file is read');
+    return [{ input: await openInput(bid), asks: await openInput(ask) }];
+  }
+  const files = (await Promise.all(program.args.map(filesOf))).flat();
+  if (files.length === 0) throw new SourceError('name a file of ticks, or - for what is piped in');
+  if (isFollowed && files.length > 1) throw new SourceError('--follow takes one file');
+  const inputs: { input: Input }[] = [];
+  for (const file of files) inputs.push({ input: await openInput(file, { isFollowed }) });
+  return inputs;
+}
+
+/** Prices of a file are not made up, and those of a simulated source are. */
+function refuseSimulated({ config }: Context, source: string): void {
+  if (!sourceNames.includes(source)) return;
+  try {
+    if (!createSource(source, config, {}).isSimulated) return;
+  } catch (error) {
+    // It needs settings, so it is a live one.
+    if (error instanceof SourceError) return;
+    throw error;
+  }
+  throw new SourceError(`the prices of the source ${source} are made up, not those of a file`);
+}
+
+/** Makes what the ticks need, not before there are any. */
+async function prepare(feed: Feed): Promise<void> {
+  const { symbol, source } = options;
+  const isReplay = source === replaySource.name;
+  if (isReplay) await feed.registerSource(replaySource, false);
+  const add = () => feed.addInstrument(source, { symbol, description: '', pricePrecision: 0 });
+  try {
+    await add();
+  } catch (error) {
+    const isUnknown = (error as { code?: string }).code === 'NOSRC';
+    if (!isUnknown || !sourceNames.includes(source)) throw error;
+    // Its process says the rest when it is started.
+    await feed.registerSource({ name: source, isSimulated: false, description: '' }, false);
+    await add();
+  }
+  if (!isReplay) return;
+  console.log(
+    `${symbol} belongs to the source replay; for the history of a live one say --source NAME`,
+  );
 }
 
 /** The database of `npm start`: the running one, else started for as long as this takes. */
@@ -98,11 +201,13 @@ async function openEmbedded({ config, logger, onStop }: Context): Promise<string
   return embedded.url;
 }
 
-function createProgressLine() {
+function createProgressLine(title: string) {
   let shownAt = 0;
   const line = (progress: ReplayProgress): string => {
-    const percent = progress.bytes === 0 ? 100 : (100 * progress.bytesRead) / progress.bytes;
-    return `line ${progress.line} · ${percent.toFixed(0)} % · ${progress.stored} stored · ${progress.duplicate} duplicate · ${progress.conflicting} conflicting · ${progress.rejected} rejected`;
+    const { bytes, bytesRead } = progress;
+    const share =
+      bytes === null ? '' : `${((100 * bytesRead) / Math.max(1, bytes)).toFixed(0)} % · `;
+    return `${title}line ${progress.line} · ${share}${progress.stored} stored · ${progress.duplicate} duplicate · ${progress.conflicting} conflicting · ${progress.rejected} rejected`;
   };
   return {
     update(progress: ReplayProgress): void {
@@ -119,10 +224,10 @@ function createProgressLine() {
   };
 }
 
-function report(done: ReplayProgress, isInterrupted: boolean): void {
-  if (done.resumedAfter > 0) console.log(`went on after line ${done.resumedAfter}`);
+function report(title: string, done: ReplayProgress, isInterrupted: boolean): void {
+  if (done.resumedAfter > 0) console.log(`${title}went on after line ${done.resumedAfter}`);
   console.log(
-    `${isInterrupted ? 'interrupted at' : 'read to'} line ${done.line}: ${done.stored} stored, ${done.duplicate} duplicate, ${done.conflicting} conflicting, ${done.rejected} rejected`,
+    `${title}${isInterrupted ? 'interrupted at' : 'read to'} line ${done.line}: ${done.stored} stored, ${done.duplicate} duplicate, ${done.conflicting} conflicting, ${done.rejected} rejected`,
   );
   for (const { line, reason, detail } of done.rejections)
     console.log(`  line ${line}: ${reason}: ${detail}`);
@@ -137,6 +242,24 @@ function readSpeed(text: string): number | 'max' {
     throw new InvalidArgumentError('It must be max or a number greater than 0.');
   }
   return speed;
+}
+
+/** An argument that its reader refuses with a RangeError. */
+function refusing<Result>(read: (text: string) => Result): (text: string) => Result {
+  return text => {
+    try {
+      return read(text);
+    } catch (error) {
+      if (error instanceof RangeError) throw new InvalidArgumentError(`${error.message}.`);
+      throw error;
+    }
+  };
+}
+
+function readDelimiter(text: string): string {
+  const mark = text === '\\t' || text === 'tab' ? '\t' : text;
+  if (mark.length === 1 && !/["\r\n]/.test(mark)) return mark;
+  throw new InvalidArgumentError('It must be one character, or tab.');
 }
 
 // The terminal is for the answer: the log speaks up only when something is wrong.

@@ -40,6 +40,8 @@ export interface Feed {
   ): Promise<void>;
   /** @param isActive Shown at once, which is usual; else one that was never shown waits for `showInstruments`. */
   addInstrument(source: string, instrument: Instrument, isActive?: boolean): Promise<void>;
+  /** Prices are shown with at least so many digits after the decimal point. */
+  showDigits(symbol: string, digits: number): Promise<void>;
   showInstruments(source: string): Promise<void>;
   setActive(source: string, isActive: boolean): Promise<void>;
   hideSimulated(): Promise<void>;
@@ -118,6 +120,9 @@ export function createFeed(sql: Sql): Feed {
     },
     async showInstruments(source) {
       await sql`select feed.show_instruments(${source})`;
+    },
+    async showDigits(symbol, digits) {
+      await sql`select feed.show_digits(${symbol}, ${digits})`;
     },
     async setActive(source, isActive) {
       await sql`select feed.set_active(${source}, ${isActive})`;

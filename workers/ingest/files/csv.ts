@@ -5,28 +5,47 @@ import { type Fault, reject } from '../rejection.ts';
 import type { Tick } from '../source.ts';
 import { quote, toNumber } from '../text.ts';
 import { checkTick, toSeq } from '../tick.ts';
-import { HeaderError, type Row, type RowReader, recognise, TICK_FILE_LAYOUTS } from './layouts.ts';
-import { GzipError, readText, TickFileError } from './text.ts';
+import {
+  HeaderError,
+  type ReadingOptions,
+  type Row,
+  type RowReader,
+  recognise,
+  TICK_FILE_LAYOUTS,
+} from './layouts.ts';
+import { PackedError, readText, TickFileError } from './text.ts';
 
-export { type Layout, TICK_FILE_LAYOUTS } from './layouts.ts';
+export { type Columns, type Layout, parseColumns, TICK_FILE_LAYOUTS } from './layouts.ts';
 export { TickFileError } from './text.ts';
 
-export interface ReadTicksOptions {
+export interface ReadTicksOptions extends ReadingOptions {
   /** Whose ticks the file holds. */
   readonly symbol: string;
   /** Our clock in milliseconds since 1970: later ticks are rejected. */
   readonly now: number;
   /** The same bytes from their beginning, if they can be had again: then nothing before a damage is lost. */
   readonly reopen?: () => AsyncIterable<Uint8Array>;
+  /** One of {@link TICK_FILE_LAYOUTS}; absent: found from the first lines, as are these two. */
+  readonly layout?: string;
+  readonly delimiter?: string;
+  /** The mark between a number and its fraction. */
+  readonly decimal?: '.' | ',';
 }
 
 /** What became of one line; lines are counted from 1, with the header and empty ones. */
 export type TickFileItem =
-  | { readonly line: number; readonly tick: Tick }
+  | {
+      readonly line: number;
+      readonly tick: Tick;
+      /** Digits after the decimal mark of its longest price. */
+      readonly decimals: number;
+    }
   | { readonly line: number; readonly rejection: Rejection };
 
 const MAX_LINE_LENGTH = 10_000;
 const LINES_TO_RECOGNISE = 10;
+const LINES_WITHOUT_HOPE = 1_000;
+const DELIMITERS = [',', ';', '\t'];
 const KEPT_COPIES = 100_000;
 
 interface NumberedLine extends Line {
@@ -45,25 +64,32 @@ export async function* readTicks(
   stream: AsyncIterable<Uint8Array>,
   options: ReadTicksOptions,
 ): AsyncGenerator<readonly TickFileItem[]> {
-  const toItem = createItemMaker(options);
-  let reader: RowReader | null = null;
+  let reading: { reader: RowReader; delimiter: string } | null = null;
+  let toItem: ItemMaker | null = null;
+  const judge = createJudge();
   let unread: NumberedLine[] = [];
   for await (const lines of readLines(stream, options.reopen)) {
     unread.push(...lines);
-    if (reader === null) {
-      const found = findReader(unread);
+    if (reading === null || toItem === null) {
+      const found = findReader(unread, options);
       if (found === null && unread.length >= LINES_TO_RECOGNISE) throw unrecognised(unread);
       if (found === null) continue;
-      reader = found.reader;
+      reading = found;
+      toItem = createItemMaker(options, found.delimiter);
       unread = unread.filter(line => line !== found.header);
     }
-    const records = parseLines(unread);
-    const { read } = reader;
-    const items = unread.map((line, index) => toItem(line, records[index] ?? null, read));
+    const records = parseLines(unread, reading.delimiter);
+    const items: TickFileItem[] = [];
+    for (const [index, line] of unread.entries()) {
+      items.push(toItem(line, records[index] ?? null, reading.reader.read));
+    }
     unread = [];
-    if (items.length > 0) yield items;
+    const told = judge.take(items);
+    if (told.length > 0) yield told;
+    judge.refuse(LINES_WITHOUT_HOPE);
   }
   if (unread.length > 0) throw unrecognised(unread);
+  judge.refuse(1);
 }
 
 /** Groups of lines that are not empty, numbered. */
@@ -84,68 +110,107 @@ async function* readLines(
   try {
     for await (const piece of readText(stream, reopen)) yield toNumbered(splitter.push(piece));
   } catch (error) {
-    if (!(error instanceof GzipError)) throw error;
+    if (!(error instanceof PackedError)) throw error;
     throw new TickFileError(`${error.message}: line ${last} is the last whole one`);
   }
   yield toNumbered(splitter.end());
 }
 
-function findReader(lines: readonly NumberedLine[]) {
+function findReader(lines: readonly NumberedLine[], options: ReadTicksOptions) {
+  const delimiters = options.delimiter === undefined ? DELIMITERS : [options.delimiter];
   for (const line of lines.slice(0, LINES_TO_RECOGNISE)) {
-    const [fields] = parseLines([line]);
-    const reader = fields == null ? null : recogniseOrRefuse(fields, line.number);
-    if (reader !== null) return { reader, header: reader.isHeader ? line : null };
+    for (const delimiter of delimiters) {
+      const [fields] = parseLines([line], delimiter);
+      const reader = fields == null ? null : recogniseOrRefuse(fields, line.number, options);
+      if (reader !== null) return { reader, delimiter, header: reader.isHeader ? line : null };
+    }
   }
   return null;
 }
 
-function recogniseOrRefuse(fields: readonly string[], line: number): RowReader | null {
+function recogniseOrRefuse(
+  fields: readonly string[],
+  line: number,
+  options: ReadTicksOptions,
+): RowReader | null {
+  const { layout: wanted } = options;
+  const layouts = TICK_FILE_LAYOUTS.filter(({ name }) => wanted === undefined || name === wanted);
   try {
-    return recognise(fields);
+    return recognise(fields, layouts, options);
   } catch (error) {
     if (!(error instanceof HeaderError)) throw error;
-    throw new TickFileError(`the header in line ${line} cannot be used: ${error.message}`);
+    throw new TickFileError(`line ${line} says that the file cannot be read: ${error.message}`);
   }
 }
 
 function unrecognised(lines: readonly NumberedLine[]): TickFileError {
-  const examples = TICK_FILE_LAYOUTS.map(layout => layout.example).join('  or  ');
   const [first] = lines;
   return new TickFileError(
-    `no known layout: line ${first?.number} is ${quote(first?.text)}; known are  ${examples}`,
+    `no known layout: line ${first?.number} is ${quote(first?.text)}; --help lists the layouts, and --columns reads others`,
   );
+}
+
+/** Gives up on a file none of whose lines is a tick: more of them would only be more of the same. */
+function createJudge() {
+  let isTicks = false;
+  let refused = 0;
+  let first: { line: number; detail: string } | undefined;
+  return {
+    /** As many of them as are to be told. */
+    take(items: readonly TickFileItem[]): readonly TickFileItem[] {
+      if (isTicks) return items;
+      for (const [index, item] of items.entries()) {
+        isTicks ||= 'tick' in item;
+        if (isTicks) return items;
+        refused += 1;
+        if ('rejection' in item) first ??= { line: item.line, detail: item.rejection.detail };
+        if (refused >= LINES_WITHOUT_HOPE) return items.slice(0, index + 1);
+      }
+      return items;
+    },
+    /** @throws {TickFileError} when so many lines or more were refused, and no tick came. */
+    refuse(from: number): void {
+      if (isTicks || first === undefined || refused < from) return;
+      throw new TickFileError(
+        `none of the first ${refused} lines is a tick: line ${first.line}: ${first.detail}`,
+      );
+    },
+  };
 }
 
 /**
  * The fields of each line, null where it is no CSV. All lines at once is fifteen times as fast as one
  * by one, but an open quote then swallows the lines after it: these few are parsed alone.
  */
-function parseLines(lines: readonly Line[]): (string[] | null)[] {
+function parseLines(lines: readonly Line[], delimiter: string): (string[] | null)[] {
   const texts = lines.map(line => (line.isTooLong ? 'x' : line.text));
-  const records = parseCsv(texts.join('\n'));
+  const records = parseCsv(texts.join('\n'), delimiter);
   if (records?.length === lines.length) return records;
   return texts.map(text => {
-    const alone = parseCsv(text);
+    const alone = parseCsv(text, delimiter);
     return alone?.length === 1 ? (alone[0] ?? null) : null;
   });
 }
 
-function parseCsv(text: string): string[][] | null {
+function parseCsv(text: string, delimiter: string): string[][] | null {
   try {
-    return parse(text, { record_delimiter: '\n', relax_column_count: true, trim: true });
+    return parse(text, { delimiter, record_delimiter: '\n', relax_column_count: true, trim: true });
   } catch (error) {
     if (error instanceof CsvError) return null;
     throw error;
   }
 }
 
-function createItemMaker({ symbol, now }: ReadTicksOptions) {
+type ItemMaker = (
+  line: NumberedLine,
+  fields: readonly string[] | null,
+  read: RowReader['read'],
+) => TickFileItem;
+
+function createItemMaker({ symbol, now, decimal }: ReadTicksOptions, delimiter: string): ItemMaker {
   const nextCopy = createCopies();
-  return (
-    line: NumberedLine,
-    fields: readonly string[] | null,
-    read: RowReader['read'],
-  ): TickFileItem => {
+  const hasComma = decimal === undefined ? delimiter !== ',' : decimal === ',';
+  return (line, fields, read) => {
     const refuse = (fault: Fault) => ({
       line: line.number,
       rejection: reject(symbol, fault, line.text),
@@ -154,13 +219,19 @@ function createItemMaker({ symbol, now }: ReadTicksOptions) {
     if (fields === null) return refuse(NOT_CSV);
     const row = read(fields, symbol);
     if ('reason' in row) return refuse(row);
-    const tick = toTick(symbol, row);
+    const numbers = hasComma ? withPoints(row) : row;
+    const tick = toTick(symbol, numbers);
     if ('reason' in tick) return refuse(tick);
     const fault = checkTick(tick, { now });
     if (fault !== null) return refuse(fault);
     return {
       line: line.number,
       tick: tick.seq === null ? { ...tick, copy: nextCopy(tick) } : tick,
+      decimals: Math.max(
+        decimalsOf(numbers.bid),
+        decimalsOf(numbers.ask),
+        decimalsOf(numbers.last),
+      ),
     };
   };
 }
@@ -175,7 +246,7 @@ const NOT_CSV: Fault = { reason: 'malformed', detail: 'the quotes in the line do
  * Counts the ticks of one time and content. Memory has an end: two that are alike and further apart than
  * {@link KEPT_COPIES} others are taken for one.
  */
-function createCopies(): (tick: Tick) => number {
+export function createCopies(): (tick: Tick) => number {
   let newer = new Map<string, number>();
   let older = new Map<string, number>();
   return ({ observedAt, bid, ask, last, size }) => {
@@ -190,17 +261,37 @@ function createCopies(): (tick: Tick) => number {
   };
 }
 
+/** A comma is the mark where it cannot be another one; a number with both is none. */
+function withPoints(row: Row): Row {
+  const point = (text: string) => (text.includes('.') ? text : text.replace(',', '.'));
+  const { bid, ask, last, size } = row;
+  return { ...row, bid: point(bid), ask: point(ask), last: point(last), size: point(size) };
+}
+
+/** Digits after the mark, as the file has them: of 1.10000 five, of 1e-8 eight. */
+function decimalsOf(text: string): number {
+  if (text === '') return 0;
+  const [mantissa = '', exponent = '0'] = text.toLowerCase().split('e');
+  const point = mantissa.indexOf('.');
+  const digits = point < 0 ? 0 : mantissa.length - point - 1;
+  return Math.max(0, digits - Number(exponent));
+}
+
 function toTick(symbol: string, row: Row): Tick | Fault {
   if (row.observedAt === null) {
     return {
       reason: 'time_malformed',
-      detail: `time ${quote(row.timeText)} is not a time of this layout, or does not exist`,
+      detail: `time ${quote(row.timeText)} ${row.timeFault ?? 'is not a time of this layout, or does not exist'}`,
     };
   }
   const numbers = { bid: row.bid, ask: row.ask, last: row.last, size: row.size, seq: row.seq };
   for (const [name, text] of Object.entries(numbers)) {
     if (text !== '' && toNumber(text) === null) {
-      return { reason: 'number_malformed', detail: `${name} ${quote(text)} is not a number` };
+      const hint = /^\d+,\d+$/.test(text) ? '; a decimal comma needs --decimal ,' : '';
+      return {
+        reason: 'number_malformed',
+        detail: `${name} ${quote(text)} is not a number${hint}`,
+      };
     }
   }
   return {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createRandom } from '../../../lab/soak/random.ts';
 import { expectCandlesOf } from '../../../tests/support/candles.ts';
 import {
   addInstrument,
@@ -13,6 +14,7 @@ import {
 import { ticksOf } from '../../../tests/support/tick_series.ts';
 import { createFeed } from '../feed.ts';
 import type { Tick } from '../source.ts';
+import { openInput } from './input.ts';
 import { type ReplayProgress, replay } from './replay.ts';
 
 /** Times in whole milliseconds: no layout but the one with a header has more. */
@@ -54,19 +56,24 @@ describeOnEngine('a replay', ({ sql }) => {
   async function run(
     symbol: string,
     content: string | Buffer,
-    options: { stopAfterLine?: number; onProgress?: (progress: ReplayProgress) => void } = {},
+    options: {
+      stopAfterLine?: number;
+      onProgress?: (progress: ReplayProgress) => void;
+      prepare?: () => Promise<void>;
+    } = {},
   ): Promise<ReplayProgress> {
     const file = join(folder, `${symbol}.csv`);
     await writeFile(file, content);
     const stopping = new AbortController();
     return replay({
-      file,
+      input: await openInput(file),
       symbol,
       source: 'manual',
       speed: 'max',
       feed,
       logger: testLogger,
       signal: stopping.signal,
+      ...(options.prepare && { prepare: options.prepare }),
       onProgress: progress => {
         options.onProgress?.(progress);
         const { line } = progress;
@@ -131,6 +138,115 @@ describeOnEngine('a replay', ({ sql }) => {
     expect(String(error)).toBe(
       `TickFileError: the gzip file is damaged: line ${told?.line} is the last whole one`,
     );
+  });
+
+  const storedOf = async (symbol: string) => {
+    const rows = await sql<{ row: string }[]>`
+      select concat_ws(' ', to_char(observed_at, 'SS.MS'), bid, ask, last, size) as row from feed.ticks
+      where instrument_id = feed.instrument_id(${symbol}) order by observed_at, seq`;
+    return rows.map(({ row }) => row);
+  };
+  const linesOf = (header: string, rows: readonly string[]) =>
+    `${header}\n${rows.map(row => `2026-01-08T${row}\n`).join('')}`;
+
+  it('keeps all trades without an id of one time, apart in the file or in two that overlap', async () => {
+    const trades = 'observed_at,last,size';
+    const [t1, t2] = ['11:00:00.100Z', '11:00:00.200Z'];
+    const apart = linesOf(trades, [
+      ...[`${t1},100,1`, `${t2},101,1`, `${t1},102,1`, `${t2},103,1`, `${t1},100,1`],
+    ]);
+    const overlap = linesOf(trades, [`${t2},101,1`, `${t2},103,1`, `${t2},104,5`]);
+    const symbol = await addInstrument(sql);
+    const none = { conflicting: 0, rejected: 0 };
+    expect(await run(symbol, apart)).toMatchObject({ stored: 5, duplicate: 0, ...none });
+    expect(await run(symbol, overlap)).toMatchObject({ stored: 1, duplicate: 2, ...none });
+    expect(await run(symbol, apart)).toMatchObject({ stored: 0, duplicate: 5, ...none });
+    expect(await run(symbol, overlap)).toMatchObject({ stored: 0, duplicate: 3, ...none });
+    expect(await storedOf(symbol)).toEqual([
+      '00.100 100 1',
+      '00.100 102 1',
+      '00.100 100 1',
+      '00.200 101 1',
+      '00.200 103 1',
+      '00.200 104 5',
+    ]);
+  });
+
+  it('of shuffled lines over several batches keeps each, and a second one stores nothing', async () => {
+    const symbol = await addInstrument(sql);
+    const random = createRandom(16);
+    const rows = Array.from({ length: 11_000 }, () => {
+      const second = String(random.int(0, 59)).padStart(2, '0');
+      return `12:00:${second}.${random.int(100, 109)}Z,${random.int(1, 9)},1`;
+    });
+    const text = linesOf('observed_at,last,size', rows);
+    const all = { conflicting: 0, rejected: 0 };
+    expect(await run(symbol, text)).toMatchObject({ stored: 11_000, duplicate: 0, ...all });
+    expect(await run(symbol, text)).toMatchObject({ stored: 0, duplicate: 11_000, ...all });
+    const byTime = rows.map(row => row.slice(6).replace('Z,', ' ').replace(',', ' '));
+    byTime.sort((a, b) => Number(a.slice(0, 6)) - Number(b.slice(0, 6)));
+    expect(await storedOf(symbol)).toEqual(byTime);
+  });
+
+  it('of the bids and then of the asks of the same times keeps both', async () => {
+    const symbol = await addInstrument(sql);
+    const all = { stored: 2, duplicate: 0, conflicting: 0 };
+    const times = ['10:00:00Z', '10:00:01Z'];
+    const file = (side: string, price: number) =>
+      linesOf(
+        `observed_at,${side}`,
+        times.map(time => `${time},${price}`),
+      );
+    expect(await run(symbol, file('bid', 1.1))).toMatchObject(all);
+    expect(await run(symbol, file('ask', 1.2))).toMatchObject(all);
+    expect(await storedOf(symbol)).toEqual([
+      '00.000 1.1',
+      '00.000 1.2',
+      '01.000 1.1',
+      '01.000 1.2',
+    ]);
+  });
+
+  it('keeps ids beyond 2^53 exactly, in their order', async () => {
+    const symbol = await addInstrument(sql);
+    const ids = ['9007199254740993', '52983575561794', '9223372036854775807', '9007199254740992'];
+    const text = linesOf(
+      'observed_at,last,seq',
+      ids.map((id, index) => `10:00:00Z,${100 + index},${id}`),
+    );
+    expect(await run(symbol, text)).toMatchObject({ stored: 4 });
+    expect(await run(symbol, text)).toMatchObject({ stored: 0, duplicate: 4 });
+    await capture(sql);
+    const [candle] = await sql`select open, close from feed.candles(${symbol}, '1s', 'last')`;
+    expect(candle).toEqual({ open: 101, close: 102 });
+  });
+
+  it('of a file without any tick makes nothing and says what is wrong', async () => {
+    let isPrepared = false;
+    const prepare = async () => {
+      isPrepared = true;
+    };
+    const text = linesOf('observed_at,last', []) + '1735689600000,94000.1\n'.repeat(5_000);
+    await expect(run('NOT_THERE', text, { prepare })).rejects.toThrow(
+      /none of the first 1000 lines is a tick: line 2: time "1735689600000" looks like ms/,
+    );
+    expect(isPrepared).toBe(false);
+    const [row] =
+      await sql`select count(*)::int from feed.rejected_ticks where symbol = 'NOT_THERE'`;
+    expect(row).toEqual({ count: 0 });
+  });
+
+  it('shows as many digits as the file has, and never fewer than before', async () => {
+    const symbol = await addInstrument(sql);
+    const precision = async () => {
+      const [row] =
+        await sql`select price_precision from feed.instruments where symbol = ${symbol}`;
+      return row?.price_precision;
+    };
+    await run(symbol, linesOf('observed_at,last', ['10:00:00Z,0.00000802']));
+    expect(await precision()).toBe(8);
+    await run(symbol, linesOf('observed_at,last', ['10:00:01Z,1.5']));
+    expect(await precision()).toBe(8);
   });
 
   it('counts malformed lines and names each by its number', async () => {

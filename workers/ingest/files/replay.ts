@@ -1,16 +1,17 @@
-import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
-import { basename } from 'node:path';
 import type { Logger } from '../../../db/runtime/logger.ts';
 import type { Counts, Feed } from '../feed.ts';
 import { createRecorder } from '../record.ts';
 import type { Rejection } from '../rejection.ts';
 import type { Tick } from '../source.ts';
 import { TickFileError } from './csv.ts';
-import { createFileSource } from './source.ts';
+import type { Input } from './input.ts';
+import { createFileSource, type FileLayout } from './source.ts';
 
 export interface ReplayOptions {
-  readonly file: string;
+  readonly input: Input;
+  /** The asks of the bids that the input has. */
+  readonly asks?: Input;
+  readonly reading?: FileLayout;
   readonly symbol: string;
   readonly source: string;
   /** Times real time between the ticks' own times, or `max`. */
@@ -18,6 +19,8 @@ export interface ReplayOptions {
   readonly feed: Feed;
   readonly logger: Logger;
   readonly signal: AbortSignal;
+  /** Makes the instrument, if there is none: called when the first ticks are read and before they are stored. */
+  readonly prepare?: () => Promise<void>;
   readonly onProgress: (progress: ReplayProgress) => void;
 }
 
@@ -25,7 +28,8 @@ export interface ReplayProgress extends Counts {
   /** The last line whose tick is stored. */
   readonly line: number;
   readonly bytesRead: number;
-  readonly bytes: number;
+  /** Null: nobody knows. */
+  readonly bytes: number | null;
   /** The first rejected lines, for the person who waits. */
   readonly rejections: readonly { line: number; reason: string; detail: string }[];
   readonly resumedAfter: number;
@@ -42,13 +46,15 @@ const shownRejections = 10;
  * @throws {TickFileError} when it cannot be read on; what came before is stored, and progress told.
  */
 export async function replay(options: ReplayOptions): Promise<ReplayProgress> {
-  const { file, symbol, source, feed, signal } = options;
-  const { fingerprint, bytes } = await identify(file);
-  const resumedAfter = await feed.replayedUntil(fingerprint, symbol);
+  const { input, symbol, source, feed, signal } = options;
+  const fingerprint = options.asks === undefined ? input.fingerprint : null;
+  const resumedAfter = fingerprint === null ? 0 : await feed.replayedUntil(fingerprint, symbol);
   const recorder = createRecorder(options);
   const from = createFileSource({ ...options, after: resumedAfter });
   let counts: Counts = { stored: 0, duplicate: 0, conflicting: 0, rejected: 0 };
   let line = resumedAfter;
+  let isPrepared = resumedAfter > 0;
+  let decimals = 0;
   let ticks: Tick[] = [];
   let rejections: Rejection[] = [];
   let shown: { line: number; reason: string; detail: string }[] = [];
@@ -56,13 +62,21 @@ export async function replay(options: ReplayOptions): Promise<ReplayProgress> {
   const progress = (): ReplayProgress => ({
     ...counts,
     line,
-    bytesRead: from.bytesRead(),
-    bytes,
+    bytesRead: input.bytesRead(),
+    bytes: input.bytes,
     rejections: shown,
     resumedAfter,
   });
 
   const flush = async (isFinished: boolean): Promise<void> => {
+    // A file without a tick makes nothing, and what is wrong with it is told to who waits.
+    if (!isPrepared && ticks.length === 0) return;
+    if (!isPrepared) await options.prepare?.();
+    isPrepared = true;
+    if (from.decimals() > decimals) {
+      decimals = from.decimals();
+      await feed.showDigits(symbol, decimals);
+    }
     if (ticks.length > 0) counts = add(counts, await recorder.record(ticks));
     if (rejections.length > 0) {
       await feed.rejectTicks(source, rejections);
@@ -71,7 +85,9 @@ export async function replay(options: ReplayOptions): Promise<ReplayProgress> {
     ticks = [];
     rejections = [];
     line = from.line();
-    await feed.recordReplay({ fingerprint, symbol, fileName: basename(file), line, isFinished });
+    if (fingerprint !== null) {
+      await feed.recordReplay({ fingerprint, symbol, fileName: input.name, line, isFinished });
+    }
     await feed.nudge();
     options.onProgress(progress());
   };
@@ -86,8 +102,12 @@ export async function replay(options: ReplayOptions): Promise<ReplayProgress> {
         if (shown.length < shownRejections)
           shown = [...shown, { line: from.line(), reason, detail }];
       }
-      // At a speed, what was said is due now.
-      if (options.speed !== 'max' || ticks.length + rejections.length >= maxBatch) {
+      // At a speed, or as it comes, what was said is due now.
+      if (
+        options.speed !== 'max' ||
+        input.fingerprint === null ||
+        ticks.length + rejections.length >= maxBatch
+      ) {
         await flush(false);
       }
       if (signal.aborted) break;
@@ -99,18 +119,6 @@ export async function replay(options: ReplayOptions): Promise<ReplayProgress> {
   }
   await flush(!signal.aborted);
   return progress();
-}
-
-async function identify(file: string): Promise<{ fingerprint: string; bytes: number }> {
-  const handle = await open(file, 'r');
-  try {
-    const { size } = await handle.stat();
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(65_536), 0, 65_536, 0);
-    const hash = createHash('sha256').update(`${size} `).update(buffer.subarray(0, bytesRead));
-    return { fingerprint: hash.digest('hex'), bytes: size };
-  } finally {
-    await handle.close();
-  }
 }
 
 function add(one: Counts, other: Counts): Counts {

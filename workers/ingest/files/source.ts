@@ -1,10 +1,20 @@
-import { createReadStream } from 'node:fs';
 import { sleep } from '../../../db/runtime/process.ts';
 import type { Item, Source, Tick } from '../source.ts';
-import { readTicks } from './csv.ts';
+import { type ReadTicksOptions, readTicks } from './csv.ts';
+import type { Input } from './input.ts';
+import { joinSides } from './sides.ts';
+
+/** How its lines are to be read, where they do not say it themselves. */
+export type FileLayout = Pick<
+  ReadTicksOptions,
+  'layout' | 'columns' | 'delimiter' | 'decimal' | 'zone'
+>;
 
 export interface FileSourceOptions {
-  readonly file: string;
+  readonly input: Input;
+  /** The asks of the bids that the input has. */
+  readonly asks?: Input;
+  readonly reading?: FileLayout;
   /** Whose ticks they are; the source that the symbol belongs to. */
   readonly symbol: string;
   readonly source: string;
@@ -18,7 +28,8 @@ export interface FileSourceOptions {
 export interface FileSource extends Source {
   /** The last line of what was said. */
   readonly line: () => number;
-  readonly bytesRead: () => number;
+  /** Digits after the decimal mark of the longest price that was said. */
+  readonly decimals: () => number;
 }
 
 export const replaySource = {
@@ -28,14 +39,12 @@ export const replaySource = {
 } as const;
 
 export function createFileSource(options: FileSourceOptions): FileSource {
-  const { file, symbol, after } = options;
+  const { input, asks, symbol, after } = options;
   let line = after;
-  let bytesRead = () => 0;
+  let decimals = 0;
 
   async function* follow({ signal }: { readonly signal: AbortSignal }): AsyncGenerator<Item> {
     const pace = createPace(options.speed, signal);
-    const stream = createReadStream(file, { highWaterMark: 64 * 1024 });
-    bytesRead = () => stream.bytesRead;
     let ticks: Tick[] = [];
     let lastLine = after;
     /** Before anything is waited for, what is due is said. */
@@ -44,8 +53,15 @@ export function createFileSource(options: FileSourceOptions): FileSource {
       if (ticks.length > 0) yield { kind: 'ticks', ticks };
       ticks = [];
     }
-    const reopen = () => createReadStream(file);
-    for await (const items of readTicks(stream, { symbol, now: Date.now(), reopen })) {
+    const open = ({ open, reopen }: Input) =>
+      readTicks(open(signal), {
+        ...options.reading,
+        ...(reopen && { reopen }),
+        symbol,
+        now: Date.now(),
+      });
+    const groups = asks === undefined ? open(input) : joinSides(open(input), open(asks));
+    for await (const items of groups) {
       for (const item of items) {
         if (item.line <= after) continue;
         if ('rejection' in item) {
@@ -59,6 +75,7 @@ export function createFileSource(options: FileSourceOptions): FileSource {
           }
           if (signal.aborted) break;
           ticks.push(item.tick);
+          decimals = Math.max(decimals, item.decimals);
         }
         lastLine = item.line;
       }
@@ -70,10 +87,10 @@ export function createFileSource(options: FileSourceOptions): FileSource {
   return {
     ...replaySource,
     name: options.source,
-    instruments: async () => [{ symbol, description: '', pricePrecision: 5 }],
+    instruments: async () => [{ symbol, description: '', pricePrecision: decimals }],
     follow,
     line: () => line,
-    bytesRead: () => bytesRead(),
+    decimals: () => decimals,
   };
 }
 
@@ -88,6 +105,11 @@ function createPace(speed: number | 'max', signal: AbortSignal) {
   };
   return {
     isDueLater: (tick: Tick): boolean => waitFor(tick) > 20,
-    wait: (tick: Tick): Promise<void> => sleep(Math.max(0, waitFor(tick)), signal),
+    async wait(tick: Tick): Promise<void> {
+      // A timer of more than 24 days would go off at once.
+      for (let left = waitFor(tick); left > 0 && !signal.aborted; left = waitFor(tick)) {
+        await sleep(Math.min(left, 3_600_000), signal);
+      }
+    },
   };
 }

@@ -1,12 +1,14 @@
 import { once } from 'node:events';
-import { createGunzip } from 'node:zlib';
+import type { Transform } from 'node:stream';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
 
 /** A file that cannot be read on. The message is one clear line; what came before stays good. */
 export class TickFileError extends Error {
   override readonly name = 'TickFileError';
 }
 
-const SNIFFED_BYTES = 1_024;
+/** Enough to know what it is, and few enough that a line that is alone in a pipe is not kept waiting. */
+const SNIFFED_BYTES = 8;
 const PIECE_BYTES = 65_536;
 /** Even a gzip bomb makes no more than a thousand times this at once. */
 const PACKED_PIECE_BYTES = 8_192;
@@ -21,20 +23,35 @@ export async function* readText(
   reopen?: () => AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
   const packed = await sniff(inPieces(stream, PIECE_BYTES));
-  if (packed.head[0] !== 0x1f || packed.head[1] !== 0x8b) {
+  const packing = PACKINGS.find(({ magic }) => magic.every((byte, at) => packed.head[at] === byte));
+  if (packing === undefined) {
     refuseOtherThanText(packed.head);
     yield* packed.pieces;
     return;
   }
-  const plain = await sniff(gunzip(inPieces(packed.pieces, PACKED_PIECE_BYTES), reopen));
+  const plain = await sniff(
+    unpackAll(packing, inPieces(packed.pieces, PACKED_PIECE_BYTES), reopen),
+  );
   refuseOtherThanText(plain.head);
   yield* plain.pieces;
 }
 
+const PACKINGS = [
+  { name: 'gzip', magic: [0x1f, 0x8b], create: () => createGunzip({ chunkSize: PIECE_BYTES }) },
+  {
+    name: 'zstd',
+    magic: [0x28, 0xb5, 0x2f, 0xfd],
+    create: () => createZstdDecompress({ chunkSize: PIECE_BYTES }),
+  },
+];
+type Packing = (typeof PACKINGS)[number];
+
 function refuseOtherThanText(head: Uint8Array): void {
   const [first, second] = head;
   if (first === 0x50 && second === 0x4b) {
-    throw new TickFileError('the file is a ZIP archive: unpack it first, or pack it with gzip');
+    throw new TickFileError(
+      'a ZIP archive cannot be read from a pipe: name the file, or unpack it',
+    );
   }
   if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) {
     throw new TickFileError('the file is UTF-16 text: convert it to UTF-8 first');
@@ -61,7 +78,7 @@ async function sniff(pieces: AsyncGenerator<Uint8Array>) {
       await pieces.return(undefined);
     }
   }
-  return { head: Buffer.concat(seen).subarray(0, SNIFFED_BYTES), pieces: whole() };
+  return { head: Buffer.concat(seen).subarray(0, 1_024), pieces: whole() };
 }
 
 async function* inPieces(
@@ -73,32 +90,33 @@ async function* inPieces(
   }
 }
 
-export class GzipError extends Error {
-  override readonly name = 'GzipError';
+export class PackedError extends Error {
+  override readonly name = 'PackedError';
   /** Where the packed piece begins in which it shows. */
   readonly at: number;
 
-  constructor(message: string, at: number) {
+  constructor(message: string, at = 0) {
     super(message);
     this.at = at;
   }
 }
 
 /** A chunk that is not full is lost with the fault in it: what was in it is unpacked again, byte by byte. */
-async function* gunzip(
+async function* unpackAll(
+  packing: Packing,
   pieces: AsyncIterable<Uint8Array>,
   reopen: (() => AsyncIterable<Uint8Array>) | undefined,
 ): AsyncGenerator<Uint8Array> {
   let given = 0;
   try {
-    for await (const piece of unpack(pieces)) {
+    for await (const piece of unpack(packing, pieces)) {
       given += piece.length;
       yield piece;
     }
   } catch (error) {
-    if (!(error instanceof GzipError) || reopen === undefined) throw error;
+    if (!(error instanceof PackedError) || reopen === undefined) throw error;
     let skipped = 0;
-    for await (const piece of unpack(inBytesFrom(reopen(), error.at))) {
+    for await (const piece of unpack(packing, inBytesFrom(reopen(), error.at))) {
       const rest = piece.subarray(Math.max(0, given - skipped));
       skipped += piece.length - rest.length;
       if (rest.length > 0) yield rest;
@@ -107,14 +125,57 @@ async function* gunzip(
   }
 }
 
+/** Members behind each other, as a file has them that was packed in pieces. */
+async function* unpack(
+  packing: Packing,
+  pieces: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  let member = createMember(packing);
+  let at = 0;
+  try {
+    for await (const piece of pieces) {
+      let rest: Uint8Array = piece;
+      while (rest.length > 0) {
+        const used = await member.write(rest);
+        yield* member.take();
+        rest = rest.subarray(used);
+        if (!member.hasEnded()) break;
+        if (packing.magic.every((byte, index) => rest[index] === byte)) {
+          member.close();
+          member = createMember(packing);
+          continue;
+        }
+        if (rest.some(byte => byte !== 0)) {
+          throw new PackedError(
+            `the ${packing.name} file goes on with something else behind its end`,
+            at,
+          );
+        }
+        break;
+      }
+      at += piece.length;
+    }
+    await member.end();
+    yield* member.take();
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (typeof code !== 'string' || !/^Z(?:STD)?_/.test(code)) throw error;
+    yield* member.take();
+    const isCut = code === 'Z_BUF_ERROR';
+    throw new PackedError(`the ${packing.name} file is ${isCut ? 'cut off' : 'damaged'}`, at);
+  } finally {
+    member.close();
+  }
+}
+
 /**
  * Not a pipe: a stream that fails drops what it holds, and then the line to name would be chance.
  *
- * Zeros behind the last member are padding, as for gzip itself; from there on the unpacker has ended and
- * answers no write.
+ * With zeros behind its last member, which are padding for gzip itself, the unpacker ends by itself and
+ * answers no write any more.
  */
-async function* unpack(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const unpacker = createGunzip({ chunkSize: PIECE_BYTES });
+function createMember({ create }: Packing) {
+  const unpacker = create();
   let hasEnded = false;
   const ended = once(unpacker, 'end').then(() => {
     hasEnded = true;
@@ -124,34 +185,27 @@ async function* unpack(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
   failure.catch(() => {});
   let unpacked: Buffer[] = [];
   unpacker.on('data', (data: Buffer) => unpacked.push(data));
-  let at = 0;
-  try {
-    for await (const piece of pieces) {
+  return {
+    hasEnded: () => hasEnded,
+    /** @returns how many of these bytes belong to it; all of them as long as it has not ended. */
+    async write(piece: Uint8Array): Promise<number> {
+      const before = unpacker.bytesWritten;
       if (!hasEnded) await Promise.race([writeTo(unpacker, piece), ended, failure]);
-      yield* unpacked.splice(0);
-      if (hasEnded && piece.subarray(Math.max(0, unpacker.bytesWritten - at)).some(isNotZero)) {
-        throw new GzipError('the gzip file goes on with something else behind its end', at);
-      }
-      at += piece.length;
-    }
-    if (!hasEnded) {
+      return hasEnded ? unpacker.bytesWritten - before : piece.length;
+    },
+    async end(): Promise<void> {
+      if (hasEnded) return;
       unpacker.end();
       await Promise.race([ended, failure]);
-    }
-    yield* unpacked.splice(0);
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (typeof code !== 'string' || !code.startsWith('Z_')) throw error;
-    yield* unpacked;
-    unpacked = [];
-    const isCut = code === 'Z_BUF_ERROR';
-    throw new GzipError(isCut ? 'the gzip file is cut off' : 'the gzip file is damaged', at);
-  } finally {
-    unpacker.destroy();
-  }
+    },
+    take(): Buffer[] {
+      const all = unpacked;
+      unpacked = [];
+      return all;
+    },
+    close: () => unpacker.destroy(),
+  };
 }
-
-const isNotZero = (byte: number): boolean => byte !== 0;
 
 async function* inBytesFrom(
   stream: AsyncIterable<Uint8Array>,
@@ -166,7 +220,7 @@ async function* inBytesFrom(
   }
 }
 
-function writeTo(unpacker: ReturnType<typeof createGunzip>, piece: Uint8Array): Promise<void> {
+function writeTo(unpacker: Transform, piece: Uint8Array): Promise<void> {
   return new Promise((resolve, fail) => {
     unpacker.write(piece, error => (error == null ? resolve() : fail(error)));
   });

@@ -90,7 +90,7 @@ function toTick(price: z.infer<typeof priceSchema>, symbol: string | null): Tick
     const detail = `a price of ${quote(price.instrument)} came, which was not asked for`;
     return { reason: 'wrong_symbol', detail };
   }
-  if (!(price.tradeable ?? price.status !== 'non-tradeable')) {
+  if (!(price.tradeable ?? (price.status ?? 'tradeable') === 'tradeable')) {
     return {
       reason: 'not_tradeable',
       detail: `${symbol} of ${quote(price.time)} is not tradeable: an old price, not a market`,
