@@ -38,9 +38,10 @@ as $$
     on n.instrument_id = i.instrument_id
   left join dashboard.ratings_of(array(select i.instrument_id from feed.instruments as i where i.is_active), at) as g
     on g.instrument_id = i.instrument_id
-  -- News are expected as often as in the finest timeframe that somebody watches, each minute when nobody does.
+  -- News are expected as often as in the finest timeframe that somebody watches, and each minute at the least: coarse
+  -- indicators alone do not make an old price a live one.
   cross join lateral (
-    select make_interval(secs => greatest(5, coalesce((n.indicators -> 0 ->> 'width_seconds')::int, 60))) as every
+    select make_interval(secs => least(60, greatest(5, coalesce((n.indicators -> 0 ->> 'width_seconds')::int, 60)))) as every
   ) as e
   where i.is_active
 $$;

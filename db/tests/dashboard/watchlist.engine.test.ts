@@ -62,6 +62,16 @@ describeOnEngine('The schema dashboard', ({ sql }) => {
       expect(await look('2026-01-05T12:00:01Z')).toEqual(['dead', 'dead', 'dead', 'stale']);
     });
 
+    it('a price as stale after two minutes, however coarse its indicators are', async () => {
+      await registerCatalog(sql);
+      const symbol = await addInstrument(sql);
+      await addIndicator(sql, symbol, { fast: 1, slow: 2 }, { timeframe: '1h' });
+      const tick = tickOf(symbol, '2026-01-05T10:00:30Z', { bid: 3, ask: 4 });
+      await feed.recordTicks('manual', [tick]);
+      expect((await rowOf(symbol, '2026-01-05T10:02:30Z'))?.state).toBe('live');
+      expect((await rowOf(symbol, '2026-01-05T10:02:31Z'))?.state).toBe('stale');
+    });
+
     it('ratings with their age, and which indicators are only of a set', async () => {
       await registerCatalog(sql);
       const symbol = await addInstrument(sql);
