@@ -6,7 +6,7 @@ import pg from 'pg';
 import { command } from './runtime/arguments.ts';
 import { ConfigError, loadConfig, type Passwords, requireOwnerUrl } from './runtime/config.ts';
 import { connectionFault, isMissingRight, knownMigrations } from './runtime/database.ts';
-import { createLogger, type Logger } from './runtime/logger.ts';
+import { createLogger, type Logger, oneLine } from './runtime/logger.ts';
 
 const folder = fileURLToPath(new URL('./migrations', import.meta.url));
 
@@ -136,7 +136,8 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
     const logger = createLogger('migrate', config.logLevel);
     await migrate({ url: requireOwnerUrl(config), logger, passwords: config.passwords });
   } catch (error) {
-    console.error(`foresight: ${error instanceof Error ? error.message : String(error)}`);
+    const message = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`foresight: ${oneLine(message)}\n`);
     process.exitCode = error instanceof ConfigError ? 78 : 1;
   }
 }

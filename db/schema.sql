@@ -102,7 +102,9 @@ create view feed.fault_limits (
   -- Candles stored further ahead than this lie in the future.
   clock_error interval,
   -- A host's clock that is further from the database's is wrong: its ticks are refused, or late.
-  clock_skew interval
+  clock_skew interval,
+  -- What takes longer to be removed was interrupted.
+  removal interval
 );
 
 -- What is wrong with sources and candles, in words, and since when (UTC; null: not known).
@@ -166,8 +168,12 @@ create table feed.instruments (
 );
 create trigger _100_keep_history before delete or update of instrument_id, source on feed.instruments for each row
   execute function feed.tg_instruments__keep_history();
+create trigger _110_forget_work after delete on feed.instruments for each row
+  execute function indicator.tg_instruments__forget();
 create trigger _110_keep_history before truncate on feed.instruments for each statement
   execute function feed.tg_instruments__keep_history();
+create trigger _120_forget_deltas after delete on feed.instruments for each row
+  execute function outbox.tg_instruments__forget();
 create trigger _120_note_shown before insert or update of is_active on feed.instruments for each row
   execute function feed.tg_instruments__note_shown();
 create trigger _500_fulfil after insert or update of is_active on feed.instruments for each row
@@ -210,6 +216,19 @@ create table feed.rejections (
   constraint rejections_pkey primary key (source, reason, hour)
 ) with (fillfactor=50);
 create index rejections_hour_idx on feed.rejections (hour);
+
+-- Instruments whose removal has begun: their ticks and candles go in steps. Written by feed.remove_instrument, which takes a row away when nothing is left.
+create table feed.removals (
+  instrument_id int not null,
+  symbol text not null,
+  requested_at timestamptz not null default clock_timestamp(),
+  constraint removals_pkey primary key (instrument_id),
+  constraint removals_symbol_key unique (symbol)
+);
+create trigger _110_forget_indicators after insert on feed.removals for each row
+  execute function indicator.tg_removals__forget();
+create trigger _120_forget_filters after insert on feed.removals for each row
+  execute function outbox.tg_removals__forget();
 
 -- Files that were replayed, and up to which line: an interrupted replay goes on there.
 create table feed.replays (
@@ -426,6 +445,9 @@ grant execute on function feed.filled_candles to foresight_indicators, foresight
 create function feed.followed(source text) returns setof text security definer;
 grant execute on function feed.followed to foresight_ingest;
 
+-- Delete all that a level of feed.storage, ticks or candles, has of an instrument that is in feed.removals.
+create procedure feed.forget_level(level text, instrument_id int);
+
 -- Candles of a symbol by days that end at 17:00 in New York, oldest first: the days that meet [from_time, to_time) (UTC). trading_date is the date in New York on which the day ends, so that Sunday evening belongs to Monday; begins_at and ends_at are UTC, and hours is 24, or 23 and 25 when New York changes its clocks.
 create function feed.fx_days(symbol text, side text default 'mid',
   from_time timestamptz default '-infinity'::timestamptz, to_time timestamptz default 'infinity'::timestamptz)
@@ -551,6 +573,9 @@ grant execute on function feed.reject_ticks to foresight_ingest;
 create function feed.release_gap(gap_id bigint, fault text default null) returns void security definer;
 grant execute on function feed.release_gap to foresight_ingest;
 
+-- Remove an instrument with everything of it: ticks, candles, coverage, gaps, replays, what was refused of it, what was captured and is not sent, its indicators with their values and verdicts.
+create procedure feed.remove_instrument(symbol text);
+
 -- Drop the candles of a timeframe that nobody needs any more; what is shown of that width is put together from finer ones.
 create function feed.remove_timeframe(timeframe text) returns void security definer;
 
@@ -606,7 +631,7 @@ create function feed.tg_ticks__mark_changes() returns trigger security definer;
 -- Refuse UPDATE and TRUNCATE of ticks.
 create function feed.tg_ticks__refuse_change() returns trigger;
 
--- Refuse DELETE of ticks, save those that feed.storage has given up. -- [postgres]
+-- Refuse DELETE of ticks, save those that feed.storage has given up, and those of an instrument that is removed. -- [postgres]
 -- Refuse DELETE of ticks. -- [timescaledb]
 create function feed.tg_ticks__refuse_delete() returns trigger;
 
@@ -920,6 +945,12 @@ create function outbox.subscribe(name text, queue text, symbols text[], timefram
   sides text[] default '{mid}'::text[], closed_only boolean default false,
   forming_every interval default '00:00:00'::interval, from_time timestamptz default null)
   returns int security definer;
+
+-- After an instrument was removed: forget what was captured of it, sent or not.
+create function outbox.tg_instruments__forget() returns trigger security definer;
+
+-- When an instrument is removed: no subscription is told of it any more.
+create function outbox.tg_removals__forget() returns trigger security definer;
 
 -- Before a timeframe is removed: forget what was captured of its candles.
 create function outbox.tg_timeframes__forget() returns trigger security definer;
@@ -1410,8 +1441,14 @@ create function indicator.subscribe(indicator_id int) returns void;
 create function indicator.subscription_of(service text) returns text;
 grant execute on function indicator.subscription_of to foresight_publish, foresight_web;
 
+-- After an instrument was removed: forget the work that its candles made.
+create function indicator.tg_instruments__forget() returns trigger security definer;
+
 -- An instrument gets the indicators that are wished for all when it is shown for the first time.
 create function indicator.tg_instruments__fulfil() returns trigger security definer;
+
+-- When an instrument is removed: remove its indicators with their values and what they said.
+create function indicator.tg_removals__forget() returns trigger security definer;
 
 -- A row of a set gets the parameters that were left out.
 create function indicator.tg_sets__check() returns trigger security definer;
@@ -1779,6 +1816,9 @@ grant execute on function ops.beat to foresight_indicators, foresight_ingest, fo
 -- Begin a run; returns what ops.end_maintenance wants of it, or null when one was begun less than a minute ago, by whomever.
 create function ops.begin_maintenance() returns bigint security definer;
 grant execute on function ops.begin_maintenance to foresight_upkeep;
+
+-- The name of a process, if the caller may be that process: it has its role, or the rights of the owner.
+create function ops.checked_process(process text) returns text;
 
 -- Compare the stored candles of [from_time, to_time) (UTC, whole days) with the ticks: a row per timeframe with how many candles there are, and instruments and buckets (element i of both) of those that are missing, too many, or other than the ticks say: all four sides exactly, sums and volumes to 1e-9.
 create function ops.compare_candles(from_time timestamptz, to_time timestamptz) returns table(timeframe text,

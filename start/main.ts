@@ -6,7 +6,7 @@ import { InvalidArgumentError, Option } from 'commander';
 import { command, readNumber } from '../db/runtime/arguments.ts';
 import { type Config, ConfigError, loadConfig, type Passwords } from '../db/runtime/config.ts';
 import { openDatabase } from '../db/runtime/database.ts';
-import { hideCredentials, type Logger } from '../db/runtime/logger.ts';
+import { hideCredentials, type Logger, oneLine } from '../db/runtime/logger.ts';
 import { sourceNames } from '../workers/ingest/entries.ts';
 import { checkDatabase, checkPort } from './checks.ts';
 import { FolderError, makeFolder } from './embedded/account.ts';
@@ -209,7 +209,7 @@ function describeSession({ config, args, logDir }: Session, services: Services):
       'queue',
       emulator
         ? `embedded, ${emulator.endpoint}`
-        : (config.sqsEndpoint ?? `Amazon SQS, ${config.awsRegion}`),
+        : hideCredentials(config.sqsEndpoint ?? `Amazon SQS, ${config.awsRegion}`),
     ],
     ...(embedded
       ? [
@@ -295,7 +295,7 @@ async function runAll(session: Session): Promise<number> {
     logger,
     logDir,
     isHeld: true,
-    show: (name, line) => terminal.warn(`${name}: ${hideCredentials(line)}`),
+    show: (name, line) => terminal.warn(`${name}: ${line}`),
   });
   session.killers.push(() => supervision.kill());
   closers.push(() => supervision.stop());
@@ -373,7 +373,7 @@ function report(error: unknown, signal: AbortSignal): number {
   if (signal.aborted && error === signal.reason) return 0;
   if (error instanceof ToldError) return 1;
   const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`foresight: ${hideCredentials(message)}\n`);
+  process.stderr.write(`foresight: ${oneLine(message)}\n`);
   return error instanceof ConfigError || error instanceof FolderError ? EXIT_CONFIG : 1;
 }
 

@@ -1,5 +1,6 @@
+import module from 'node:module';
 import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 // Runs a script of package.json. JavaScript, so that an older Node can say what is missing: of TypeScript it only knows
 // that it cannot read it.
@@ -10,6 +11,11 @@ if (major < 22 || (major === 22 && minor < 18)) {
   );
   process.exit(78);
 }
+// What Node has compiled is kept, also for the processes that the script starts: then they load in half the time.
+process.env.NODE_COMPILE_CACHE ??= fileURLToPath(
+  new URL('../node_modules/.cache/foresight', import.meta.url),
+);
+module.enableCompileCache(process.env.NODE_COMPILE_CACHE);
 const script = resolve(process.argv[2] ?? '');
 process.argv.splice(1, 2, script);
 await import(pathToFileURL(script).href);

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { hideCredentials, type Logger } from '../db/runtime/logger.ts';
+import { hideCredentials, type Logger, oneLine } from '../db/runtime/logger.ts';
 import { makeLogFolder, openLog, textToShow } from './supervisor.ts';
 
 const REPEAT_MS = 30_000;
@@ -27,7 +27,7 @@ export function createTerminal() {
     print: (text: string) => around(() => stdout.write(`${text}\n`)),
     /** What comes again and again, as while a database is away, is told once in a while. */
     warn: (text: string) => {
-      if (!isRepeated(text)) around(() => stderr.write(`${text}\n`));
+      if (!isRepeated(text)) around(() => stderr.write(`${oneLine(text)}\n`));
     },
     status: (text: string) => {
       if (stdout.isTTY && text === status) return;

@@ -13,7 +13,7 @@ import { type Context, runProcess, startHeartbeat } from '../db/runtime/process.
 import { createApp } from './app.ts';
 import { createDashboard } from './dashboard.ts';
 import { createEvents } from './live/events.ts';
-import { createListener } from './live/listener.ts';
+import { createListener, type Listener } from './live/listener.ts';
 import { createReader } from './reader.ts';
 
 /** The page says within twice this time that the database is silent. */
@@ -39,20 +39,29 @@ await runProcess('web', async context => {
     logger,
   });
   onStop(() => dashboard.close());
-  // The page is there before the database is.
-  void checkDatabase(context, connection).catch(context.fail);
   const events = createEvents({ dashboard, logger });
-  const listener = createListener({
-    open: () => openDatabase({ ...connection, process: 'web listener', maxConnections: 1 }),
-    logger,
-    onNotify: events.notify,
-    isNeeded: () => events.streamCount > 0,
-  });
-  onStop(() => listener.close());
+  // The page is there before the database is, and listens to one that is there and ours.
+  let listener: Listener | undefined;
+  void checkDatabase(context, connection)
+    .then(() => {
+      if (context.signal.aborted) return;
+      listener = createListener({
+        open: () => openDatabase({ ...connection, process: 'web listener', maxConnections: 1 }),
+        logger,
+        onNotify: events.notify,
+        isNeeded: () => events.streamCount > 0,
+      });
+    })
+    .catch(context.fail);
+  onStop(() => listener?.close());
 
   startHeartbeat(context, dashboard.beat, heartbeatInterval);
   // A database that is down must not keep the process from stopping.
-  onStop(() => within(500, dashboard.sayGoodbye(hostname(), process.pid)));
+  onStop(() =>
+    within(500, dashboard.sayGoodbye(hostname(), process.pid)).catch((error: unknown) =>
+      logger.debug({ err: error }, 'no goodbye'),
+    ),
+  );
 
   const { access, hosts } = config.page;
   const app = createApp({ dashboard, events, logger, hosts, isBehindProxy: access === 'proxy' });

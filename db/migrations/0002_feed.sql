@@ -49,6 +49,13 @@ comment on column feed.instruments.is_active is 'Shown on the dashboard; an inac
 comment on column feed.instruments.shown_at is 'When it was active first (UTC); absent: never yet, as its source brings its history before.';
 comment on column feed.instruments.first_observed_at is 'The oldest tick (UTC) there was when ticks were dropped; absent: none was.';
 
+create table feed.removals (
+  instrument_id int primary key,
+  symbol text not null unique,
+  requested_at timestamptz not null default clock_timestamp()
+);
+comment on table feed.removals is 'Instruments whose removal has begun: their ticks and candles go in steps. Written by feed.remove_instrument, which takes a row away when nothing is left.';
+
 create table feed.timeframes (
   timeframe text primary key constraint timeframe_is_a_number_and_a_unit check (timeframe ~ '^[1-9][0-9]{0,3}[smhd]$'),
   width interval not null unique,

@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander';
+import { oneLine } from './logger.ts';
 import { exitForConfig } from './process.ts';
 
 /**
@@ -17,7 +18,7 @@ export function command(script: string, description: string): Command {
     .configureOutput({
       outputError: (text, write) =>
         write(
-          `foresight ${script}: ${text.replace('error: ', '').trim().replaceAll(/\s+/g, ' ')}\n`,
+          `foresight ${script}: ${oneLine(text.replace('error: ', '').replaceAll(/\s+/g, ' '))}\n`,
         ),
     })
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : exitForConfig));

@@ -9,6 +9,15 @@ import { z } from 'zod';
 const text = <Schema extends z.ZodType>(schema: Schema) =>
   z.preprocess(value => (value === '' ? undefined : value), schema);
 
+/** On a terminal a control character could show something else than was said, and no setting needs one. */
+const line = z
+  .string()
+  .max(2_000, 'must have at most 2000 characters')
+  .regex(/^\P{Cc}*$/u, 'must be one line, without control characters');
+
+/** It goes into a header of a request, and what is said of one that does not fit there would tell it. */
+const token = line.regex(/^[!-~]*$/, 'must be letters, digits and signs of ASCII, without spaces');
+
 const port = (fallback: number) =>
   z.preprocess(
     value => (value === '' || value === undefined ? String(fallback) : value),
@@ -20,24 +29,45 @@ const port = (fallback: number) =>
   );
 
 const url = (...protocols: string[]) =>
-  z
-    .string()
+  line
     .refine(
       value => URL.canParse(value) && protocols.includes(new URL(value).protocol),
       `must be a URL that begins with ${protocols.map(protocol => `${protocol}//`).join(' or ')}`,
-    );
+    )
+    .refine(isDecodable, 'must be a URL in which %25 stands for each % that is meant as such');
+
+/** Whether who connects can read the user, the password and the path: a lone % ends in an error. */
+function isDecodable(value: string): boolean {
+  if (!URL.canParse(value)) return true;
+  const { username, password, pathname } = new URL(value);
+  try {
+    // A zero byte ends a text of PostgreSQL's protocol.
+    return ![username, password, pathname]
+      .map(part => decodeURIComponent(part))
+      .join('')
+      .includes('\0');
+  } catch {
+    return false;
+  }
+}
 
 const schema = z.object({
   DATABASE_URL: text(url('postgres:', 'postgresql:').optional()),
   DATABASE_OWNER_URL: text(url('postgres:', 'postgresql:').optional()),
-  INGEST_PASSWORD: text(z.string().optional()),
-  UPKEEP_PASSWORD: text(z.string().optional()),
-  PUBLISH_PASSWORD: text(z.string().optional()),
-  INDICATORS_PASSWORD: text(z.string().optional()),
-  WEB_PASSWORD: text(z.string().optional()),
-  AWS_REGION: text(z.string().default('us-east-1')),
+  INGEST_PASSWORD: text(line.optional()),
+  UPKEEP_PASSWORD: text(line.optional()),
+  PUBLISH_PASSWORD: text(line.optional()),
+  INDICATORS_PASSWORD: text(line.optional()),
+  WEB_PASSWORD: text(line.optional()),
+  AWS_REGION: text(
+    line.regex(/^[a-z0-9-]{1,63}$/, 'must look like us-east-1').default('us-east-1'),
+  ),
   AWS_ENDPOINT_URL_SQS: text(url('http:', 'https:').optional()),
-  HOST: text(z.string().default('127.0.0.1')),
+  HOST: text(
+    line
+      .regex(/^[a-z0-9.:%_-]{1,253}$/i, 'must be an address or a name of this machine')
+      .default('127.0.0.1'),
+  ),
   PORT: port(8080),
   PAGE_ACCESS: text(
     z
@@ -45,8 +75,7 @@ const schema = z.object({
       .default('local'),
   ),
   PAGE_HOSTS: text(
-    z
-      .string()
+    line
       .regex(
         /^[a-z0-9.-]{1,253}(\s*,\s*[a-z0-9.-]{1,253})*$/i,
         'must be host names with commas between, without ports',
@@ -60,8 +89,8 @@ const schema = z.object({
       })
       .default('info'),
   ),
-  FORESIGHT_DATA_DIR: text(z.string().default('.foresight')),
-  OANDA_API_TOKEN: text(z.string().optional()),
+  FORESIGHT_DATA_DIR: text(line.default('.foresight')),
+  OANDA_API_TOKEN: text(token.optional()),
   OANDA_ACCOUNT_ID: text(
     z
       .string()
@@ -162,8 +191,12 @@ function loadFile(path: string): void {
 export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
   const result = schema.safeParse(env);
   if (!result.success) {
-    const faults = result.error.issues.map(issue => `${issue.path.join('.')} ${issue.message}`);
-    throw new ConfigError(`wrong configuration: ${faults.join('; ')}`);
+    // Of each variable the first fault.
+    const faults = new Map(
+      result.error.issues.toReversed().map(({ path, message }) => [path.join('.'), message]),
+    );
+    const told = [...faults].toReversed().map(([name, message]) => `${name} ${message}`);
+    throw new ConfigError(`wrong configuration: ${told.join('; ')}`);
   }
   const read = result.data;
   return {

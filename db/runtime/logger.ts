@@ -57,3 +57,13 @@ export function escapeUnprintable(line: string): string {
 export function hideCredentials(text: string): string {
   return text.replace(/(\b[a-z][a-z0-9+.-]*:\/\/)[^@\s/]+@/gi, '$1***@');
 }
+
+const longestLine = 2_000;
+
+/** What an operator is shown: one line without credentials, without what a terminal obeys, and not without end. */
+export function oneLine(text: string): string {
+  // What is hidden must not be cut before it is.
+  const whole = hideCredentials(text.slice(0, 2 * longestLine));
+  const shown = printable(whole.replaceAll(/[\t\n\r]+/g, ' ').trim());
+  return shown.length > longestLine ? `${shown.slice(0, longestLine)} ...` : shown;
+}

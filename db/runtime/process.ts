@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { type Config, ConfigError, loadConfig } from './config.ts';
-import { createLogger, hideCredentials, type Logger, printable } from './logger.ts';
+import { createLogger, hideCredentials, type Logger, oneLine } from './logger.ts';
 
 /** What a process is given by {@link runProcess}. */
 export interface Context {
@@ -55,8 +55,7 @@ export async function runProcess(
   const fail = (error: unknown): void => {
     if (stopping.signal.aborted) return;
     if (error instanceof ConfigError || isHopeless(error)) {
-      const said = printable(hideCredentials((error as Error).message));
-      process.stderr.write(`foresight ${name}: ${said}\n`);
+      process.stderr.write(`foresight ${name}: ${oneLine((error as Error).message)}\n`);
       void stop(exitForConfig);
       return;
     }

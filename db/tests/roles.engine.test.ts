@@ -177,6 +177,29 @@ describeOnEngine('Rights', ({ as, sql }) => {
   for (const [letter, role] of Object.entries(roles)) {
     describe(`of ${role}`, () => {
       const session = as(role);
+
+      it('is to beat and to say goodbye as the process that it is, and as no other', async () => {
+        for (const other of Object.values(roles)) {
+          const process = other.replace('foresight_', '');
+          const beat = session`select ops.beat(${process}, 'rights', 1) is not null as is_alive`;
+          const goodbye = () => session`select ops.say_goodbye(${process}, 'rights', 1)`;
+          if (other === role) {
+            expect([...(await beat)]).toEqual([{ is_alive: true }]);
+            await goodbye();
+            continue;
+          }
+          await sql`select ops.beat(${process}, 'rights', 1)`;
+          const refused = {
+            code: 'SPEAK',
+            message: `${role} does not speak for a process '${process}'`,
+          };
+          await expect(beat).rejects.toMatchObject(refused);
+          await expect(goodbye()).rejects.toMatchObject(refused);
+          expect(await sql`select ops.say_goodbye(${process}, 'rights', 1)`).toHaveLength(1);
+        }
+        expect(await sql`select from ops.processes where host = 'rights'`).toHaveLength(0);
+      });
+
       for (const [statement, who] of rights) {
         const may = who.includes(letter);
         it(`${may ? 'allow' : 'refuse'}: ${statement}`, async () => {

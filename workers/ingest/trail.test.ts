@@ -76,6 +76,14 @@ it('goes on where another connection ended, and knows what came between by the i
     'covered 9-9',
   ]);
 
+  const beaten = createTrail();
+  beaten.follow(before);
+  expect(told(beaten.beat('A', at(5), null))).toEqual(['covered 5-5']);
+  expect(told(beaten.trade('A', mark(7, 9)))).toEqual([
+    'missed 1-9: trade 6 did not come',
+    'covered 9-9',
+  ]);
+
   const quiet = createTrail();
   quiet.follow(before);
   expect(told(quiet.beat('A', at(9), 5n))).toEqual(['covered 1-9']);

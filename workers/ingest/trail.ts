@@ -87,11 +87,14 @@ export function createTrail(): Trail {
       steps.last = mark;
       if (last === undefined) {
         steps.first = mark;
-        // It may be older than a beat before it: nothing was missed on this connection yet.
-        const from = earlier(steps.saidUntil ?? mark.time, mark.time);
-        steps.saidUntil = later(steps.saidUntil ?? mark.time, mark.time);
-        const to = steps.saidUntil;
-        return [...join(symbol, steps), { kind: 'covered', symbols: [symbol], from, to }];
+        const joined = join(symbol, steps);
+        const isTorn = joined.some(({ kind }) => kind === 'missed');
+        // It may be older or newer than a beat before it. What was missed before it, beats did not hear either.
+        const saidUntil = steps.saidUntil ?? mark.time;
+        const from = isTorn ? mark.time : earlier(saidUntil, mark.time);
+        const to = later(saidUntil, mark.time);
+        steps.saidUntil = to;
+        return [...joined, { kind: 'covered', symbols: [symbol], from, to }];
       }
       if (mark.id === last.id + 1n) return cover(symbol, steps, mark.time);
       const missed = missedBetween(symbol, last, mark);

@@ -12,8 +12,11 @@ begin
     return coalesce(new, old);
   end if;
   if tg_op = 'DELETE' then
+    if exists (select from feed.removals as r where r.instrument_id = old.instrument_id) then
+      return old;
+    end if;
     raise exception 'the instrument % has ticks, which are facts', old.symbol
-      using errcode = 'FACTS', hint = format('Hide it, and follow it no longer: update feed.instruments set is_active = false where symbol = %L;', old.symbol);
+      using errcode = 'FACTS', hint = format('Hide it, and follow it no longer: update feed.instruments set is_active = false where symbol = %L; then call feed.remove_instrument(%L) takes it away with all that was made of it.', old.symbol, old.symbol);
   end if;
   if new.instrument_id <> old.instrument_id or new.source <> old.source then
     raise exception 'the instrument % has ticks of the source %', old.symbol, old.source
@@ -24,7 +27,7 @@ end
 $$;
 
 comment on function feed.tg_instruments__keep_history() is
-  'Refuse what would leave ticks without their instrument, or give them another source. Errors: FACTS an instrument with ticks is removed, SRCIN it is given another source or id.';
+  'Refuse what would leave ticks without their instrument, or give them another source. Errors: FACTS an instrument with ticks is removed, save by feed.remove_instrument, SRCIN it is given another source or id.';
 
 create or replace trigger _100_keep_history
   before delete or update of instrument_id, source on feed.instruments

@@ -8,13 +8,13 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
   insert into ops.processes as p (process, host, process_id, worker_ids, clock_offset)
-  values (process, host, process_id, worker_ids, clock_offset)
+  values (ops.checked_process(process), host, process_id, worker_ids, clock_offset)
   on conflict on constraint processes_pkey do update set
     worker_ids = excluded.worker_ids, clock_offset = excluded.clock_offset, seen_at = now()
   returning clock_timestamp()
 $$;
 
 comment on function ops.beat(text, text, int, text[], interval) is
-  'A process says that it is alive, every few seconds; worker_ids are its graphile-worker ids, clock_offset how far the clock of its host is ahead of ours, as far as it knows from the last answer: our clock (UTC) is what is returned.';
+  'A process says that it is alive, every few seconds; worker_ids are its graphile-worker ids, clock_offset how far the clock of its host is ahead of ours, as far as it knows from the last answer: our clock (UTC) is what is returned. Error SPEAK the caller is no such process.';
 grant execute on function ops.beat(text, text, int, text[], interval)
   to foresight_ingest, foresight_upkeep, foresight_publish, foresight_indicators, foresight_web;

@@ -372,6 +372,12 @@ describeOnEngine('A kind', ({ sql }) => {
 });
 
 describeOnEngine('The defaults of a kind', ({ sql }) => {
+  const params = { fast: 10, slow: 30 };
+  const maCross = {
+    ...kindOf('ma_cross'),
+    defaults: ['1m', '15m'].map(timeframe => ({ timeframe, params })),
+  };
+
   const labelsOf = async (symbol: string) => {
     const rows = await sql<{ label: string }[]>`
       select timeframe || ' ' || side || ' ' || label as label from indicator.definitions

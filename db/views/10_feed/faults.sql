@@ -33,6 +33,10 @@ where not exists (
 union all
 select format('candles are stored up to %s, which lies in the future', to_char(h.horizon, 'YYYY-MM-DD HH24:MI:SS "UTC"')), null
 from feed.fault_limits as l, feed.refresh_horizon() as h(horizon)
-where h.horizon > now() + l.clock_error;
+where h.horizon > now() + l.clock_error
+union all
+select format('the instrument %s was removed, and not all that was made of it is gone: call feed.remove_instrument(%L)', r.symbol, r.symbol), r.requested_at
+from feed.removals as r, feed.fault_limits as l
+where r.requested_at < now() - l.removal;
 
 comment on view feed.faults is 'What is wrong with sources and candles, in words, and since when (UTC; null: not known).';

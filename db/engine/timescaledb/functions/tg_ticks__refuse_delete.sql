@@ -10,7 +10,7 @@ end
 $$;
 
 comment on function feed.tg_ticks__refuse_delete() is
-  'Refuse DELETE of ticks. Error FACTS. TimescaleDB: what feed.storage gives up goes as whole chunks.';
+  'Refuse DELETE of ticks. Error FACTS. TimescaleDB: what feed.storage gives up goes as whole chunks, and an instrument that is removed leaves each chunk by itself.';
 
 create or replace trigger _060_refuse_delete
   before delete on feed.ticks

@@ -19,10 +19,7 @@ export const maCross: Kind<'close', { fast: number; slow: number }> = {
     { name: 'slow', unit: 'price', pane: 'price' },
   ],
   isClosedOnly: false,
-  defaults: [
-    { timeframe: '1m', params: { fast: 10, slow: 30 } },
-    { timeframe: '15m', params: { fast: 10, slow: 30 } },
-  ],
+  defaults: [{ timeframe: '15m', params: { fast: 10, slow: 30 } }],
   compute({ close }, { fast, slow }) {
     const fastAverage = average(close, fast);
     const slowAverage = average(close, slow);

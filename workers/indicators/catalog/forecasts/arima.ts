@@ -36,7 +36,10 @@ export const arima: Kind<
     { name: 'coverage', unit: 'probability', pane: 'own' },
   ],
   isClosedOnly: true,
-  defaults: [],
+  // Short enough to have a value after a day of history, long enough to be cheap then.
+  defaults: [
+    { timeframe: '15m', params: { period: 90, order: 'best', horizon: 4, level: '0.80' } },
+  ],
   compute({ close }, { order, horizon, level }) {
     const last = close.at(-1) ?? Number.NaN;
     const moves = movesOf(close);

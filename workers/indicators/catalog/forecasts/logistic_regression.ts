@@ -32,7 +32,8 @@ export const logisticRegression: Kind<'close', { period: number; lags: number; h
       { name: 'uncertainty', unit: 'ratio', pane: 'own' },
     ],
     isClosedOnly: true,
-    defaults: [],
+    // Short enough to have a value after a day of history, long enough to be cheap then.
+    defaults: [{ timeframe: '5m', params: { period: 270, lags: 3, horizon: 1 } }],
     compute({ close }, { lags, horizon }) {
       const { examples, bars } = examplesOf(close, lags, horizon);
       const count = bars.length - 1;

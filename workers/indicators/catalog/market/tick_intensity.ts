@@ -21,7 +21,7 @@ export const tickIntensity: Kind<'close' | 'tick_count', { period: number }> = {
     { name: 'z_score', unit: 'ratio', pane: 'own', thresholds: [0, unusual] },
   ],
   isClosedOnly: false,
-  defaults: [],
+  defaults: [{ timeframe: '15m', params: { period: 20 } }],
   compute({ close, tick_count }, { period }) {
     const move = last(close) - last(close, 1);
     if (Number.isNaN(move)) return null;

@@ -28,7 +28,7 @@ export const macd: Kind<'close', { fast: number; slow: number; signal: number }>
     { name: 'histogram', unit: 'price', pane: 'own' },
   ],
   isClosedOnly: false,
-  defaults: [],
+  defaults: [{ timeframe: '15m', params: { fast: 12, slow: 26, signal: 9 } }],
   compute({ close }, { fast, slow, signal }) {
     const newest = last(close);
     // From the newest close, so that equal closes have averages without a distance.

@@ -32,7 +32,7 @@ export const stochastic: Kind<
     { name: 'd', unit: 'ratio', pane: 'own' },
   ],
   isClosedOnly: false,
-  defaults: [],
+  defaults: [{ timeframe: '15m', params: { period: 14, k_smoothing: 3, d_smoothing: 3 } }],
   compute({ high, low, close }, { period, k_smoothing, d_smoothing }) {
     const [top, bottom] = [highest(high, period), lowest(low, period)];
     // 0 / 0 where nothing moved: no number.

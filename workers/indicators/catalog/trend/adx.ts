@@ -22,7 +22,7 @@ export const adx: Kind<'high' | 'low' | 'close', { period: number }> = {
     { name: 'minus_di', unit: 'ratio', pane: 'own' },
   ],
   isClosedOnly: false,
-  defaults: [],
+  defaults: [{ timeframe: '15m', params: { period: 14 } }],
   compute({ high, low, close }, { period }) {
     const ranges = trueRange(high, low, close);
     const at = (values: Float64Array, index: number): number => values[index] ?? Number.NaN;

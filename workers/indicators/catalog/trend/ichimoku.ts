@@ -27,7 +27,7 @@ export const ichimoku: Kind<
     { name: 'span_b', unit: 'price', pane: 'price' },
   ],
   isClosedOnly: false,
-  defaults: [],
+  defaults: [{ timeframe: '15m', params: { conversion: 9, base: 26, span: 52, displacement: 26 } }],
   compute({ high, low, close }, { conversion, base, span, displacement }) {
     const now = close.length;
     const price = close[now - 1] ?? Number.NaN;

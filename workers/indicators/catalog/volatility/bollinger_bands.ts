@@ -24,7 +24,7 @@ export const bollingerBands: Kind<'close', { period: number; deviations: number 
     { name: 'width', unit: 'ratio', pane: 'own' },
   ],
   isClosedOnly: false,
-  defaults: [],
+  defaults: [{ timeframe: '15m', params: { period: 20, deviations: 2 } }],
   compute({ close }, { period, deviations }) {
     // As offsets from the newest, so that equal closes deviate by exactly nothing.
     const origin = last(close);

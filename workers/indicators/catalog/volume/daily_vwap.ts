@@ -24,7 +24,7 @@ export const dailyVwap: Kind<
     { name: 'distance', unit: 'percent', pane: 'own', thresholds: [0] },
   ],
   isClosedOnly: false,
-  defaults: [],
+  defaults: [{ timeframe: '15m', params: { period: 96 } }],
   compute({ start, high, low, close, volume, tick_count }, { period }) {
     const midnight = Math.floor(last(start) / day) * day;
     const from = start.findIndex(second => second >= midnight);
