@@ -91,6 +91,12 @@ describe('the layouts', () => {
     });
   });
 
+  it('reads a file that begins with PK, and is no archive', async () => {
+    await expect(read('PKR/USD,20200101 22:00:00.123,1.12,1.13\n')).rejects.toThrow(
+      /line 1: the line is of "PKR\/USD", not of EUR_USD$/,
+    );
+  });
+
   it('reads HistData in Eastern Standard Time all year, and takes its zero volume for no size', async () => {
     const items = await read(
       '20200101 170000065,1.1212,1.12172,0\n20200701 230000065,1.1212,1.12172,0\n',

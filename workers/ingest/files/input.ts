@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import yauzl from 'yauzl';
 import { sleep } from '../../../db/runtime/process.ts';
 import { PackedError, TickFileError } from './text.ts';
@@ -52,7 +53,9 @@ export async function openInput(name: string, { isFollowed = false } = {}): Prom
 }
 
 const isZip = (head: Uint8Array): boolean =>
-  head[0] === 0x50 && head[1] === 0x4b && head[2] === 3 && head[3] === 4;
+  head[0] === 0x50 &&
+  head[1] === 0x4b &&
+  ((head[2] === 3 && head[3] === 4) || (head[2] === 5 && head[3] === 6));
 
 function stream(name: string, open: () => AsyncIterable<Uint8Array>): Input {
   let bytesRead = 0;
@@ -105,7 +108,8 @@ async function zip(
   const tables = entries.filter(name => /\.(?:csv|tsv)$/i.test(name));
   const candidates = tables.length > 0 ? tables : entries;
   const [name] = candidates;
-  if (candidates.length !== 1 || name === undefined) {
+  if (name === undefined) throw new TickFileError('the ZIP archive holds no file');
+  if (candidates.length !== 1) {
     const told = candidates.slice(0, 5).join(', ');
     throw new TickFileError(
       `the ZIP archive holds ${candidates.length} files (${told}): unpack it and name the one, or their folder`,
@@ -117,20 +121,38 @@ async function zip(
     try {
       for await (const entry of archive.eachEntry()) {
         if (entry.fileName !== name) continue;
+        refuseSealed(entry);
         const content = await archive.openReadStreamPromise(entry);
+        let crc = 0;
         for await (const piece of content) {
+          crc = crc32(piece, crc);
           bytesRead += piece.length * (entry.compressedSize / Math.max(1, entry.uncompressedSize));
           yield piece;
         }
+        // The archive's reader leaves this to us.
+        if (crc !== entry.crc32) throw new PackedError('the checksum is another one');
         return;
       }
-    } catch {
+    } catch (error) {
+      if (error instanceof TickFileError) throw error;
       throw new PackedError('the ZIP archive is damaged');
     } finally {
       archive.close();
     }
   }
   return { ...whole, bytesRead: () => Math.round(bytesRead), open: unpacked };
+}
+
+function refuseSealed(entry: yauzl.Entry): void {
+  if (entry.isEncrypted()) {
+    throw new TickFileError('the file in the ZIP archive is encrypted: unpack it first');
+  }
+  const { compressionMethod: method } = entry;
+  if (method !== 0 && method !== 8) {
+    throw new TickFileError(
+      `the file in the ZIP archive is packed by method ${method}, and only 0 and 8 are read: unpack it first`,
+    );
+  }
 }
 
 async function entriesOf(path: string): Promise<string[]> {

@@ -3,8 +3,9 @@ import { appendFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { crc32, deflateRawSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Member, zipOf } from '../../../tests/support/archives.ts';
 import type { Item, Tick } from '../source.ts';
 import { filesOf, type Input, openInput } from './input.ts';
 import { createFileSource } from './source.ts';
@@ -13,6 +14,7 @@ const header = 'observed_at,bid,ask\n';
 const line = (second: number, bid: number) =>
   `2026-01-05T10:00:${String(second).padStart(2, '0')}Z,${bid},${bid + 1}\n`;
 const three = header + line(0, 1) + line(1, 2) + line(2, 3);
+const a: Member = { name: 'a.csv', content: three };
 
 let folder = '';
 beforeAll(async () => {
@@ -54,34 +56,18 @@ async function ticksOf(input: Input, { speed, asks, signal, onTicks }: Reading =
 const bidsOf = async (input: Input, reading?: Reading) =>
   (await ticksOf(input, reading)).map(tick => tick.bid);
 
-/** An archive as PKZIP writes it: a local header with each file, and the list of them at its end. */
-function zipOf(files: Readonly<Record<string, string>>): Buffer {
-  const parts: Buffer[] = [];
-  const list: Buffer[] = [];
-  let at = 0;
-  for (const [name, text] of Object.entries(files)) {
-    const packed = deflateRawSync(text);
-    const common = Buffer.alloc(26);
-    common.writeUInt16LE(20, 0);
-    common.writeUInt16LE(8, 4);
-    common.writeUInt32LE(crc32(text), 10);
-    common.writeUInt32LE(packed.length, 14);
-    common.writeUInt32LE(Buffer.byteLength(text), 18);
-    common.writeUInt16LE(name.length, 22);
-    const local = Buffer.concat([Buffer.from('PK\x03\x04'), common, Buffer.from(name), packed]);
-    const tail = Buffer.alloc(14);
-    tail.writeUInt32LE(at, 10);
-    list.push(Buffer.concat([Buffer.from('PK\x01\x02\x14\x00'), common, tail, Buffer.from(name)]));
-    parts.push(local);
-    at += local.length;
+/** The three, the last frame of which begins there. */
+function framesBefore(place: number): Buffer {
+  const frames = [zstdCompressSync(header)];
+  const [short, long] = [zstdCompressSync(''), zstdCompressSync('\n')];
+  let left = place - Buffer.concat(frames).length;
+  while (left > 0) {
+    const frame = left % short.length === 0 ? short : long;
+    frames.push(frame);
+    left -= frame.length;
   }
-  const end = Buffer.alloc(22);
-  end.write('PK\x05\x06', 'latin1');
-  end.writeUInt16LE(list.length, 8);
-  end.writeUInt16LE(list.length, 10);
-  end.writeUInt32LE(Buffer.concat(list).length, 12);
-  end.writeUInt32LE(at, 16);
-  return Buffer.concat([...parts, ...list, end]);
+  expect(left).toBe(0);
+  return Buffer.concat([...frames, zstdCompressSync(three.slice(header.length))]);
 }
 
 describe('a file is read', () => {
@@ -93,8 +79,15 @@ describe('a file is read', () => {
       'two frames of zstd',
       Buffer.concat([zstdCompressSync(header), zstdCompressSync(three.slice(header.length))]),
     ],
-    ['zip', zipOf({ 'ticks.csv': three })],
-    ["zip, beside HistData's report", zipOf({ 'ticks.csv': three, 'ticks.txt': 'status: ok' })],
+    ['frames of zstd, one of which begins 2 bytes before 8 KB', framesBefore(8_192 - 2)],
+    ['zip', zipOf([{ name: 'ticks.csv', content: three }])],
+    [
+      "zip, beside HistData's report",
+      zipOf([
+        { name: 'ticks.csv', content: three },
+        { name: 'ticks.txt', content: 'status: ok' },
+      ]),
+    ],
   ])('%s', async (name, content) => {
     const input = await openInput(await fileOf(`${name}.bin`, content));
     expect(await bidsOf(input)).toEqual([1, 2, 3]);
@@ -129,10 +122,18 @@ describe('a file is read', () => {
   it.each([
     [
       'of an archive of several',
-      zipOf({ 'a.csv': three, 'b.csv': three }),
+      zipOf([a, { ...a, name: 'b.csv' }]),
       /holds 2 files \(a.csv, b.csv\)/,
     ],
-    ['of a cut archive', zipOf({ 'a.csv': three }).subarray(0, 60), /damaged, or cut off/],
+    ['of a cut archive', zipOf([a]).subarray(0, 60), /damaged, or cut off/],
+    ['with something in it', zipOf([]), /holds no file$/],
+    ['of a file in an archive of folders', zipOf([{ name: 'a/', content: '' }]), /holds no file$/],
+    ['that is not encrypted', zipOf([{ ...a, flags: 1 }]), /is encrypted: unpack it first$/],
+    ['that is deflated', zipOf([{ ...a, method: 93 }]), /is packed by method 93, and/],
+    ['of a name inside the archive', zipOf([{ ...a, name: '../a.csv' }]), /damaged, or cut off/],
+    ['with its own checksum', zipOf([{ ...a, crc: 7 }]), /archive is damaged: line 4 is/],
+    ['as large as it says', zipOf([{ ...a, size: 9 }]), /archive is damaged: line 0 is/],
+    ['no larger than it says', zipOf([{ ...a, size: 4e9 }]), /archive is damaged: line 4 is/],
     [
       'of a cut zstd',
       zstdCompressSync(three.repeat(50)).subarray(0, -5),

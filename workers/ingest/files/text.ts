@@ -47,8 +47,9 @@ const PACKINGS = [
 type Packing = (typeof PACKINGS)[number];
 
 function refuseOtherThanText(head: Uint8Array): void {
-  const [first, second] = head;
-  if (first === 0x50 && second === 0x4b) {
+  const [first, second, third = 0xff] = head;
+  // Text begins with PK too, such as PKR/USD.
+  if (first === 0x50 && second === 0x4b && third < 0x20) {
     throw new TickFileError(
       'a ZIP archive cannot be read from a pipe: name the file, or unpack it',
     );
@@ -130,17 +131,25 @@ async function* unpack(
   packing: Packing,
   pieces: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
+  const { magic } = packing;
   let member = createMember(packing);
   let at = 0;
+  /** Of a member that may begin at the end of a piece. */
+  let begun: Uint8Array = Buffer.alloc(0);
   try {
     for await (const piece of pieces) {
-      let rest: Uint8Array = piece;
+      let rest: Uint8Array = begun.length === 0 ? piece : Buffer.concat([begun, piece]);
+      begun = rest.subarray(0, 0);
       while (rest.length > 0) {
         const used = await member.write(rest);
         yield* member.take();
         rest = rest.subarray(used);
         if (!member.hasEnded()) break;
-        if (packing.magic.every((byte, index) => rest[index] === byte)) {
+        if (rest.length < magic.length && rest.every((byte, index) => magic[index] === byte)) {
+          begun = rest;
+          break;
+        }
+        if (magic.every((byte, index) => rest[index] === byte)) {
           member.close();
           member = createMember(packing);
           continue;
@@ -155,6 +164,7 @@ async function* unpack(
       }
       at += piece.length;
     }
+    if (begun.length > 0) throw new PackedError(`the ${packing.name} file is cut off`, at);
     await member.end();
     yield* member.take();
   } catch (error) {

@@ -299,10 +299,25 @@ describe('the prices of OANDA', () => {
     await feed.until(() => feed.ticks.length === 1);
     expect(feed.ticks[0]?.symbol).toBe('USD_JPY');
     expect(feed.rejections().map(rejection => rejection.reason)).toEqual(['not_tradeable']);
-    const old = JSON.parse(toLine(price({ tradeable: false })));
-    const line = JSON.stringify({ ...old, tradeable: undefined });
-    const message = readMessage({ text: line, isTooLong: false }, new Set(['EUR_USD']), Date.now());
-    expect(message).toMatchObject({ kind: 'rejected', rejection: { reason: 'not_tradeable' } });
+  });
+
+  it.each(['non-tradeable', 'invalid', 'halted', ''])(
+    'of status %j alone, without tradeable, are no ticks',
+    status => {
+      const line = JSON.stringify({ ...JSON.parse(toLine(price())), status, tradeable: undefined });
+      expect(
+        readMessage({ text: line, isTooLong: false }, new Set(['EUR_USD']), Date.now()),
+      ).toMatchObject({ kind: 'rejected', rejection: { reason: 'not_tradeable' } });
+    },
+  );
+
+  it('of status tradeable alone, or of none, are ticks', () => {
+    for (const status of ['tradeable', undefined]) {
+      const line = JSON.stringify({ ...JSON.parse(toLine(price())), status, tradeable: undefined });
+      expect(
+        readMessage({ text: line, isTooLong: false }, new Set(['EUR_USD']), Date.now()),
+      ).toEqual({ kind: 'tick', tick });
+    }
   });
 });
 
