@@ -64,8 +64,10 @@ export async function within<Result>(
   }
 }
 
-/** Milliseconds. */
+/** The least rest after something useless, in milliseconds. */
 const REST = 10;
+/** So many times as long as it took to look at it; a flood of nothing then has a quarter of a core at most. */
+const RESTS = 3;
 
 /** How long nothing useful may come. */
 export interface Patience {
@@ -82,16 +84,22 @@ export interface Patience {
 export function createPatience(ms: number, connection: AbortController): Patience {
   let left = ms;
   let since = performance.now();
+  let cameAt = since;
+  let effort = 0;
   return {
     async wait(next) {
       since = performance.now();
       // What floods us with nothing is not worth a core.
-      if (left < 0.9 * ms) await sleep(REST, connection.signal);
+      if (left < 0.9 * ms) await sleep(Math.max(REST, RESTS * effort), connection.signal);
       if (left <= 0) throw silent(ms);
-      return within(left, connection, next, ms);
+      const result = await within(left, connection, next, ms);
+      cameAt = performance.now();
+      return result;
     },
     heard: isUseful => {
-      left = isUseful ? ms : left - (performance.now() - since);
+      const now = performance.now();
+      effort = now - cameAt;
+      left = isUseful ? ms : left - (now - since);
     },
   };
 }
