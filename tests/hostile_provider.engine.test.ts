@@ -16,6 +16,7 @@ import {
   hostileLines,
   priceTexts,
 } from './support/hostile_prices.ts';
+import { usedHeap } from './support/memory.ts';
 
 const access = { token: 'secret-token', accountId: '101-004-1234567-001' };
 const symbols = ['EUR_USD', 'USD_JPY'];
@@ -157,7 +158,7 @@ describeOnEngine('A hostile provider', ({ sql }) => {
           if (entries.length > 0) {
             expect(JSON.parse(skipped[0] ?? '')).toMatchObject({ count: entries.length });
           }
-          heaps.push(process.memoryUsage().heapUsed);
+          heaps.push(usedHeap());
         },
       ),
       { seed: 14, numRuns: 25, endOnFailure: true },

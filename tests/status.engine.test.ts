@@ -59,11 +59,14 @@ describeOnEngine('ops.status, ops.lag and ops.queues', database => {
 
   beforeAll(async () => {
     await registerKinds(sql);
+    // A candle of a default would be over in the middle of a fault, whenever the clock strikes five minutes.
+    await sql`delete from indicator.wishes`;
     const symbol = await addInstrument(sql);
     for (const name of subscriptions)
       await sql`select outbox.subscribe(${name}, ${name}, ${symbol}, '1s', 'mid')`;
     for (const timeframe of ['1s', '1d'])
       await addAverages(sql, symbol, timeframe, { fast: 1, slow: 3 });
+    await sql`select indicator.add(${symbol}, '1d', 'drift')`;
     oanda = await startFakeOanda({ ...access, heartbeatMs: 1_000 });
     webPort = await freePort();
     system = await startSystem(database);

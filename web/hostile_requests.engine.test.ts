@@ -8,6 +8,7 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { addInstrument, describeOnEngine } from '../tests/support/database.ts';
 import { addIndicator, catchUp, registerCatalog } from '../tests/support/indicators.ts';
+import { usedHeap } from '../tests/support/memory.ts';
 import { tickOf } from '../tests/support/ticks.ts';
 import { waitFor } from '../tests/support/wait.ts';
 import { createFeed } from '../workers/ingest/feed.ts';
@@ -308,7 +309,7 @@ describeOnEngine('A hostile request', ({ sql, as }) => {
       { numRuns: 40, seed: 20_261_128, endOnFailure: true },
     );
     expect(answered).toBeGreaterThan(0.9 * inputs);
-    const heapBefore = process.memoryUsage().heapUsed;
+    const heapBefore = usedHeap();
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.uint8Array({ maxLength: 3_000 }), { minLength: 20, maxLength: 30 }),
@@ -326,7 +327,7 @@ describeOnEngine('A hostile request', ({ sql, as }) => {
       ),
       { numRuns: 10, seed: 20_261_128, endOnFailure: true },
     );
-    expect(process.memoryUsage().heapUsed - heapBefore).toBeLessThan(100_000_000);
+    expect(usedHeap() - heapBefore).toBeLessThan(100_000_000);
     await annotate(`${inputs} hostile requests`);
 
     expect([...(await counts())]).toEqual(before);

@@ -59,6 +59,7 @@ const rights: readonly (readonly [statement: string, who: string])[] = [
   ['select feed.hide_simulated()', 'i'],
   ["select feed.followed('nobody')", 'i'],
   ["select feed.show_instruments('nobody')", 'i'],
+  ["select feed.show_digits('nobody', 1)", 'i'],
   ['select from feed.rejection_reasons', 'i'],
   ['select from feed.coverage limit 0', ''],
   ['select from feed.gaps limit 0', ''],
@@ -214,7 +215,7 @@ describeOnEngine('Rights', ({ as, sql }) => {
       select distinct n.nspname || '.' || p.proname as name
       from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace,
         aclexplode(p.proacl) as a join pg_roles as r on r.oid = a.grantee
-      where n.nspname = any ('{feed,outbox,indicator,dashboard,ops}') and r.rolname like 'foresight\\_%'`;
+      where n.nspname = any ('{feed,outbox,indicator,rating,dashboard,ops}') and r.rolname like 'foresight\\_%'`;
     const tested = rights.map(([statement]) => statement);
     const untested = rows
       .map(row => row.name)
