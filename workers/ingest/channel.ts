@@ -49,3 +49,30 @@ export function createChannel<Item>(): Channel<Item> {
     [Symbol.asyncIterator]: read,
   };
 }
+
+/**
+ * What `run` pushes, until it ends or the signal aborts, and its error. When the consumer leaves, `run` is told so by
+ * the signal that it was given, and is waited for.
+ */
+export async function* pushed<Item>(
+  signal: AbortSignal,
+  run: (signal: AbortSignal, push: Channel<Item>['push']) => Promise<void>,
+): AsyncGenerator<Item> {
+  const stop = new AbortController();
+  const onStop = () => stop.abort();
+  signal.addEventListener('abort', onStop);
+  if (signal.aborted) stop.abort();
+  const channel = createChannel<Item>();
+  stop.signal.addEventListener('abort', () => channel.close());
+  const running = run(stop.signal, channel.push).then(
+    () => channel.close(),
+    (error: unknown) => channel.close(error),
+  );
+  try {
+    yield* channel;
+  } finally {
+    signal.removeEventListener('abort', onStop);
+    stop.abort();
+    await running;
+  }
+}

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import type { Budget } from './budget.ts';
-import { createChannel } from './channel.ts';
+import { pushed } from './channel.ts';
 import { backoff, createPatience, Hiccup, within } from './connection.ts';
 import { readRetryAfter } from './http.ts';
 import type { FollowRequest, Item } from './source.ts';
@@ -97,24 +97,8 @@ const MOST_WAITING = 1_000;
 const LONGEST_MARKET_SILENCE = 3_600_000;
 
 /** @throws nothing: whatever happens, it is told and tried again, until the signal aborts. */
-export async function* followWire(wire: Wire, request: FollowRequest): AsyncGenerator<Item> {
-  const stop = new AbortController();
-  const onStop = () => stop.abort();
-  request.signal.addEventListener('abort', onStop);
-  if (request.signal.aborted) stop.abort();
-  const channel = createChannel<Item>();
-  stop.signal.addEventListener('abort', () => channel.close());
-  const running = hold(wire, { ...request, signal: stop.signal }, channel.push).then(
-    () => channel.close(),
-    (error: unknown) => channel.close(error),
-  );
-  try {
-    yield* channel;
-  } finally {
-    request.signal.removeEventListener('abort', onStop);
-    stop.abort();
-    await running;
-  }
+export function followWire(wire: Wire, request: FollowRequest): AsyncGenerator<Item> {
+  return pushed(request.signal, (signal, push) => hold(wire, { ...request, signal }, push));
 }
 
 type Push = (item: Item) => Promise<void>;

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { createChannel } from '../../channel.ts';
+import { pushed } from '../../channel.ts';
 import { createPatience, Hiccup } from '../../connection.ts';
 import type { InstrumentList } from '../../instruments.ts';
 import { createLineSplitter } from '../../lines.ts';
@@ -103,24 +103,8 @@ async function fetchOffered(client: Client, stopped?: AbortSignal): Promise<Inst
   }
 }
 
-async function* follow(client: Client, request: FollowRequest): AsyncGenerator<Item> {
-  const stop = new AbortController();
-  const onStop = () => stop.abort();
-  request.signal.addEventListener('abort', onStop);
-  if (request.signal.aborted) stop.abort();
-  const channel = createChannel<Item>();
-  stop.signal.addEventListener('abort', () => channel.close());
-  const running = listen(client, { ...request, signal: stop.signal }, channel.push).then(
-    () => channel.close(),
-    (error: unknown) => channel.close(error),
-  );
-  try {
-    yield* channel;
-  } finally {
-    request.signal.removeEventListener('abort', onStop);
-    stop.abort();
-    await running;
-  }
+function follow(client: Client, request: FollowRequest): AsyncGenerator<Item> {
+  return pushed(request.signal, (signal, push) => listen(client, { ...request, signal }, push));
 }
 
 type Push = (item: Item) => Promise<void>;
