@@ -9,3 +9,8 @@ export function usedHeap(): number {
   collectGarbage();
   return process.memoryUsage().heapUsed;
 }
+
+/** The same with the buffers, which are beside the heap. */
+export function usedMemory(): number {
+  return usedHeap() + process.memoryUsage().external;
+}

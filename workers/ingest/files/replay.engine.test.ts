@@ -236,6 +236,33 @@ describeOnEngine('a replay', ({ sql }) => {
     expect(row).toEqual({ count: 0 });
   });
 
+  it('of a pipe stores what came at once together, refused lines among it too', async () => {
+    const symbol = await addInstrument(sql);
+    const pieces = [0, 1, 2].map(minute => {
+      const rows = ticksIn(symbol, 300).map(({ observedAt, bid, ask }, n) =>
+        n % 3 === 1 ? 'x' : `${observedAt.replace('T10', `T1${minute}`)},${bid},${ask}`,
+      );
+      return Buffer.from(`${minute === 0 ? 'observed_at,bid,ask\n' : ''}${rows.join('\n')}\n`);
+    });
+    let flushes = 0;
+    const done = await replay({
+      input: {
+        ...{ name: 'a pipe', fingerprint: null, bytes: null, bytesRead: () => 0 },
+        async *open() {
+          yield* pieces;
+        },
+      },
+      ...{ symbol, source: 'manual', speed: 'max', feed, logger: testLogger },
+      signal: new AbortController().signal,
+      onProgress: () => {
+        flushes += 1;
+      },
+    });
+    expect(done).toMatchObject({ stored: 600, rejected: 300, duplicate: 0, conflicting: 0 });
+    // And one at the end.
+    expect(flushes).toBe(4);
+  });
+
   it('shows as many digits as the file has, and never fewer than before', async () => {
     const symbol = await addInstrument(sql);
     const precision = async () => {

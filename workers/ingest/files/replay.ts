@@ -105,7 +105,7 @@ export async function replay(options: ReplayOptions): Promise<ReplayProgress> {
       // At a speed, or as it comes, what was said is due now.
       if (
         options.speed !== 'max' ||
-        input.fingerprint === null ||
+        (input.fingerprint === null && !from.hasMore()) ||
         ticks.length + rejections.length >= maxBatch
       ) {
         await flush(false);

@@ -28,6 +28,8 @@ export interface FileSourceOptions {
 export interface FileSource extends Source {
   /** The last line of what was said. */
   readonly line: () => number;
+  /** What follows was read already and comes at once: it is of no use to store what was said before. */
+  readonly hasMore: () => boolean;
   /** Digits after the decimal mark of the longest price that was said. */
   readonly decimals: () => number;
 }
@@ -41,6 +43,7 @@ export const replaySource = {
 export function createFileSource(options: FileSourceOptions): FileSource {
   const { input, asks, symbol, after } = options;
   let line = after;
+  let hasMore = false;
   let decimals = 0;
 
   async function* follow({ signal }: { readonly signal: AbortSignal }): AsyncGenerator<Item> {
@@ -62,11 +65,13 @@ export function createFileSource(options: FileSourceOptions): FileSource {
       });
     const groups = asks === undefined ? open(input) : joinSides(open(input), open(asks));
     for await (const items of groups) {
-      for (const item of items) {
+      for (const [index, item] of items.entries()) {
         if (item.line <= after) continue;
         if ('rejection' in item) {
+          hasMore = true;
           yield* sayTicks();
           line = item.line;
+          hasMore = index < items.length - 1;
           yield { kind: 'rejected', rejection: item.rejection };
         } else {
           if (pace.isDueLater(item.tick)) {
@@ -79,6 +84,7 @@ export function createFileSource(options: FileSourceOptions): FileSource {
         }
         lastLine = item.line;
       }
+      hasMore = false;
       yield* sayTicks();
       if (signal.aborted) return;
     }
@@ -90,6 +96,7 @@ export function createFileSource(options: FileSourceOptions): FileSource {
     instruments: async () => [{ symbol, description: '', pricePrecision: decimals }],
     follow,
     line: () => line,
+    hasMore: () => hasMore,
     decimals: () => decimals,
   };
 }
