@@ -9,6 +9,8 @@ export interface Parts {
   readonly health: Health;
   /** The queues of the run's own subscriptions. */
   readonly queues: readonly string[];
+  /** Hostile inputs that actions tried, to be counted by them. */
+  readonly tried: { messages: number };
 }
 
 /** Something that is done to the running system. */

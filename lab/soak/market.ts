@@ -26,6 +26,8 @@ export interface Feeders {
   /** The provider sends ticks again. */
   resend(ticks: readonly Tick[]): Promise<void>;
   describe(): Record<string, unknown>;
+  /** Lines of the provider that are no prices. */
+  noise(): number;
   /** What the direct feeders were answered, and how often they tried. */
   totals(): { stored: number; refused: number; attemptedTicks: number; acknowledged: number };
   refused(): string[];
@@ -66,8 +68,8 @@ export function startFeeders(parts: { world: World; ledger: Ledger; random: Rand
       duplicate: sum(({ totals }) => totals.acknowledged.duplicate),
       conflicting: sum(({ totals }) => totals.acknowledged.conflicting),
       rejected: sum(({ totals }) => totals.acknowledged.rejected),
-      noise: stream.noise(),
     }),
+    noise: () => stream.noise(),
     totals: () => ({
       stored: sum(({ totals }) => totals.acknowledged.stored),
       refused: sum(({ totals }) => totals.acknowledged.conflicting + totals.acknowledged.rejected),

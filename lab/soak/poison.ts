@@ -26,7 +26,7 @@ export const poison: readonly Action[] = [
     kind: 'queue of a service poisoned',
     weight: 1.2,
     group: 'poison',
-    run: async ({ world, random, health }) => {
+    run: async ({ world, random, health, tried }) => {
       const services = await world.query<{ service: string; queue: string }>(
         'select service, queue from indicator.services order by service',
       );
@@ -40,6 +40,7 @@ export const poison: readonly Action[] = [
             queue,
             candles.map(candle => random.pick(bodies)(candle, random)),
           );
+          tried.messages += candles.length;
         }
         // A service that was killed, or has no database, refuses later.
         for (let look = 0; look < 40 && (await letters(world.query, service)) === 0; look++) {

@@ -14,6 +14,8 @@ export interface Report {
   readonly actions: Record<string, { count: number; failed: number; recoveriesMs: number[] }>;
   readonly ticks: Record<string, number>;
   readonly feeders: Record<string, unknown>;
+  /** By door: how many hostile inputs were tried there, by what came of them. */
+  readonly hostile: Record<string, Readonly<Record<string, number>>>;
   /** By fault that lasts: whether the views told it. */
   readonly health: Record<string, ShownCount>;
   readonly largest: { memoryMb: Record<string, number>; tableMb: Record<string, number> };
@@ -51,6 +53,7 @@ export function describe(report: Report): string {
     '',
     `ticks sent: ${total}: ${shares.join(', ')}`,
     `feeders: ${JSON.stringify(report.feeders)}`,
+    ...describeHostile(report.hostile),
     `starts of processes: ${JSON.stringify(report.starts)}`,
     ...describeHealth(report.health),
     '',
@@ -69,6 +72,13 @@ export function describe(report: Report): string {
     lines.push('', `FAILED. Seed ${report.seed}; the logs are in ${report.logDir}`);
   }
   return lines.join('\n');
+}
+
+function describeHostile(hostile: Report['hostile']): string[] {
+  return Object.entries(hostile).map(([door, outcomes]) => {
+    const tried = Object.values(outcomes).reduce((sum, count) => sum + count, 0);
+    return `hostile ${door}: ${tried} tried: ${JSON.stringify(outcomes)}`;
+  });
 }
 
 /** A row a fault and view, with the counts in the fault's first row. */

@@ -7,17 +7,20 @@ import { testLogger } from '../../tests/support/database.ts';
 import { registerKinds } from '../../tests/support/values.ts';
 import { waitFor } from '../../tests/support/wait.ts';
 import { createFeed } from '../../workers/ingest/feed.ts';
-import { createRoster } from '../harness/roster.ts';
+import { createRoster, holdersOf } from '../harness/roster.ts';
 import { type Engine, startServer } from '../harness/server.ts';
 import { watchHealth } from './health.ts';
+import { doorOfCalls, knownOf } from './hostile_calls.ts';
+import { doorOfRequests } from './hostile_requests.ts';
 import { judge } from './judge.ts';
 import { createLedger } from './ledger.ts';
 import { instruments, startFeeders } from './market.ts';
-import { createRandom } from './random.ts';
+import { createRandom, type Random } from './random.ts';
 import type { Report } from './report.ts';
 import { addOldTicks } from './retention.ts';
 import { runActions } from './schedule.ts';
 import { startWatcher, type Watcher } from './subscribers.ts';
+import { startTrials, type Trials } from './trials.ts';
 import { openWorld, type World } from './world.ts';
 
 export interface SoakOptions {
@@ -113,18 +116,24 @@ export async function soak(options: SoakOptions): Promise<Report | undefined> {
     );
     closers.push(() => clearTimeout(subscribeLate));
     say(`${engine}: everything runs; breaking it for ${minutes} minutes with the seed ${seed}`);
+    const trials = await startHostile(world, random);
+    const stopTrials = () => Promise.all(trials.map(each => each.stop()));
+    closers.push(stopTrials);
+    const tried = { messages: 0 };
     const done = await runActions({
       parts: {
         world,
         random: random.fork('actions'),
         health,
         queues: subscriptions.map(({ name }) => name),
+        tried,
       },
       until: Date.now() + minutes * 60_000,
       signal,
       say,
     });
     say(`${engine}: ${done.kills} kills; everything is allowed to work again`);
+    await stopTrials();
     await subscribingLate;
     const verdict = await judge({
       world,
@@ -138,7 +147,14 @@ export async function soak(options: SoakOptions): Promise<Report | undefined> {
         watcher: watchers.get(each.name) as Watcher,
       })),
     });
-    const problems = [...done.problems, ...health.missed, ...health.untrue(), ...world.refused];
+    const broken = (await Promise.all(trials.map(each => each.judge()))).flat();
+    const problems = [
+      ...broken,
+      ...done.problems,
+      ...health.missed,
+      ...health.untrue(),
+      ...world.refused,
+    ];
     isClean = problems.length + verdict.differences.length === 0;
     return {
       seed,
@@ -150,6 +166,11 @@ export async function soak(options: SoakOptions): Promise<Report | undefined> {
       actions: done.actions,
       ticks: ledger.counts,
       feeders: feeders.describe(),
+      hostile: {
+        ...Object.fromEntries(trials.map(({ name, outcomes }) => [name, outcomes])),
+        messages: { sent: tried.messages },
+        'lines of a provider': { sent: feeders.noise() },
+      },
       health: health.shown,
       largest: health.largest,
       idleInTransactionSeconds: health.idleInTransactionSeconds(),
@@ -168,6 +189,23 @@ export async function soak(options: SoakOptions): Promise<Report | undefined> {
     // Logs are for failures.
     if (isClean) await rm(logDir, { recursive: true, force: true });
   }
+}
+
+/** What is tried at the doors of the processes and of the database while everything else happens. */
+async function startHostile(world: World, random: Random): Promise<Trials[]> {
+  const webs = holdersOf(world.roster, 'web').map((name, index) => ({
+    port: Number(new URL(world.webUrls[index] ?? '').port),
+    pid: () => world.pids().get(name),
+  }));
+  const calls = await doorOfCalls(world, await knownOf(world.query));
+  return [
+    startTrials(
+      doorOfRequests(webs, instruments.oanda[0]?.symbol ?? ''),
+      random.fork('hostile requests'),
+      [100, 500],
+    ),
+    startTrials(calls, random.fork('hostile calls'), [500, 1_500]),
+  ];
 }
 
 async function prepare(world: World): Promise<void> {

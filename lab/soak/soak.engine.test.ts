@@ -15,6 +15,8 @@ describe('Half a minute of random faults', () => {
     if (report === undefined) return context.skip('the engine is not here');
     expect(report.differences, inWords(report)).toEqual([]);
     expect(report.kills).toBeGreaterThan(0);
+    expect(Object.keys(report.hostile['HTTP requests'] ?? {})).toContain('200');
+    expect(report.hostile['SQL calls']?.refused).toBeGreaterThan(0);
     expect(report.compared.ticks).toBeGreaterThan(500);
     expect(report.compared.values).toBeGreaterThan(100);
   });
