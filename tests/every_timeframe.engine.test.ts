@@ -9,6 +9,7 @@ import type { Tick } from '../workers/ingest/source.ts';
 import { addInstrument, capture, describeOnEngine, testLogger } from './support/database.ts';
 import { addIndicator, catchUp, registerCatalog } from './support/indicators.ts';
 import { type OracleCandle, oracleCandles, type Side } from './support/oracle.ts';
+import { schemas } from './support/schemas.ts';
 import { tickOf } from './support/ticks.ts';
 
 const minutesMs = 60_000;
@@ -111,7 +112,7 @@ describeOnEngine('Whatever timeframes there are', ({ sql }) => {
     for (const reader of [...readers, ...(await pageFunctions(sql))]) await read(sql, reader);
     const views = await sql<{ name: string }[]>`
       select format('%I.%I', v.schemaname, v.viewname) as name from pg_views as v
-      where v.schemaname in ('feed', 'outbox', 'indicator', 'rating', 'dashboard', 'ops')`;
+      where v.schemaname = any (${schemas})`;
     expect(views.length).toBeGreaterThan(5);
     for (const { name } of views) await sql.unsafe(`select * from ${name}`);
     const [first] = await sql<{ id: number }[]>`

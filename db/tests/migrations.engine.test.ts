@@ -11,6 +11,7 @@ import {
   testLogger,
   withEmptyDatabase,
 } from '../../tests/support/database.ts';
+import { schemas } from '../../tests/support/schemas.ts';
 import { at, tickOf } from '../../tests/support/ticks.ts';
 import { waitFor } from '../../tests/support/wait.ts';
 import { createFeed } from '../../workers/ingest/feed.ts';
@@ -42,11 +43,11 @@ describeOnEngine('A deploy', ({ sql, url }) => {
       ...(await sql`
         select 'function' as what, p.oid::regprocedure::text as name,
           pg_get_functiondef(p.oid) || coalesce(p.proacl::text, '') || coalesce(obj_description(p.oid), '') as content
-        from pg_proc as p where p.pronamespace = any (array['feed', 'outbox', 'indicator', 'rating', 'dashboard', 'ops']::regnamespace[])
+        from pg_proc as p where p.pronamespace = any (${schemas}::regnamespace[])
         union all
         select c.relkind::text, c.oid::regclass::text, concat(c.relacl, obj_description(c.oid),
           (select string_agg(concat(a.attname, a.atttypid::regtype), ',' order by a.attnum) from pg_attribute as a where a.attrelid = c.oid))
-        from pg_class as c where c.relnamespace = any (array['feed', 'outbox', 'indicator', 'rating', 'dashboard', 'ops']::regnamespace[])
+        from pg_class as c where c.relnamespace = any (${schemas}::regnamespace[])
         union all
         select 'trigger', t.tgname || ' on ' || t.tgrelid::regclass, pg_get_triggerdef(t.oid) from pg_trigger as t
         union all

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { describeOnEngine } from '../../tests/support/database.ts';
+import { schemas } from '../../tests/support/schemas.ts';
 
 const roles = {
   i: 'foresight_ingest',
@@ -215,7 +216,7 @@ describeOnEngine('Rights', ({ as, sql }) => {
       select distinct n.nspname || '.' || p.proname as name
       from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace,
         aclexplode(p.proacl) as a join pg_roles as r on r.oid = a.grantee
-      where n.nspname = any ('{feed,outbox,indicator,rating,dashboard,ops}') and r.rolname like 'foresight\\_%'`;
+      where n.nspname = any (${schemas}) and r.rolname like 'foresight\\_%'`;
     const tested = rights.map(([statement]) => statement);
     const untested = rows
       .map(row => row.name)

@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { describeOnEngine } from '../../tests/support/database.ts';
+import { schemas } from '../../tests/support/schemas.ts';
 
-const schemas = ['feed', 'outbox', 'indicator', 'rating', 'dashboard', 'ops'];
 /** Must be inlined into the queries that call them, which a pinned search_path would prevent. */
 const inlined = ['dashboard.freshness', 'feed.bucket', 'feed.tick_fault', 'feed.tick_position'];
 /** End transactions, which a pinned search_path would forbid. */

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { schemas } from './schemas.ts';
 
 /**
  * Ours, of five capitals; an argument that PostgreSQL itself cannot take, of class 22; a constraint, which reads as a
@@ -16,7 +17,7 @@ export const callablesOfRole = `
   select n.nspname || '.' || p.proname as name,
     array(select format_type(t, null) from unnest(p.proargtypes) with ordinality as a(t, place) order by place) as types
   from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace
-  where n.nspname = any ('{feed,outbox,indicator,dashboard,ops}') and p.prokind = 'f'
+  where n.nspname = any ('{${schemas.join(',')}}') and p.prokind = 'f'
     and p.prorettype <> 'trigger'::regtype and has_function_privilege($1::name, p.oid, 'execute')
   order by 1, 2`;
 
