@@ -107,6 +107,42 @@ describeOnEngine('The task that computes values', ({ sql }) => {
     expect(await left()).toEqual({ pending: 0, backfills: 0, leased: 0 });
   });
 
+  it('claims less when windows cannot be read in time, and as much again when they can', async () => {
+    const symbol = await addInstrument(sql);
+    const id = await addIndicator(sql, symbol, { fast: 1, slow: 2 });
+    await catchUp(sql);
+    const minutes = Array.from({ length: 60 }, (_, minute) => minute);
+    await record(symbol, minutes);
+    await accept(sql, await publish(sql));
+    const store = createServiceStore(sql, 'classical');
+    const asked: number[] = [];
+    let readable = 20;
+    const task = createTask(maCross.compute, {
+      store: {
+        async claimPending(maxCandles) {
+          asked.push(maxCandles);
+          if (maxCandles <= readable) return store.claimPending(maxCandles);
+          // As when the statement that reads them takes too long.
+          await store.claimPending(maxCandles);
+          await sql`do $$ begin raise exception 'too long' using errcode = '57014'; end $$`;
+          return [];
+        },
+      },
+    });
+    for (let turn = 0; turn < 10; turn++) {
+      await task.run().catch((error: Error & { code?: string }) => {
+        expect(error.code).toBe('57014');
+        return endLeases();
+      });
+    }
+    expect(await valuesOf(sql, id)).toHaveLength(60);
+    expect(await left()).toEqual({ pending: 0, backfills: 0, leased: 0 });
+    expect(Math.min(...asked)).toBeLessThanOrEqual(readable);
+    readable = 500;
+    for (let turn = 0; turn < 10; turn++) await task.run();
+    expect(asked.at(-1)).toBe(500);
+  });
+
   const letters = async () => [
     ...(await sql<{ reason: string; detail: string; body: string }[]>`
       select reason, detail, body from indicator.dead_letters order by dead_letter_id`),

@@ -30,6 +30,7 @@ interface Options {
  * the work is struck off, so a death in between only repeats it.
  */
 export function computeValuesTask(options: Options): () => Promise<void> {
+  const claim = createClaim(options.store);
   let runs = 0;
   let isInHistory = false;
   let isAskedAgain = false;
@@ -50,7 +51,7 @@ export function computeValuesTask(options: Options): () => Promise<void> {
     // More of them would keep the workers of this process from its other services.
     if (runs === maxRuns) return;
     runs += 1;
-    const run = createRun(options);
+    const run = createRun(options, claim);
     try {
       while (isAskedAgain && !options.signal.aborted) {
         isAskedAgain = false;
@@ -60,6 +61,35 @@ export function computeValuesTask(options: Options): () => Promise<void> {
       runs -= 1;
     }
   };
+}
+
+/**
+ * Claims as many changed candles as can be read in half a lease. When that takes longer, others claim them meanwhile
+ * and read them too, which takes longer still; and what was too much for one statement would be so again.
+ */
+function createClaim(store: ServiceStore): () => Promise<Work[]> {
+  let most = maxCandles;
+  return async () => {
+    const asked = most;
+    const startedAt = performance.now();
+    let isTooMuch = true;
+    try {
+      const claimed = await store.claimPending(asked);
+      isTooMuch = performance.now() - startedAt > claimMs;
+      return claimed;
+    } catch (error) {
+      isTooMuch = isTimeout(error);
+      throw error;
+    } finally {
+      if (isTooMuch) most = Math.max(1, Math.floor(asked / 2));
+      else most = Math.min(maxCandles, Math.max(most, 2 * asked));
+    }
+  };
+}
+
+/** PostgreSQL's query_canceled: a statement took longer than the session allows. */
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === '57014';
 }
 
 /** Work in hand, and how far it has come. */
@@ -75,7 +105,10 @@ interface Computed {
   readonly value: ComputedValue;
 }
 
-function createRun({ service, store, kinds, logger, signal }: Options) {
+function createRun(
+  { service, store, kinds, logger, signal }: Options,
+  claim: () => Promise<Work[]>,
+) {
   /** Claimed candles that needed more than their turn: they go on after newer ones had theirs. */
   let unfinished: readonly Stretch[] = [];
 
@@ -162,7 +195,7 @@ function createRun({ service, store, kinds, logger, signal }: Options) {
   return {
     /** Computes what changed, for a limited time; says whether there was something. */
     async computePending(): Promise<boolean> {
-      const claimed = await store.claimPending(maxCandles);
+      const claimed = await claim();
       const stretches = [...claimed.map(begin), ...unfinished];
       if (stretches.length === 0) return false;
       const endsAt = performance.now() + claimMs;
