@@ -89,6 +89,23 @@ it('goes on where another connection ended, and knows what came between by the i
   expect(told(quiet.beat('A', at(9), 5n))).toEqual(['covered 1-9']);
 });
 
+it('leaves missed what two connections that overlap both missed', () => {
+  const old = createTrail();
+  old.trade('A', mark(1, 1));
+  old.beat('A', at(4), 3n);
+  expect(told(old.beat('A', at(5), 4n))).toEqual([
+    'missed 1-5: trades 2 to 4 did not come',
+    'covered 5-5',
+  ]);
+  const next = createTrail();
+  next.trade('A', mark(2, 2));
+  expect(told(next.trade('A', mark(6, 8)))).toEqual([
+    'missed 2-8: trades 3 to 5 did not come',
+    'covered 8-8',
+  ]);
+  expect(told(next.follow(old.marks()))).toEqual([]);
+});
+
 it('makes a gap of a microsecond of what was missed within a moment', () => {
   const trail = createTrail();
   trail.trade('A', mark(1, 1));

@@ -75,8 +75,9 @@ export function createTrail(): Trail {
     if (before === undefined || first === undefined) return [];
     steps.before = undefined;
     if (first.id > before.id + 1n) return [missedBetween(symbol, before, first)];
-    const [from, to] = [earlier(before.time, first.time), later(before.time, first.time)];
-    return [{ kind: 'covered', symbols: [symbol], from, to }];
+    // Where they overlap each has said what it heard. Both may have missed the same there, which stays missed.
+    if (first.time < before.time) return [];
+    return [{ kind: 'covered', symbols: [symbol], from: before.time, to: first.time }];
   }
 
   return {
