@@ -139,6 +139,9 @@ function clean(text: string): string {
   return text.toWellFormed().replaceAll(/\0|\\u0000|\\ud[89a-f]../gi, '');
 }
 
+/** So many, or as many as are 16 MB: one of more than 1 GB PostgreSQL cannot build, and so no function can get. */
+const copiesOf = (text: string): number => Math.min(20_000, Math.floor(2 ** 24 / text.length));
+
 /** Arrays of one call are mostly of one length, as those of a batch are. */
 function argument(type: string, length: number, known: Known): fc.Arbitrary<string> {
   const element = /^(.*)\[\]$/.exec(type)?.[1];
@@ -151,7 +154,10 @@ function argument(type: string, length: number, known: Known): fc.Arbitrary<stri
         .array(one, { minLength: length, maxLength: length })
         .map(all => `array[${all.join(', ')}]::${type}`),
     },
-    { weight: 1, arbitrary: one.map(text => `array_fill(${text}::${element}, array[20000])`) },
+    {
+      weight: 1,
+      arbitrary: one.map(text => `array_fill(${text}::${element}, array[${copiesOf(text)}])`),
+    },
     { weight: 1, arbitrary: one.map(text => `array[array[${text}, ${text}]]::${type}`) },
     {
       weight: 1,
