@@ -8,6 +8,7 @@ grant usage on schema feed, outbox, ops to foresight_ingest;
 grant usage on schema feed, outbox, indicator, ops to foresight_upkeep;
 grant usage on schema feed, outbox, ops to foresight_publish;
 grant usage on schema feed, indicator, ops to foresight_indicators;
+grant usage on schema indicator to foresight_service;
 grant usage on schema dashboard, ops to foresight_web;
 revoke execute on all functions in schema feed, outbox, indicator, rating, dashboard, ops from public;
 revoke execute on all procedures in schema feed, outbox, indicator, rating, dashboard, ops from public;

@@ -960,7 +960,7 @@ create function outbox.unsubscribe(name text) returns boolean security definer;
 
 -- Indicators on candles: kinds, definitions, values.
 create schema indicator;
-grant usage on schema indicator to foresight_indicators, foresight_upkeep;
+grant usage on schema indicator to foresight_indicators, foresight_service, foresight_upkeep;
 
 -- Names a piece of work until it is done. One that is asked for again gets another, so that nobody strikes off what was not done.
 create sequence indicator.work_id as bigint;
@@ -1270,7 +1270,7 @@ create trigger _100_remove_indicators before delete on indicator.wishes for each
 -- Take candle deltas of a message to a service (array i is candle i): their indicators of its kinds have to be computed.
 create function indicator.accept_candles(service text, symbols text[], timeframes text[], sides text[],
   buckets timestamptz[], revisions bigint[]) returns int security definer;
-grant execute on function indicator.accept_candles to foresight_indicators;
+grant execute on function indicator.accept_candles to foresight_indicators, foresight_service;
 
 -- Compute an indicator on the candles of a symbol and timeframe from now on, and on all stored ones; returns its id (the existing one's if it is there). symbol *: of every instrument, those too that are added later, as soon as they are shown; returns null, and indicator.wish_list shows it.
 create function indicator.add(symbol text, timeframe text, kind text, params jsonb default '{}'::jsonb,
@@ -1283,7 +1283,7 @@ create function indicator.add_set(symbol text, timeframe text, set text, side te
 -- A process that computes for these services says that it is alive, at least every five seconds; host and process_id name it, worker_ids are its graphile-worker ids, if it has some.
 create function indicator.beat(services text[], host text default '', process_id int default 0,
   worker_ids text[] default '{}'::text[]) returns timestamptz security definer;
-grant execute on function indicator.beat to foresight_indicators;
+grant execute on function indicator.beat to foresight_indicators, foresight_service;
 
 -- Why there cannot be this candle (bucket in UTC) with this revision, as in indicator.dead_letters; null: there can. drawn is the highest revision that any candle has, is_captured whether outbox.candles has this one.
 create function indicator.candle_fault(instrument_id int, timeframe text, bucket timestamptz, revision bigint,
@@ -1295,7 +1295,7 @@ create function indicator.candle_window(instrument_id int, timeframe text, side 
   out highs double precision[], out lows double precision[], out closes double precision[],
   out sums double precision[], out volumes double precision[], out tick_counts bigint[])
   returns record security definer;
-grant execute on function indicator.candle_window to foresight_indicators;
+grant execute on function indicator.candle_window to foresight_indicators, foresight_service;
 
 -- indicator.candle_window for several stretches at once (array i is stretch i); position counts them from 1, in no order.
 create function indicator.candle_windows(instrument_ids int[], timeframes text[], sides text[],
@@ -1303,7 +1303,7 @@ create function indicator.candle_windows(instrument_ids int[], timeframes text[]
   returns table("position" int, buckets timestamptz[], opens double precision[], highs double precision[],
   lows double precision[], closes double precision[], sums double precision[], volumes double precision[],
   tick_counts bigint[]) security definer;
-grant execute on function indicator.candle_windows to foresight_indicators;
+grant execute on function indicator.candle_windows to foresight_indicators, foresight_service;
 
 -- The complete parameters of an indicator kind, defaults filled in.
 create function indicator.checked_params(kind text, params jsonb) returns jsonb;
@@ -1317,13 +1317,13 @@ create function indicator.claim_backfill(service text, max_candles int default 1
   work_id bigint, indicators jsonb, buckets timestamptz[], opens double precision[], highs double precision[],
   lows double precision[], closes double precision[], sums double precision[], volumes double precision[],
   tick_counts bigint[]) security definer;
-grant execute on function indicator.claim_backfill to foresight_indicators;
+grant execute on function indicator.claim_backfill to foresight_indicators, foresight_service;
 
 -- Lease changed candles of a service for 10 seconds, newest first, grouped by series: the indicators to compute, and bars, the longest window of candles among them (null when nobody wants the series any more).
 create function indicator.claim_pending(service text, max_candles int default 500) returns table(instrument_id int,
   timeframe text, side text, from_bucket timestamptz, to_bucket timestamptz, revision bigint, closed_to timestamptz,
   work_ids bigint[], indicators jsonb, bars int) security definer;
-grant execute on function indicator.claim_pending to foresight_indicators;
+grant execute on function indicator.claim_pending to foresight_indicators, foresight_service;
 
 -- Compute an indicator with complete parameters from now on and on all stored candles; returns its id (the existing one's if it is there). is_side_open: nobody asked for this side, the first ticks tell the right one.
 create function indicator.define(instrument_id int, timeframe text, side text, is_side_open boolean, kind text,
@@ -1338,15 +1338,15 @@ create function indicator.discard(indicator_id int) returns indicator.definition
 
 -- The values that these claims asked for could not be computed, detail says why: they are claimed again in 10 seconds, each alone; one that failed three times is set aside in indicator.dead_letters.
 create function indicator.fail_pending(work_ids bigint[], detail text) returns int security definer;
-grant execute on function indicator.fail_pending to foresight_indicators;
+grant execute on function indicator.fail_pending to foresight_indicators, foresight_service;
 
 -- The values of a claimed stretch of history are stored up to reached_bucket (UTC), which may be before its end: the history goes on after it when it is its turn again, unless it was asked for anew meanwhile.
 create function indicator.finish_backfill(work_id bigint, reached_bucket timestamptz) returns void security definer;
-grant execute on function indicator.finish_backfill to foresight_indicators;
+grant execute on function indicator.finish_backfill to foresight_indicators, foresight_service;
 
 -- The values that these claims asked for are stored.
 create function indicator.finish_pending(work_ids bigint[]) returns int security definer;
-grant execute on function indicator.finish_pending to foresight_indicators;
+grant execute on function indicator.finish_pending to foresight_indicators, foresight_service;
 
 -- Make the indicators that a wish asks for, as far as they are not there; of one instrument or one row of its set only, when given.
 create function indicator.fulfil(wish_id int, instrument_id int default null, kind text default null,
@@ -1362,14 +1362,14 @@ create function indicator.kind_fault(parameters jsonb, columns text[], outputs j
 -- Go on with claimed candles for this long from now; with 0, give them back to be claimed at once.
 create function indicator.lease_pending(work_ids bigint[], lease interval default '00:00:10'::interval)
   returns bigint[] security definer;
-grant execute on function indicator.lease_pending to foresight_indicators;
+grant execute on function indicator.lease_pending to foresight_indicators, foresight_service;
 
 -- The largest of some sums, rounded up: each is an object of parameters and what they are multiplied by, and of "plus", which is added. [{"slow": 1, "plus": 1}, {"fast": 3}] is 91 for slow 26 and fast 30.
 create function indicator.longest_sum(sums jsonb, params jsonb) returns int;
 
 -- When there are next values to compute for a service (UTC): now if some wait, else when the first lease of a claim ends.
 create function indicator.next_work_at(service text) returns timestamptz security definer;
-grant execute on function indicator.next_work_at to foresight_indicators;
+grant execute on function indicator.next_work_at to foresight_indicators, foresight_service;
 
 -- Ask a service that runs on graphile-worker for computation now.
 create function indicator.nudge(service text) returns void security definer;
@@ -1387,7 +1387,7 @@ create function indicator.recompute(indicator_id int, from_time timestamptz defa
 create function indicator.record_values(indicator_ids int[], buckets timestamptz[], outputs text[],
   verdicts smallint[], strengths real[], horizons int[], lows double precision[], highs double precision[],
   bars int[], revisions bigint[], prices double precision[] default null) returns int security definer;
-grant execute on function indicator.record_values to foresight_indicators;
+grant execute on function indicator.record_values to foresight_indicators, foresight_service;
 
 -- Take what a service, or (null) any of them, refused or set aside once more: what is accepted now is computed, what is refused again has a new letter.
 create function indicator.redrive(service text default null) returns int security definer;
@@ -1397,12 +1397,12 @@ create function indicator.register_kind(service text, kind text, description tex
   definition text, parameters jsonb, columns text[], outputs jsonb, bars_required jsonb,
   bars_window jsonb default null, closed_only boolean default false, defaults jsonb default '[]'::jsonb)
   returns void security definer;
-grant execute on function indicator.register_kind to foresight_indicators;
+grant execute on function indicator.register_kind to foresight_indicators, foresight_service;
 
 -- A service says that it is there, each time it starts; then it registers its kinds. queue: the SQS queue on which it is told about candles, foresight-<service> when left out. closed_only: only closed candles. forming_every: at most one state of a candle per this time while it forms.
 create function indicator.register_service(service text, queue text default null, description text default '',
   closed_only boolean default null, forming_every interval default null) returns text security definer;
-grant execute on function indicator.register_service to foresight_indicators;
+grant execute on function indicator.register_service to foresight_indicators, foresight_service;
 
 -- A wish asks for this indicator no longer: it is deleted with its values unless another does.
 create function indicator.release(wish_id int, indicator_id int) returns void;
@@ -1426,7 +1426,7 @@ create function indicator.repair_subscription(service text, indicator_id int def
 -- Keep what a service refused of its queue (array i is refusal i): reasons as in indicator.dead_letters, details say what is wrong in words, bodies are the message, or the candle as JSON.
 create function indicator.set_aside(service text, reasons text[], details text[], bodies text[])
   returns int security definer;
-grant execute on function indicator.set_aside to foresight_indicators;
+grant execute on function indicator.set_aside to foresight_indicators, foresight_service;
 
 -- Give indicators for which no side was asked the one that their instrument has, now that its first ticks tell.
 create function indicator.settle_sides() returns int;

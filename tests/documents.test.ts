@@ -18,6 +18,7 @@ const documents = [
   'THIRD_PARTY_NOTICES.md',
   'db/README.md',
   ...filesIn('docs', /\.md$/),
+  ...filesIn('examples', /\.md$/),
 ];
 const scripts = filesIn('db', /\.sql$/).filter(file => file !== 'db/schema.sql');
 

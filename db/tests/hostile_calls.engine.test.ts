@@ -35,6 +35,15 @@ const roles: Readonly<Record<string, readonly string[]>> = {
     ...['indicator.', 'outbox.subscriptions', 'outbox.filters', 'outbox.backfills'],
     ...['ops.processes', 'graphile_worker.'],
   ],
+  foresight_service: [
+    ...[
+      'indicator.',
+      'outbox.subscriptions',
+      'outbox.filters',
+      'outbox.backfills',
+      'ops.processes',
+    ],
+  ],
   foresight_web: ['ops.processes'],
 };
 
@@ -109,8 +118,10 @@ describeOnEngine('A hostile call', ({ sql, as }) => {
     return found;
   }
 
+  /** A service of another's beats as what computes indicators. */
   const processesOfOthers = (own: string) => sql`
-    select process from ops.processes where process <> ${own.replace('foresight_', '')}`;
+    select process from ops.processes
+    where process <> ${own.replace('foresight_', '').replace('service', 'indicators')}`;
 
   async function attempt(session: ReservedSql, statement: string): Promise<string> {
     try {

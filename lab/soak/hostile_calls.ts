@@ -11,7 +11,9 @@ import { inTransaction } from './operator.ts';
 import type { Door, Outcome } from './trials.ts';
 import type { Query, World } from './world.ts';
 
-const roles = ['ingest', 'upkeep', 'publish', 'indicators', 'web'].map(name => `foresight_${name}`);
+const roles = ['ingest', 'upkeep', 'publish', 'indicators', 'service', 'web'].map(
+  name => `foresight_${name}`,
+);
 
 /**
  * Nobody waits for us for longer. Whoever waits for each other is told after a second: we are, before, so that it is

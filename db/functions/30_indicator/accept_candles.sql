@@ -77,4 +77,4 @@ $$;
 
 comment on function indicator.accept_candles(text, text[], text[], text[], timestamptz[], bigint[]) is
   'Take candle deltas of a message to a service (array i is candle i): their indicators of its kinds have to be computed. Candles that cannot be are set aside in indicator.dead_letters: with a revision that was never drawn, ahead of the clock, before the history, or not at the begin of a bucket. Returns how many were news. After this the message may be deleted. Error NOSVC.';
-grant execute on function indicator.accept_candles(text, text[], text[], text[], timestamptz[], bigint[]) to foresight_indicators;
+grant execute on function indicator.accept_candles(text, text[], text[], text[], timestamptz[], bigint[]) to foresight_indicators, foresight_service;

@@ -18,4 +18,4 @@ $$;
 
 comment on function indicator.beat(text[], text, int, text[]) is
   'A process that computes for these services says that it is alive, at least every five seconds; host and process_id name it, worker_ids are its graphile-worker ids, if it has some. Returns when there is next something to compute for them (UTC): now if some waits; null: nothing, until candles change. Error NOSVC.';
-grant execute on function indicator.beat(text[], text, int, text[]) to foresight_indicators;
+grant execute on function indicator.beat(text[], text, int, text[]) to foresight_indicators, foresight_service;

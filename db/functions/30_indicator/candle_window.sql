@@ -58,4 +58,4 @@ $$;
 
 comment on function indicator.candle_window(int, text, text, timestamptz, timestamptz, int, int) is
   'Stored candles of a series as arrays, oldest first: the buckets from from_bucket to to_bucket (UTC, both inclusive), with up to bars_before existing candles before and bars_after after them. Arrays are null when there are none.';
-grant execute on function indicator.candle_window(int, text, text, timestamptz, timestamptz, int, int) to foresight_indicators;
+grant execute on function indicator.candle_window(int, text, text, timestamptz, timestamptz, int, int) to foresight_indicators, foresight_service;

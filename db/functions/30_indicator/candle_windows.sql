@@ -103,4 +103,4 @@ $$;
 
 comment on function indicator.candle_windows(int[], text[], text[], timestamptz[], timestamptz[], int[], int[]) is
   'indicator.candle_window for several stretches at once (array i is stretch i); position counts them from 1, in no order. Errors: NOTFR.';
-grant execute on function indicator.candle_windows(int[], text[], text[], timestamptz[], timestamptz[], int[], int[]) to foresight_indicators;
+grant execute on function indicator.candle_windows(int[], text[], text[], timestamptz[], timestamptz[], int[], int[]) to foresight_indicators, foresight_service;

@@ -69,4 +69,4 @@ $$;
 
 comment on function indicator.claim_backfill(text, int) is
   'Lease the next stretch of history of a service for 10 seconds, of the indicator that waited longest: the indicator, and its candles of max_candles buckets, of up to 16 times as many where most are empty, as indicator.candle_window gives them. Values are due from from_bucket to to_bucket (UTC, both inclusive), of kinds that read closed candles only up to closed_to; then call indicator.finish_backfill. No row when nothing is left, or all is leased.';
-grant execute on function indicator.claim_backfill(text, int) to foresight_indicators;
+grant execute on function indicator.claim_backfill(text, int) to foresight_indicators, foresight_service;

@@ -77,4 +77,4 @@ $$;
 
 comment on function indicator.claim_pending(text, int) is
   'Lease changed candles of a service for 10 seconds, newest first, grouped by series: the indicators to compute, and bars, the longest window of candles among them (null when nobody wants the series any more). Values are due from from_bucket on, up to bars_window - 1 candles after to_bucket; buckets up to closed_to are closed (UTC). Then call indicator.finish_pending, or indicator.fail_pending for what cannot be computed; who needs longer, indicator.lease_pending.';
-grant execute on function indicator.claim_pending(text, int) to foresight_indicators;
+grant execute on function indicator.claim_pending(text, int) to foresight_indicators, foresight_service;

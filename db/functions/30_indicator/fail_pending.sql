@@ -41,4 +41,4 @@ $$;
 
 comment on function indicator.fail_pending(bigint[], text) is
   'The values that these claims asked for could not be computed, detail says why: they are claimed again in 10 seconds, each alone; one that failed three times is set aside in indicator.dead_letters. Returns how many were set aside.';
-grant execute on function indicator.fail_pending(bigint[], text) to foresight_indicators;
+grant execute on function indicator.fail_pending(bigint[], text) to foresight_indicators, foresight_service;

@@ -15,4 +15,4 @@ $$;
 
 comment on function indicator.finish_backfill(bigint, timestamptz) is
   'The values of a claimed stretch of history are stored up to reached_bucket (UTC), which may be before its end: the history goes on after it when it is its turn again, unless it was asked for anew meanwhile.';
-grant execute on function indicator.finish_backfill(bigint, timestamptz) to foresight_indicators;
+grant execute on function indicator.finish_backfill(bigint, timestamptz) to foresight_indicators, foresight_service;

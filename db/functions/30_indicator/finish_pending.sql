@@ -24,4 +24,4 @@ $$;
 
 comment on function indicator.finish_pending(bigint[]) is
   'The values that these claims asked for are stored. Returns how many are done; one whose candle changed meanwhile stays, under another id.';
-grant execute on function indicator.finish_pending(bigint[]) to foresight_indicators;
+grant execute on function indicator.finish_pending(bigint[]) to foresight_indicators, foresight_service;

@@ -28,4 +28,4 @@ $$;
 
 comment on function indicator.lease_pending(bigint[], interval) is
   'Go on with claimed candles for this long from now; with 0, give them back to be claimed at once. Returns which of them are still asked for: one whose candle changed meanwhile has another id.';
-grant execute on function indicator.lease_pending(bigint[], interval) to foresight_indicators;
+grant execute on function indicator.lease_pending(bigint[], interval) to foresight_indicators, foresight_service;

@@ -22,4 +22,4 @@ $$;
 
 comment on function indicator.next_work_at(text) is
   'When there are next values to compute for a service (UTC): now if some wait, else when the first lease of a claim ends. Null: none, until candles change.';
-grant execute on function indicator.next_work_at(text) to foresight_indicators;
+grant execute on function indicator.next_work_at(text) to foresight_indicators, foresight_service;

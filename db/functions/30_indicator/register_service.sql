@@ -46,4 +46,4 @@ $$;
 
 comment on function indicator.register_service(text, text, text, boolean, interval) is
   'A service says that it is there, each time it starts; then it registers its kinds. queue: the SQS queue on which it is told about candles, foresight-<service> when left out. closed_only: only closed candles. forming_every: at most one state of a candle per this time while it forms. What is null stays as it is. Returns the queue. Errors: SUBEX it has a subscription with another queue, 23505 a queue of another service, 23514 a name that is not allowed.';
-grant execute on function indicator.register_service(text, text, text, boolean, interval) to foresight_indicators;
+grant execute on function indicator.register_service(text, text, text, boolean, interval) to foresight_indicators, foresight_service;

@@ -42,4 +42,4 @@ $$;
 
 comment on function indicator.set_aside(text, text[], text[], text[]) is
   'Keep what a service refused of its queue (array i is refusal i): reasons as in indicator.dead_letters, details say what is wrong in words, bodies are the message, or the candle as JSON. Only the newest 500 of each reason are kept, the same body once. Returns how many. Errors: NOSVC, 23514 a reason that there is not.';
-grant execute on function indicator.set_aside(text, text[], text[], text[]) to foresight_indicators;
+grant execute on function indicator.set_aside(text, text[], text[], text[]) to foresight_indicators, foresight_service;

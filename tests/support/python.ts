@@ -1,0 +1,54 @@
+import { execFileSync } from 'node:child_process';
+
+/** An interpreter that has all that the example needs. */
+export interface Python {
+  readonly executable: string;
+  /** Where else it looks for modules. */
+  readonly path: string;
+}
+
+/** Older ones speak a protocol that the embedded queue refuses. */
+const isNewBoto3 = "tuple(map(int, boto3.__version__.split('.')[:2])) >= (1, 29)";
+
+/** Which Python it is, and where it has a module that is as it must be; undefined: it has none, or there is no such Python. */
+function look(executable: string, module: string, condition = 'True') {
+  const script = `import os, sys, ${module}; assert ${condition}
+print('%d.%d' % sys.version_info[:2]); print(os.path.dirname(os.path.dirname(${module}.__file__)))`;
+  try {
+    const said = execFileSync(executable, ['-c', script], {
+      encoding: 'utf8',
+      timeout: 60_000,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    const [version = '', folder = ''] = said.split('\n');
+    return { version, folder };
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * A python3 with psycopg2 and boto3. psycopg2 is often the system's, and boto3, which is not compiled, is taken from
+ * another interpreter of the same version.
+ */
+function find(): Python | undefined {
+  const candidates = [process.env.PYTHON ?? '', 'python3', '/usr/bin/python3'].filter(Boolean);
+  for (const executable of candidates) {
+    const driver = look(executable, 'psycopg2');
+    if (driver === undefined) continue;
+    for (const other of [executable, ...candidates]) {
+      const client = look(other, 'boto3', isNewBoto3);
+      if (client?.version !== driver.version) continue;
+      return { executable, path: other === executable ? '' : client.folder };
+    }
+  }
+  return undefined;
+}
+
+/** Undefined where this machine has none. */
+export const python = find();
+if (python === undefined) {
+  console.warn(
+    '\n*** SKIPPED: no python3 with psycopg2 and boto3 1.29 or later, the Python example was NOT tried. Install both or set PYTHON. ***\n',
+  );
+}
