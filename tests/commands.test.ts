@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -23,12 +24,14 @@ interface Answer {
 const folder = mkdtempSync(join(tmpdir(), 'foresight-commands-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-function run(program: string, ...args: string[]): Promise<Answer> {
+const run = (program: string, ...args: string[]): Promise<Answer> => runWith({}, program, ...args);
+
+function runWith(env: Record<string, string>, program: string, ...args: string[]): Promise<Answer> {
   return new Promise(resolve => {
     execFile(
       process.execPath,
       [join(root, program), ...args],
-      { cwd: folder, env: { PATH: process.env.PATH } },
+      { cwd: folder, env: { PATH: process.env.PATH, ...env } },
       (error, stdout, stderr) => resolve({ code: Number(error?.code ?? 0), stdout, stderr }),
     );
   });
@@ -87,8 +90,49 @@ describe('An option with a wrong value', () => {
     const program = programs.find(each => each.script === script)?.program ?? '';
     expectRefusal(await run(program, ...needed(script), option, value), reason);
   });
+});
 
-  it('leaves nothing behind', () => {
+/** What PostgreSQL answers to everybody who connects: severity, SQLSTATE and message. */
+function answering(code: string, message: string): Buffer {
+  const fields = Buffer.from(`SFATAL\0VFATAL\0C${code}\0M${message}\0\0`);
+  const head = Buffer.alloc(5);
+  head.write('E');
+  head.writeInt32BE(fields.length + 4, 1);
+  return Buffer.concat([head, fields]);
+}
+
+describe('A database that is away for a while', () => {
+  it.each([
+    ['57P03', 'the database system is not yet accepting connections'],
+    ['57P01', 'terminating connection due to administrator command'],
+    ['53300', 'sorry, too many clients already'],
+  ])('is told by a command in one line: %s', async (code, message) => {
+    const server = createServer(socket => {
+      socket.on('error', () => undefined);
+      socket.once('data', () => socket.end(answering(code, message)));
+    });
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+    writeFileSync(join(folder, 'ticks.csv'), 'time,bid,ask\n2026-11-02T10:00:00Z,1.1,1.2\n');
+    try {
+      const { port } = server.address() as AddressInfo;
+      const answer = await runWith(
+        { DATABASE_URL: `postgres://u:secret@127.0.0.1:${port}/d` },
+        'start/replay.main.ts',
+        ...needed('replay'),
+      );
+      const line = JSON.parse(answer.stderr) as Record<string, unknown>;
+      expect(line).toMatchObject({ level: 'fatal', msg: expect.stringContaining(message) });
+      expect(answer.stderr).not.toMatch(/stack|node:internal|secret/);
+      expect(answer.code).toBe(1);
+    } finally {
+      server.close();
+      rmSync(join(folder, 'ticks.csv'));
+    }
+  });
+});
+
+describe('All of these', () => {
+  it('leave nothing behind', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 });

@@ -59,7 +59,9 @@ export async function runProcess(
       void stop(exitForConfig);
       return;
     }
-    logger.fatal({ err: error }, hideCredentials((error as Error)?.message ?? String(error)));
+    const message = hideCredentials((error as Error)?.message ?? String(error));
+    if (isPassing(error)) logger.fatal(`the database is away or busy: ${message}`);
+    else logger.fatal({ err: error }, message);
     void stop(1);
   };
 
@@ -68,7 +70,7 @@ export async function runProcess(
   process.on('uncaughtException', fail);
   process.on('unhandledRejection', error => {
     // postgres.js 3.4.9 tells nobody when a connection ends while it asks for the array types.
-    if (isLostConnection(error)) logger.warn({ err: error }, 'database connection lost');
+    if (isLostConnection(error)) logger.warn(`database connection lost: ${oneLine(String(error))}`);
     else fail(error);
   });
 
@@ -118,6 +120,15 @@ async function takeEnvironment(signal: AbortSignal): Promise<void> {
 export function isLostConnection(error: unknown): boolean {
   const { code } = (error ?? {}) as { code?: unknown };
   return /^(57P0[123]|CONNECTION_(CLOSED|DESTROYED)|ECONNRESET|EPIPE)$/.test(String(code));
+}
+
+/** What the database or the way to it says for a while, to any program: where we were tells nothing about it. */
+function isPassing(error: unknown): boolean {
+  const { code } = (error ?? {}) as { code?: unknown };
+  return (
+    isLostConnection(error) ||
+    /^(08|53|57014|40P01|55P03|25P0|CONNECT|ECONN|ETIMEDOUT)/.test(String(code))
+  );
 }
 
 /**
