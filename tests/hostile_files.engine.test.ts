@@ -9,58 +9,18 @@ import { createFeed } from '../workers/ingest/feed.ts';
 import { openInput } from '../workers/ingest/files/input.ts';
 import { type ReplayProgress, replay } from '../workers/ingest/files/replay.ts';
 import type { FileLayout } from '../workers/ingest/files/source.ts';
-import { zipOf } from './support/archives.ts';
+import { pack, packings, zipOf } from './support/archives.ts';
 import { describeOnEngine, testLogger } from './support/database.ts';
 import {
-  type Among,
   type Fate,
-  hostileLines,
-  type StoredTick,
+  hostileContents,
+  storedTicks,
   WRITINGS,
   writeHostileFile,
 } from './support/hostile_files.ts';
-import { priceTexts } from './support/hostile_prices.ts';
 import { usedMemory } from './support/memory.ts';
 
 const FILES_PER_LAYOUT = 4;
-
-/** Nearly a third of the lines is not what it should be. */
-const among: fc.Arbitrary<Among> = fc.oneof(
-  { weight: 65, arbitrary: fc.constant<Among>('good') },
-  { weight: 5, arbitrary: fc.constantFrom<Among>('again', 'other price') },
-  { weight: 30, arbitrary: hostileLines },
-);
-const content = fc.record({
-  lead: fc.constantFrom([], ['exported today', '?'], ['\u001b[2J']),
-  among: fc.array(among, { minLength: 150, maxLength: 400 }),
-  prices: fc.array(priceTexts, { minLength: 5, maxLength: 20 }),
-  ends: fc.array(fc.constantFrom('\n', '\n', '\r\n', '\r\r\n'), { minLength: 1, maxLength: 5 }),
-});
-
-const cutUp = (bytes: Buffer, size: number): Buffer[] =>
-  Array.from({ length: Math.ceil(bytes.length / size) }, (_, n) =>
-    bytes.subarray(n * size, (n + 1) * size),
-  );
-const packings: Readonly<Record<string, (bytes: Buffer) => Buffer>> = {
-  plain: bytes => bytes,
-  gzip: bytes => gzipSync(bytes),
-  'gzip with zeros behind it': bytes => Buffer.concat([gzipSync(bytes), Buffer.alloc(20_000)]),
-  'gzip members': bytes => Buffer.concat(cutUp(bytes, 777).map(part => gzipSync(part))),
-  // As long as the pieces that are read, so that each begins with a piece.
-  'gzip members of 8 KB': bytes =>
-    Buffer.concat(cutUp(bytes, 8_192 - 23).map(part => gzipSync(part, { level: 0 }))),
-  zstd: bytes => zstdCompressSync(bytes),
-  'zstd frames': bytes => Buffer.concat(cutUp(bytes, 5_000).map(part => zstdCompressSync(part))),
-  'zstd frames of a few bytes': bytes =>
-    Buffer.concat(
-      cutUp(bytes.subarray(0, 4_000), 40)
-        .map(part => zstdCompressSync(part))
-        .concat(zstdCompressSync(bytes.subarray(4_000))),
-    ),
-  zip: bytes => zipOf([{ name: 'ticks.csv', content: bytes }]),
-};
-const packing = fc.constantFrom(...Object.keys(packings));
-const pack = (name: string, bytes: Buffer): Buffer => packings[name]?.(bytes) ?? bytes;
 
 describeOnEngine('A hostile file', ({ sql }) => {
   const feed = createFeed(sql);
@@ -116,17 +76,8 @@ describeOnEngine('A hostile file', ({ sql }) => {
     return { ...none, line: 0, rejections: [], ...told, error };
   }
 
-  async function storedOf({ symbol }: Own): Promise<StoredTick[]> {
-    const rows = await sql<
-      { time: string; bid: number; ask: number; last: number; size: number; seq: string }[]
-    >`
-      select (extract(epoch from observed_at) * 1000000)::bigint::text as time, bid, ask, last, size,
-        case when seq < 0 then 'null' else seq::text end as seq
-      from feed.ticks where instrument_id = feed.instrument_id(${symbol})`;
-    return rows.map(({ time, bid, ask, last, size, seq }) =>
-      [time, bid, ask, last, size, seq].map(String).join(' '),
-    );
-  }
+  const storedOf = ({ symbol }: Own) =>
+    storedTicks(async (text, values) => [...(await sql.unsafe(text, values))], symbol);
 
   async function refusedOf({ source }: Own) {
     const kept = await sql<{ symbol: string; reason: string; detail: string; raw: string }[]>`
@@ -147,7 +98,7 @@ describeOnEngine('A hostile file', ({ sql }) => {
     async writing => {
       const before = inputs;
       await fc.assert(
-        fc.asyncProperty(content, packing, async (written, packed) => {
+        fc.asyncProperty(hostileContents, packings, async (written, packed) => {
           const own = await addOwn();
           const file = writeHostileFile(writing, own.symbol, written);
           const bytes = pack(packed, file.bytes);
@@ -208,13 +159,13 @@ describeOnEngine('A hostile file', ({ sql }) => {
     const [writing] = WRITINGS;
     if (writing === undefined) throw new Error('there is a layout');
     const damage = fc.record({
-      packed: packing.filter(name => name !== 'plain'),
+      packed: packings.filter(name => name !== 'plain'),
       at: fc.double({ min: 0, max: 1, noNaN: true }),
       bytes: fc.uint8Array({ minLength: 1, maxLength: 40 }),
       kind: fc.constantFrom('cut', 'changed', 'more'),
     });
     await fc.assert(
-      fc.asyncProperty(content, damage, async (written, { packed, at, bytes, kind }) => {
+      fc.asyncProperty(hostileContents, damage, async (written, { packed, at, bytes, kind }) => {
         const own = await addOwn();
         const file = writeHostileFile(writing, own.symbol, written);
         const whole = pack(packed, file.bytes);

@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,71 +5,24 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ConfigError, readConfig } from '../db/runtime/config.ts';
 import { oneLine } from '../db/runtime/logger.ts';
+import {
+  argumentsOf,
+  type Ending,
+  endingOf,
+  faultOfEnding,
+  hostileValues,
+  readers,
+  variables,
+  wrong,
+} from './support/hostile_settings.ts';
 
 const root = join(import.meta.dirname, '..');
 const seed = 20_261_128;
 
-/** What is wrong for each variable, whatever else is true of the machine. */
-const wrong: Readonly<Record<string, readonly string[]>> = {
-  DATABASE_URL: [
-    'postgres',
-    'mysql://h/d',
-    'postgres://u:%zz@h/d',
-    'postgres://u@h/%',
-    'postgres://u:p/w@h/d',
-  ],
-  DATABASE_OWNER_URL: [
-    'localhost:5432',
-    'http://h',
-    'postgres://%C3%28:x@h/d',
-    'postgres://u@h/%00',
-  ],
-  INGEST_PASSWORD: ['sekret\nline'],
-  UPKEEP_PASSWORD: ['sekret\u001b[2J'],
-  PUBLISH_PASSWORD: ['sekret'.repeat(1_000)],
-  INDICATORS_PASSWORD: ['\u007fsekret'],
-  WEB_PASSWORD: ['sekret\t'],
-  AWS_REGION: ['eu west', 'evil.example/', 'EU', 'a'.repeat(64)],
-  AWS_ENDPOINT_URL_SQS: ['queue:9324', 'ftp://q', 'http://', 'http://u:%@q'],
-  HOST: ['a b', 'http://h', '\u001b[2J', 'x'.repeat(254)],
-  PORT: ['abc', '0', '-1', '65536', '1e3', '80.5', ' 80', '１'],
-  PAGE_ACCESS: ['yes', 'LOCAL', 'open,proxy'],
-  PAGE_HOSTS: ['https://h', 'a b', 'h:80', ',', `${'a,'.repeat(900)},`],
-  LOG_LEVEL: ['loud', 'INFO', '30'],
-  FORESIGHT_DATA_DIR: ['a\nb', '\u001b[31m', 'x'.repeat(2_001)],
-  OANDA_API_TOKEN: ['sekret token', 'sekret\r\nx: y', 'sekrét'],
-  OANDA_ACCOUNT_ID: ['1', '101-004-1234567-001-1', '101-004-1234567-00a'],
-  OANDA_ENVIRONMENT: ['Live', 'sandbox'],
-  OANDA_STREAM_URL: ['stream', 'ws://x', 'https://u:%zz@x'],
-  COINBASE_STREAM_URL: ['stream', 'ftp://x'],
-  COINBASE_API_URL: ['api', 'https://u:%zz@x'],
-  KRAKEN_STREAM_URL: ['stream', 'ftp://x'],
-  KRAKEN_API_URL: ['api', 'https://u:%zz@x'],
-  OANDA_API_URL: ['//x', 'file:///etc/passwd'],
-};
-const variables = Object.keys(wrong);
-
 const folder = mkdtempSync(join(tmpdir(), 'foresight-settings-'));
+const end = (program: string, args: readonly string[], env: Record<string, string>) =>
+  endingOf({ program, args, env }, folder);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-interface Answer {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function run(
-  program: string,
-  args: readonly string[],
-  env: Record<string, string>,
-): Promise<Answer> {
-  return new Promise(resolve => {
-    const options = { cwd: folder, env: { PATH: process.env.PATH, ...env }, timeout: 50_000 };
-    execFile(process.execPath, [join(root, program), ...args], options, (error, stdout, stderr) =>
-      resolve({ code: Number(error?.code ?? 0), stdout, stderr }),
-    );
-  });
-}
 
 /** Within the two lanes that a machine of tests has. */
 async function inTwoLanes<Item>(items: readonly Item[], each: (item: Item) => Promise<void>) {
@@ -81,11 +33,8 @@ async function inTwoLanes<Item>(items: readonly Item[], each: (item: Item) => Pr
   await Promise.all([lane(), lane()]);
 }
 
-function expectOneLine({ code, stdout, stderr }: Answer, said: string): void {
-  expect(stderr, said).toMatch(/^foresight[ :]\P{Cc}{1,2100}\n$/u);
-  expect(stderr, said).not.toMatch(/sekr|\bat .*\.ts|node:internal/);
-  expect(stdout, said).toBe('');
-  expect(code, said).toBe(78);
+function expectOneLine(ending: Ending, said: string): void {
+  expect(faultOfEnding(ending), said).toBe('');
 }
 
 describe('A variable', () => {
@@ -142,21 +91,10 @@ describe('A variable', () => {
     await annotate(`${inputs} hostile values of variables`);
   });
 
-  const readers: Readonly<Record<string, string>> = {
-    start: 'start/main.ts',
-    migrate: 'db/migrate.ts',
-    ingest: 'workers/ingest/main.ts',
-    upkeep: 'workers/upkeep/main.ts',
-    publish: 'workers/publish/main.ts',
-    indicators: 'workers/indicators/main.ts',
-    web: 'web/main.ts',
-    replay: 'start/replay.main.ts',
-  };
-
   it('that is wrong ends each program with one line and code 78', {
     timeout: 240_000,
   }, async () => {
-    const programs = Object.values(readers);
+    const programs = readers;
     const tried = variables.flatMap((name, place) =>
       // Each variable once, and each program with some of them.
       (wrong[name] ?? []).slice(0, 1).map((value, turn) => ({
@@ -166,8 +104,8 @@ describe('A variable', () => {
       })),
     );
     await inTwoLanes(tried, async ({ name, value, program }) => {
-      const args = program.includes('replay') ? ['no.csv', '--symbol', 'X'] : [];
-      const answer = await run(program, args, { [name]: value });
+      const args = argumentsOf(program);
+      const answer = await end(program, args, { [name]: value });
       expectOneLine(answer, `${program} ${name}`);
       expect(answer.stderr).toContain(`wrong configuration: ${name} must `);
     });
@@ -176,10 +114,6 @@ describe('A variable', () => {
 });
 
 describe('An option', () => {
-  const values = [
-    ...['', ' ', '\u001b[2J', 'a\nb', '-1', '1e999', 'NaN', '0x10', '../../etc/passwd', '‮'],
-    ...['postgres://u:sekret@h/d', 'x'.repeat(100_000)],
-  ];
   const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
     scripts: Record<string, string>;
   };
@@ -192,14 +126,14 @@ describe('An option', () => {
   }) => {
     const tried: { script: string; program: string; args: string[] }[] = [];
     await inTwoLanes(programs, async ({ script, program }) => {
-      const { stdout } = await run(program, ['--help'], {});
+      const { stdout } = await end(program, ['--help'], {});
       const options = [...stdout.matchAll(/^ +(?:-\w, )?(--[a-z-]+) <\w+>/gm)].map(
         ([, name = '']) => name,
       );
       const own = script === 'replay' ? ['no.csv', '--symbol=X'] : [];
       // Were it taken, the command would begin: it is followed by one that nobody knows.
       for (const option of options) {
-        for (const value of fc.sample(fc.constantFrom(...values), {
+        for (const value of fc.sample(fc.constantFrom(...hostileValues), {
           numRuns: 2,
           seed: seed + tried.length,
         })) {
@@ -210,7 +144,7 @@ describe('An option', () => {
     expect(tried.length).toBeGreaterThan(8);
     await inTwoLanes(tried, async ({ script, program, args }) => {
       expectOneLine(
-        await run(program, args, {}),
+        await end(program, args, {}),
         `${script} ${JSON.stringify(args).slice(0, 200)}`,
       );
     });

@@ -4,14 +4,17 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openDatabase } from '../../db/runtime/database.ts';
 import { testLogger } from '../../tests/support/database.ts';
+import { databaseUrl } from '../../tests/support/template.ts';
 import { registerKinds } from '../../tests/support/values.ts';
 import { waitFor } from '../../tests/support/wait.ts';
 import { createFeed } from '../../workers/ingest/feed.ts';
 import { createRoster, holdersOf } from '../harness/roster.ts';
-import { type Engine, startServer } from '../harness/server.ts';
+import { createDatabase, type Engine, startServer } from '../harness/server.ts';
 import { watchHealth } from './health.ts';
 import { doorOfCalls, knownOf } from './hostile_calls.ts';
+import { doorOfFiles } from './hostile_files.ts';
 import { doorOfRequests } from './hostile_requests.ts';
+import { doorOfSettings } from './hostile_settings.ts';
 import { judge } from './judge.ts';
 import { createLedger } from './ledger.ts';
 import { instruments, startFeeders } from './market.ts';
@@ -116,7 +119,7 @@ export async function soak(options: SoakOptions): Promise<Report | undefined> {
     );
     closers.push(() => clearTimeout(subscribeLate));
     say(`${engine}: everything runs; breaking it for ${minutes} minutes with the seed ${seed}`);
-    const trials = await startHostile(world, random);
+    const trials = await startHostile(world, await filesDatabase(world, closers), random);
     const stopTrials = () => Promise.all(trials.map(each => each.stop()));
     closers.push(stopTrials);
     const tried = { messages: 0 };
@@ -191,8 +194,22 @@ export async function soak(options: SoakOptions): Promise<Report | undefined> {
   }
 }
 
+/** A database beside that of the run, on the same server and behind the same proxy. */
+async function filesDatabase(
+  { server, url }: World,
+  closers: (() => unknown)[],
+): Promise<{ url: string; directUrl: string }> {
+  const { url: directUrl, drop } = await createDatabase(server);
+  closers.push(drop);
+  return { url: databaseUrl(url, new URL(directUrl).pathname.slice(1)), directUrl };
+}
+
 /** What is tried at the doors of the processes and of the database while everything else happens. */
-async function startHostile(world: World, random: Random): Promise<Trials[]> {
+async function startHostile(
+  world: World,
+  files: { url: string; directUrl: string },
+  random: Random,
+): Promise<Trials[]> {
   const webs = holdersOf(world.roster, 'web').map((name, index) => ({
     port: Number(new URL(world.webUrls[index] ?? '').port),
     pid: () => world.pids().get(name),
@@ -205,6 +222,8 @@ async function startHostile(world: World, random: Random): Promise<Trials[]> {
       [100, 500],
     ),
     startTrials(calls, random.fork('hostile calls'), [500, 1_500]),
+    startTrials(doorOfFiles(files, world.logDir), random.fork('hostile files'), [5_000, 40_000]),
+    startTrials(doorOfSettings(world.logDir), random.fork('hostile settings'), [5_000, 40_000]),
   ];
 }
 

@@ -111,7 +111,7 @@ function pickByWeight(actions: readonly Action[], draw: number): Action | undefi
 function isExpected(code: string, message: string): boolean {
   return (
     /^(57P0|57014|08|55P03|40P01|25P0|53300|ECONN|EPIPE|TFUSE)/.test(code) ||
-    /terminated|timeout|timed out|Connection|ECONNREFUSED|socket|does not exist|NonExistent|EADDRINUSE/i.test(
+    /terminated|timeout|timed out|Connection|ECONNREFUSED|socket|no PostgreSQL answers|does not exist|NonExistent|EADDRINUSE/i.test(
       message,
     )
   );

@@ -1,4 +1,5 @@
-import { crc32, deflateRawSync } from 'node:zlib';
+import { crc32, deflateRawSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import fc from 'fast-check';
 
 /** A file in an archive. What is not said follows from its content. */
 export interface Member {
@@ -44,4 +45,34 @@ export function zipOf(members: readonly Member[]): Buffer {
   end.writeUInt32LE(Buffer.concat(list).length, 12);
   end.writeUInt32LE(at, 16);
   return Buffer.concat([...parts, ...list, end]);
+}
+
+const cutUp = (bytes: Buffer, size: number): Buffer[] =>
+  Array.from({ length: Math.ceil(bytes.length / size) }, (_, n) =>
+    bytes.subarray(n * size, (n + 1) * size),
+  );
+/** Ways to pack a file that a reader has to unpack. */
+const ways: Readonly<Record<string, (bytes: Buffer) => Buffer>> = {
+  plain: bytes => bytes,
+  gzip: bytes => gzipSync(bytes),
+  'gzip with zeros behind it': bytes => Buffer.concat([gzipSync(bytes), Buffer.alloc(20_000)]),
+  'gzip members': bytes => Buffer.concat(cutUp(bytes, 777).map(part => gzipSync(part))),
+  // As long as the pieces that are read, so that each begins with a piece.
+  'gzip members of 8 KB': bytes =>
+    Buffer.concat(cutUp(bytes, 8_192 - 23).map(part => gzipSync(part, { level: 0 }))),
+  zstd: bytes => zstdCompressSync(bytes),
+  'zstd frames': bytes => Buffer.concat(cutUp(bytes, 5_000).map(part => zstdCompressSync(part))),
+  'zstd frames of a few bytes': bytes =>
+    Buffer.concat(
+      cutUp(bytes.subarray(0, 4_000), 40)
+        .map(part => zstdCompressSync(part))
+        .concat(zstdCompressSync(bytes.subarray(4_000))),
+    ),
+  zip: bytes => zipOf([{ name: 'ticks.csv', content: bytes }]),
+};
+/** The names of the ways to pack a file. */
+export const packings = fc.constantFrom(...Object.keys(ways));
+
+export function pack(name: string, bytes: Buffer): Buffer {
+  return ways[name]?.(bytes) ?? bytes;
 }

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { parseColumns, TICK_FILE_LAYOUTS } from '../../workers/ingest/files/csv.ts';
 import type { FileLayout } from '../../workers/ingest/files/source.ts';
 import type { Reason } from '../../workers/ingest/rejection.ts';
+import { priceTexts } from './hostile_prices.ts';
 
 /** A tick as it is written in a file. */
 export interface WrittenTick {
@@ -497,6 +498,20 @@ export interface WrittenFile {
 /** What is among the good lines of a file: a hostile one, or the last good one again, or with another price. */
 export type Among = 'good' | 'again' | 'other price' | HostileLine;
 
+/** Nearly a third of the lines is not what it should be. */
+const among: fc.Arbitrary<Among> = fc.oneof(
+  { weight: 65, arbitrary: fc.constant<Among>('good') },
+  { weight: 5, arbitrary: fc.constantFrom<Among>('again', 'other price') },
+  { weight: 30, arbitrary: hostileLines },
+);
+/** What is written into a file besides its good lines. */
+export const hostileContents = fc.record({
+  lead: fc.constantFrom([], ['exported today', '?'], ['\u001b[2J']),
+  among: fc.array(among, { minLength: 150, maxLength: 400 }),
+  prices: fc.array(priceTexts, { minLength: 5, maxLength: 20 }),
+  ends: fc.array(fc.constantFrom('\n', '\n', '\r\n', '\r\r\n'), { minLength: 1, maxLength: 5 }),
+});
+
 /** Lines before a file can be known by its first 1,024 bytes: a zero among them makes it binary. */
 const GOOD_LINES_FIRST = 50;
 
@@ -573,5 +588,21 @@ function storedTick(writing: Writing, tick: WrittenTick): StoredTick {
   const seq = has(writing, 'seq') ? tick.seq : 'null';
   return [tick.time * 1_000, ...(['bid', 'ask', 'last', 'size'] as const).map(number), seq].join(
     ' ',
+  );
+}
+
+/** What is stored of a symbol, in the words of {@link StoredTick}. */
+export async function storedTicks(
+  query: (text: string, values: string[]) => Promise<object[]>,
+  symbol: string,
+): Promise<StoredTick[]> {
+  const rows = await query(
+    `select (extract(epoch from observed_at) * 1000000)::bigint::text as time, bid, ask, last, size,
+       case when seq < 0 then 'null' else seq::text end as seq
+     from feed.ticks where instrument_id = feed.instrument_id($1)`,
+    [symbol],
+  );
+  return (rows as Record<string, unknown>[]).map(({ time, bid, ask, last, size, seq }) =>
+    [time, bid, ask, last, size, seq].map(String).join(' '),
   );
 }
