@@ -17,6 +17,7 @@ import { measurePublish } from './publish.ts';
 import { formatMarkdown, formatText, type Report } from './report.ts';
 import { measureServices } from './services.ts';
 import { measureStorage } from './storage.ts';
+import { measureWindows } from './windows.ts';
 
 type Part = (server: Server, isQuick: boolean) => Promise<Figure[]>;
 
@@ -31,6 +32,7 @@ const parts: Record<string, Part> = {
   storage: inOneDatabase(measureStorage),
   publish: inOneDatabase(measurePublish),
   late: inOneDatabase(measureLate),
+  windows: inOneDatabase(measureWindows),
   idle: inOneDatabase(measureIdle),
   latency: inOneDatabase(measureLatency),
   services: inOneDatabase(measureServices),

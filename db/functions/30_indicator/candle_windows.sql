@@ -1,7 +1,7 @@
 -- Stretches that lie near each other in time are read together, one statement a timeframe and side:
 -- planning a read of a continuous aggregate takes longer than reading it, and the live stretches of all
--- instruments lie at the same time. A stretch that found too few candles, though there may be more
--- further away, is read again on its own.
+-- instruments lie at the same time. Where that finds too few candles, though there may be more further away,
+-- it is read again from further away, a series apart from the others: one may be dense where another is not.
 create or replace function indicator.candle_windows(
   instrument_ids int[], timeframes text[], sides text[],
   from_buckets timestamptz[], to_buckets timestamptz[], bars_before int[], bars_after int[]
@@ -20,67 +20,123 @@ set max_parallel_workers_per_gather = 0
 as $$
 #variable_conflict use_column
 declare
+  -- So many buckets are looked at on each side of a stretch.
+  spans_before bigint[] := array(
+    select case when b.bars > 0 then 2 * b.bars + 2 else 0 end
+    from unnest(bars_before) with ordinality as b(bars, place) order by b.place);
+  spans_after bigint[] := array(
+    select case when a.bars > 0 then 2 * a.bars + 2 else 0 end
+    from unnest(bars_after) with ordinality as a(bars, place) order by a.place);
+  unread int[] := array(select generate_series(1, cardinality(instrument_ids)));
+  again int[];
+  is_apart boolean := false;
   piece record;
   stretch record;
 begin
-  for piece in
-    with stretches as (
-      select s.*, tstzrange(
-          s.from_bucket - t.width * (case when s.bars_before > 0 then 2 * s.bars_before + 2 else 0 end),
-          s.to_bucket + t.width * (case when s.bars_after > 0 then 2 * s.bars_after + 2 else 0 end), '[]') as reach
-      from unnest(instrument_ids, timeframes, sides, from_buckets, to_buckets, bars_before, bars_after)
-        with ordinality as s(instrument_id, timeframe, side, from_bucket, to_bucket, bars_before, bars_after, place)
-      cross join lateral (select feed.timeframe_width(s.timeframe) as width) as t
-    ),
-    pieces as (
-      select s.timeframe, s.side, unnest(range_agg(s.reach)) as reach from stretches as s group by 1, 2
-    )
-    -- What is below the floor may be gone: it counts as gone.
-    select p.timeframe, p.side, greatest(lower(p.reach), k.floor_at) as start_at, upper(p.reach) as end_at,
-      array_agg(distinct s.instrument_id) as instrument_ids, array_agg(s.place) as places
-    from pieces as p
-    join stretches as s on s.timeframe = p.timeframe and s.side = p.side and s.reach && p.reach
-    join feed.storage as k on k.level = p.timeframe
-    group by p.timeframe, p.side, p.reach, k.floor_at
-  loop
-    for stretch in
-      -- The rows come in order, so the arrays need no sort of their own.
-      select w.place::int as place, min(w.bars_before) as bars_before, min(w.bars_after) as bars_after,
-        count(*) filter (where w.bucket < w.from_bucket) as found_before,
-        count(*) filter (where w.bucket > w.to_bucket) as found_after,
-        array_agg(w.bucket) filter (where w.bucket is not null) as buckets,
-        array_agg(w.open) filter (where w.bucket is not null) as opens,
-        array_agg(w.high) filter (where w.bucket is not null) as highs,
-        array_agg(w.low) filter (where w.bucket is not null) as lows,
-        array_agg(w.close) filter (where w.bucket is not null) as closes,
-        array_agg(w.sum) filter (where w.bucket is not null) as sums,
-        array_agg(w.volume) filter (where w.bucket is not null) as volumes,
-        array_agg(w.tick_count) filter (where w.bucket is not null) as tick_counts
-      from (
-        select s.*, c.*,
-          row_number() over series as n,
-          count(*) filter (where c.bucket < s.from_bucket) over whole as count_before,
-          count(*) filter (where c.bucket <= s.to_bucket) over whole as count_until
-        from unnest(instrument_ids, from_buckets, to_buckets, bars_before, bars_after)
-          with ordinality as s(of_instrument, from_bucket, to_bucket, bars_before, bars_after, place)
-        left join feed.read_candles(
-          piece.timeframe, piece.instrument_ids, array[piece.side], piece.start_at, piece.end_at + interval '1 microsecond') as c
-          on c.instrument_id = s.of_instrument
-          and (s.bars_before > 0 or c.bucket >= s.from_bucket)
-          and (s.bars_after > 0 or c.bucket <= s.to_bucket)
-        where s.place = any (piece.places)
-        window series as (partition by s.place order by c.bucket), whole as (partition by s.place)
-        order by s.place, c.bucket
-      ) as w
-      where w.bucket is null or w.n > w.count_before - w.bars_before and w.n <= w.count_until + w.bars_after
-      group by w.place
+  while cardinality(unread) > 0 loop
+    again := '{}';
+    for piece in
+      with stretches as (
+        select s.*, t.width, case when is_apart then s.instrument_id end as apart,
+          tstzrange(s.from_bucket - t.width * s.span_before, s.to_bucket + t.width * s.span_after, '[]') as reach
+        from unnest(instrument_ids, timeframes, sides, from_buckets, to_buckets, spans_before, spans_after)
+          with ordinality as s(instrument_id, timeframe, side, from_bucket, to_bucket, span_before, span_after, place)
+        cross join lateral (select feed.timeframe_width(s.timeframe) as width) as t
+        where s.place = any (unread)
+      ),
+      -- To read a thousand candles in between that nobody needs takes less time than a statement of its own.
+      bridges as (
+        select s.timeframe, s.side, s.apart, s.width * (1000 / count(distinct s.instrument_id)) as bridge
+        from stretches as s
+        group by s.timeframe, s.side, s.apart, s.width
+      ),
+      bridged as (
+        select b.timeframe, b.side, b.apart, b.bridge,
+          unnest(range_agg(tstzrange(lower(s.reach), upper(s.reach) + b.bridge, '[]'))) as reach
+        from bridges as b
+        join stretches as s on s.timeframe = b.timeframe and s.side = b.side and s.apart is not distinct from b.apart
+        group by 1, 2, 3, 4
+      ),
+      pieces as (
+        select b.timeframe, b.side, b.apart, tstzrange(lower(b.reach), upper(b.reach) - b.bridge, '[]') as reach
+        from bridged as b
+      )
+      -- What is below the floor may be gone: it counts as gone.
+      select p.timeframe, p.side, greatest(lower(p.reach), k.floor_at) as start_at, upper(p.reach) as end_at,
+        array_agg(distinct s.instrument_id) as instrument_ids, array_agg(s.place) as places
+      from pieces as p
+      join stretches as s on s.timeframe = p.timeframe and s.side = p.side
+        and s.apart is not distinct from p.apart and s.reach && p.reach
+      join feed.storage as k on k.level = p.timeframe
+      group by p.timeframe, p.side, p.apart, p.reach, k.floor_at
     loop
-      "position" := stretch.place;
-      -- No tick is later than our clock and its tolerance.
-      if (stretch.found_after >= stretch.bars_after or piece.end_at > clock_timestamp() + interval '5 seconds')
-        and (stretch.found_before >= stretch.bars_before
-          or feed.history_start(instrument_ids[stretch.place], timeframes[stretch.place]) >= piece.start_at)
-      then
+      for stretch in
+        with series as materialized (
+          -- The rows come in order, so the arrays need no sort of their own.
+          select c.instrument_id, array_agg(c.bucket) as buckets, array_agg(c.open) as opens,
+            array_agg(c.high) as highs, array_agg(c.low) as lows, array_agg(c.close) as closes,
+            array_agg(c.sum) as sums, array_agg(c.volume) as volumes, array_agg(c.tick_count) as tick_counts
+          from (
+            select r.* from feed.read_candles(
+              piece.timeframe, piece.instrument_ids, array[piece.side], piece.start_at,
+              piece.end_at + interval '1 microsecond') as r
+            order by r.instrument_id, r.bucket
+          ) as c
+          group by c.instrument_id
+        ),
+        -- Candles of a stretch are those at first to last in the arrays of its series. To look for each candle in
+        -- each stretch takes minutes when hundreds of stretches share a long piece.
+        placed as materialized (
+          select s.place, s.of_instrument, coalesce(n.count_before, 0) < s.bars_before as lacks_before,
+            coalesce(cardinality(c.buckets) - n.count_until, 0) < s.bars_after as lacks_after,
+            c.buckets[n.first:n.last] as buckets, c.opens[n.first:n.last] as opens, c.highs[n.first:n.last] as highs,
+            c.lows[n.first:n.last] as lows, c.closes[n.first:n.last] as closes, c.sums[n.first:n.last] as sums,
+            c.volumes[n.first:n.last] as volumes, c.tick_counts[n.first:n.last] as tick_counts
+          from unnest(instrument_ids, from_buckets, to_buckets, bars_before, bars_after)
+            with ordinality as s(of_instrument, from_bucket, to_bucket, bars_before, bars_after, place)
+          left join series as c on c.instrument_id = s.of_instrument
+          cross join lateral (
+            select p.count_before, p.count_until, p.count_before - s.bars_before + 1 as first,
+              p.count_until + s.bars_after as last
+            from (
+              select width_bucket(s.from_bucket - interval '1 microsecond', c.buckets) as count_before,
+                width_bucket(s.to_bucket, c.buckets) as count_until
+            ) as p
+          ) as n
+          where s.place = any (piece.places)
+        ),
+        edges as materialized (
+          select e.of_instrument, feed.history_start(e.of_instrument, piece.timeframe) as oldest,
+            -- No tick is later than our clock and its tolerance.
+            case when piece.end_at <= clock_timestamp() + interval '5 seconds' then feed.bucket(
+              feed.timeframe_width(piece.timeframe),
+              coalesce(
+                (select k.observed_at from feed.ticks as k
+                 where k.instrument_id = e.of_instrument order by k.observed_at desc limit 1),
+                (select k.dropped_to from feed.storage as k where k.level = 'ticks')))
+            end as newest
+          from (select distinct p.of_instrument from placed as p where p.lacks_before or p.lacks_after) as e
+        )
+        select p.place::int as place,
+          p.lacks_before and coalesce(e.oldest < piece.start_at, false) as is_short_before,
+          p.lacks_after and coalesce(e.newest > piece.end_at, false) as is_short_after,
+          nullif(p.buckets, '{}') as buckets, nullif(p.opens, '{}') as opens, nullif(p.highs, '{}') as highs,
+          nullif(p.lows, '{}') as lows, nullif(p.closes, '{}') as closes, nullif(p.sums, '{}') as sums,
+          nullif(p.volumes, '{}') as volumes, nullif(p.tick_counts, '{}') as tick_counts
+        from placed as p
+        left join edges as e on e.of_instrument = p.of_instrument
+      loop
+        if stretch.is_short_before then
+          spans_before[stretch.place] := spans_before[stretch.place] * 8;
+        end if;
+        if stretch.is_short_after then
+          spans_after[stretch.place] := spans_after[stretch.place] * 8;
+        end if;
+        if stretch.is_short_before or stretch.is_short_after then
+          again := again || stretch.place;
+          continue;
+        end if;
+        "position" := stretch.place;
         buckets := stretch.buckets;
         opens := stretch.opens;
         highs := stretch.highs;
@@ -89,14 +145,11 @@ begin
         sums := stretch.sums;
         volumes := stretch.volumes;
         tick_counts := stretch.tick_counts;
-      else
-        select w.* into buckets, opens, highs, lows, closes, sums, volumes, tick_counts
-        from indicator.candle_window(
-          instrument_ids[stretch.place], timeframes[stretch.place], sides[stretch.place],
-          from_buckets[stretch.place], to_buckets[stretch.place], stretch.bars_before, stretch.bars_after) as w;
-      end if;
-      return next;
+        return next;
+      end loop;
     end loop;
+    unread := again;
+    is_apart := true;
   end loop;
 end
 $$;

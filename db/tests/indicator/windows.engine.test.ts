@@ -146,14 +146,18 @@ describeOnEngine('The window of an indicator', ({ sql }) => {
 
 describeOnEngine('indicator.candle_windows', ({ sql }) => {
   it('reads many stretches at once as indicator.candle_window reads each', async () => {
-    const symbols = [await addInstrument(sql), await addInstrument(sql), await addInstrument(sql)];
-    // One with a candle each minute, one with holes of hours, one with a side missing at times.
+    const symbols: string[] = [];
+    for (let count = 0; count < 4; count++) symbols.push(await addInstrument(sql));
+    // One with a candle each minute, one with holes of hours, one with a side missing at times, one with most missing.
     const ticks = Array.from({ length: 600 }, (_, minute) => {
       const time = secondsAfter(minute * 60);
       return [
         tickOf(symbols[0] ?? '', time, { bid: 1 + minute, ask: 2 + minute }),
         ...(minute % 180 < 20 ? [tickOf(symbols[1] ?? '', time, { bid: 2, ask: 3 + minute })] : []),
         tickOf(symbols[2] ?? '', time, minute % 7 < 3 ? { bid: 5 + minute } : { ask: 6 }),
+        ...(minute < 20 || minute > 580
+          ? [tickOf(symbols[3] ?? '', time, { bid: minute + 7 })]
+          : []),
       ];
     });
     await createFeed(sql).recordTicks('manual', ticks.flat());
@@ -191,7 +195,7 @@ describeOnEngine('indicator.candle_windows', ({ sql }) => {
         (count(*) filter (where s.content is distinct from t.content))::int as different
       from single as s full join together as t using (place)`;
     const [counts] = differences;
-    expect(counts?.compared).toBe(3 * 3 * 3 * 2 * 3 * 3 * 4);
+    expect(counts?.compared).toBe(4 * 3 * 3 * 2 * 3 * 3 * 4);
     expect(counts?.candles).toBeGreaterThan(10_000);
     expect(counts?.different).toBe(0);
   });
