@@ -87,6 +87,7 @@ describeOnEngine('an exchange', ({ sql }) => {
       fake.refuseNext(10, 503);
       fake.cut();
       trade(120);
+      await until(async () => fake.connections() === 0);
       await until(isHeard);
       trade(1);
       await until(isThere);
