@@ -102,6 +102,8 @@ const schema = z.object({
   ),
   OANDA_STREAM_URL: text(url('http:', 'https:').optional()),
   OANDA_API_URL: text(url('http:', 'https:').optional()),
+  BINANCE_STREAM_URL: text(url('ws:', 'wss:').optional()),
+  BINANCE_API_URL: text(url('http:', 'https:').optional()),
   COINBASE_STREAM_URL: text(url('ws:', 'wss:').optional()),
   COINBASE_API_URL: text(url('http:', 'https:').optional()),
   KRAKEN_STREAM_URL: text(url('ws:', 'wss:').optional()),
@@ -147,6 +149,7 @@ export interface Config {
     readonly apiUrl: string | undefined;
   };
   /** Overrides of the exchanges' hosts, likewise. */
+  readonly binance: Hosts;
   readonly coinbase: Hosts;
   readonly kraken: Hosts;
 }
@@ -226,6 +229,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       streamUrl: read.OANDA_STREAM_URL,
       apiUrl: read.OANDA_API_URL,
     },
+    binance: { streamUrl: read.BINANCE_STREAM_URL, apiUrl: read.BINANCE_API_URL },
     coinbase: { streamUrl: read.COINBASE_STREAM_URL, apiUrl: read.COINBASE_API_URL },
     kraken: { streamUrl: read.KRAKEN_STREAM_URL, apiUrl: read.KRAKEN_API_URL },
   };

@@ -60,6 +60,10 @@ function readEntry(entry: unknown, schema: z.ZodType<Instrument>): Instrument | 
   };
 }
 
+/** The digits after the point of the smallest step of a price: `0.01000` has two, `1` has none. */
+export const precisionOf = (step: string): number =>
+  (step.split('.')[1] ?? '').replace(/0+$/, '').length;
+
 const skip = (name: unknown, why: string): Skipped => ({ name: quote(name), why });
 
 /** Providers call it so, one or the other. */

@@ -127,8 +127,9 @@ export interface Gap {
   readonly from: string;
   readonly to: string;
   readonly cause: string;
-  /** The stored ticks nearest to it, for providers that are asked by id. */
+  /** The stored tick nearest to it. */
   readonly before: TickKey | null;
+  /** The stored tick with an id that is nearest to it, the last of its moment, for providers that are asked by id. */
   readonly after: TickKey | null;
 }
 

@@ -36,16 +36,22 @@ begin
   newest := (select r from unnest(claimed.missing) as r order by r desc limit 1);
   return query
   select claimed.gap_id, i.symbol, greatest(lower(newest), oldest), upper(newest), claimed.cause,
-    b.observed_at, case when b.seq >= 0 then b.seq end, a.observed_at, case when a.seq >= 0 then a.seq end
+    b.observed_at, case when b.seq >= 0 then b.seq end, a.observed_at, a.seq
   from feed.instruments as i
   left join lateral (
     select t.observed_at, t.seq from feed.ticks as t
     where t.instrument_id = i.instrument_id and t.observed_at <= lower(newest)
     order by t.observed_at desc, t.seq desc limit 1
   ) as b on true
+  -- A quote among trades has no id, and cannot be asked from. Trades of one moment are told apart by their ids alone: what
+  -- may be missing of them lies before the last one.
   left join lateral (
-    select t.observed_at, t.seq from feed.ticks as t
-    where t.instrument_id = i.instrument_id and t.observed_at >= upper(newest)
+    select t.observed_at, (
+      select max(s.seq) from feed.ticks as s where s.instrument_id = t.instrument_id and s.observed_at = t.observed_at
+    ) as seq
+    from feed.ticks as t
+    where t.instrument_id = i.instrument_id and t.seq >= 0
+      and t.observed_at >= upper(newest) and t.observed_at < upper(newest) + interval '1 hour'
     order by t.observed_at, t.seq limit 1
   ) as a on true
   where i.instrument_id = claimed.instrument_id;
@@ -53,5 +59,5 @@ end
 $$;
 
 comment on function feed.claim_gap(text) is
-  'Take the newest open gap of a source''s active instruments whose time has come, for 20 seconds, and 20 more each time a part of it is covered; no row when there is none. Returned is the newest stretch (UTC) that is missing of it, and the stored ticks nearest before and after that, whose seq a provider with ids can be asked from (null: it came without one). Gaps older than what is kept are given up first.';
+  'Take the newest open gap of a source''s active instruments whose time has come, for 20 seconds, and 20 more each time a part of it is covered; no row when there is none. Returned is the newest stretch (UTC) that is missing of it, the stored tick nearest before that (seq null: it came without an id), and the one with an id nearest after it, within an hour, the last of its moment, from which a provider with ids can be asked. Gaps older than what is kept are given up first.';
 grant execute on function feed.claim_gap(text) to foresight_ingest;

@@ -263,6 +263,35 @@ describeOnEngine('Coverage', ({ sql, as }) => {
     ]);
   });
 
+  it('says from which id a gap is asked for, past quotes and the last of its moment', async () => {
+    await sql`update feed.gaps set missing = '{}', grade = 'impossible', closed_at = now() where closed_at is null`;
+    const symbol = await addInstrument(sql);
+    const trade = (time: string, seq: number | null) => ({
+      ...tickOf(symbol, at(time), { bid: 1 }),
+      seq,
+    });
+    await hear(symbol, '10:00:00', '10:01:00');
+    await hear(symbol, '10:02:00', '10:03:00', 'away');
+    await feed.recordTicks(source, [
+      trade('10:01:00', 3),
+      trade('10:02:00', null),
+      trade('10:02:01', 7),
+      trade('10:02:01', 9),
+      trade('10:02:01', null),
+      trade('10:02:02', 10),
+    ]);
+    await due();
+    const gap = await feed.claimGap(source);
+    expect(gap).toMatchObject({ before: { seq: 3 }, after: { seq: 9 } });
+    await feed.giveUpGap(gap?.id ?? '', 'nobody has it');
+
+    // So far away that asking from there would cost more than from the newest one.
+    await hear(symbol, '07:00:00', '07:01:00');
+    await hear(symbol, '07:02:00', '07:03:00', 'long ago');
+    await sql`update feed.gaps set next_try_at = now() where closed_at is null and cause = 'long ago'`;
+    expect(await feed.claimGap(source)).toMatchObject({ cause: 'long ago', after: null });
+  });
+
   it('gives up what was claimed alone, and keeps the older part of a gap to be repaired', async () => {
     await sql`update feed.gaps set missing = '{}', grade = 'impossible', closed_at = now() where closed_at is null`;
     const symbol = await addInstrument(sql);

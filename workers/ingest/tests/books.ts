@@ -138,7 +138,7 @@ export function keepBooks(source: Source, symbols: readonly string[]): Books {
       to,
       cause: '',
       before: all.filter(tick => tick.observedAt <= from).at(-1) ?? null,
-      after: all.find(tick => tick.observedAt >= to) ?? null,
+      after: nearestAfter(all, to),
     };
     let isOn = false;
     try {
@@ -201,6 +201,12 @@ export function keepBooks(source: Source, symbols: readonly string[]): Books {
       await ended;
     },
   };
+}
+
+/** As `feed.claim_gap` finds it. */
+function nearestAfter(all: readonly Tick[], to: string): Tick | null {
+  const withId = all.filter(tick => tick.seq !== null && tick.observedAt >= to);
+  return withId.filter(tick => tick.observedAt === withId[0]?.observedAt).at(-1) ?? null;
 }
 
 async function* none(): AsyncGenerator<RepairItem> {}

@@ -1,6 +1,8 @@
 import type { ExchangeOptions } from '../exchange.ts';
 import type { FakeExchange } from '../fake_exchange.ts';
 import type { Source } from '../source.ts';
+import { startFakeBinance } from '../sources/binance/fake.ts';
+import { createBinance } from '../sources/binance/source.ts';
 import { startFakeCoinbase } from '../sources/coinbase/fake.ts';
 import { createCoinbase } from '../sources/coinbase/source.ts';
 import { startFakeKraken } from '../sources/kraken/fake.ts';
@@ -38,6 +40,15 @@ export const exchanges: readonly TestedExchange[] = [
     ours: ['BTC-USD.KRAKEN', 'ETH-USD.KRAKEN', 'DOGE-USD.KRAKEN'],
     tellsLastId: false,
     tellsRefusals: true,
+  },
+  {
+    name: 'binance',
+    start: startFakeBinance,
+    create: createBinance,
+    theirs: ['BTCUSDT', 'ETHUSDT', 'DOGEUSDT'],
+    ours: ['BTCUSDT', 'ETHUSDT', 'DOGEUSDT'],
+    tellsLastId: false,
+    tellsRefusals: false,
   },
 ];
 

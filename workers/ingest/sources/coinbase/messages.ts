@@ -3,7 +3,7 @@
  * trades" and "Get all known trading pairs" of docs.cdp.coinbase.com/exchange on 2026-11-28.
  */
 import { z } from 'zod';
-import { type InstrumentList, readInstrumentList } from '../../instruments.ts';
+import { type InstrumentList, precisionOf, readInstrumentList } from '../../instruments.ts';
 import { parseExactly } from '../../json.ts';
 import { type Fault, reject } from '../../rejection.ts';
 import type { Said } from '../../talk.ts';
@@ -122,12 +122,8 @@ const productSchema = z
   .transform(({ id, display_name: name = id, quote_increment: increment }) => ({
     symbol: id,
     description: name,
-    pricePrecision: digitsOf(increment),
+    pricePrecision: precisionOf(increment),
   }));
-
-/** `0.01000` has two, `1` has none. */
-const digitsOf = (increment: string): number =>
-  (increment.split('.')[1] ?? '').replace(/0+$/, '').length;
 
 /** @returns null when this is not a list of products. */
 export function readProducts(json: unknown): InstrumentList | null {
