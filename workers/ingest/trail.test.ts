@@ -59,6 +59,45 @@ it('waits a beat for a trade that the provider tells of, then counts it as lost'
   expect(trail.losses('A')).toBe(0);
 });
 
+it('counts as lost what a beat tells of before the first trade', () => {
+  const silent = createTrail();
+  expect(told(silent.beat('A', at(1), 5n))).toEqual(['covered 1-1']);
+  expect(told(silent.beat('A', at(2), 5n))).toEqual(['covered 1-2']);
+  expect(told(silent.beat('A', at(3), 6n))).toEqual([]);
+  expect(told(silent.beat('A', at(4), 7n))).toEqual([
+    'missed 2-4: trades 6 to 7 did not come',
+    'covered 4-4',
+  ]);
+  expect(silent.losses('A')).toBe(1);
+  expect(told(silent.trade('A', mark(8, 5)))).toEqual(['covered 4-5']);
+
+  const late = createTrail();
+  late.beat('A', at(1), 5n);
+  late.beat('A', at(2), null);
+  expect(told(late.trade('A', mark(8, 4)))).toEqual([
+    'missed 1-4: trades 6 to 7 did not come',
+    'covered 4-4',
+  ]);
+  expect(told(late.trade('A', mark(9, 6)))).toEqual(['covered 4-6']);
+
+  // The one that the beat told of, or one before it, which was on its way.
+  const old = createTrail();
+  old.beat('A', at(3), 5n);
+  expect(told(old.trade('A', mark(4, 1)))).toEqual(['covered 1-3']);
+  expect(told(old.trade('A', mark(6, 4)))).toEqual([
+    'missed 1-4: trade 5 did not come',
+    'covered 4-4',
+  ]);
+
+  const followed = createTrail();
+  followed.follow(new Map([['A', mark(3, 0)]]));
+  followed.beat('A', at(1), 5n);
+  expect(told(followed.trade('A', mark(8, 4)))).toEqual([
+    'missed 0-4: trades 4 to 7 did not come',
+    'covered 4-4',
+  ]);
+});
+
 it('goes on where another connection ended, and knows what came between by the ids', () => {
   const before = new Map([['A', mark(5, 1)]]);
   const whole = createTrail();
@@ -87,6 +126,11 @@ it('goes on where another connection ended, and knows what came between by the i
   const quiet = createTrail();
   quiet.follow(before);
   expect(told(quiet.beat('A', at(9), 5n))).toEqual(['covered 1-9']);
+
+  const overlapping = createTrail();
+  overlapping.beat('A', at(3), 5n);
+  overlapping.follow(before);
+  expect(told(overlapping.beat('A', at(9), 5n))).toEqual(['covered 1-9']);
 });
 
 it('leaves missed what two connections that overlap both missed', () => {

@@ -36,6 +36,8 @@ export interface Trail {
 interface Steps {
   first: Mark | undefined;
   last: Mark | undefined;
+  /** The newest trade as the provider told of it, as long as none has come on this connection. */
+  told: Mark | undefined;
   /** Everything until then was said, from the first trade or beat on. */
   saidUntil: string | undefined;
   /** Where another connection ended, as long as nothing can be said about what came between. */
@@ -52,6 +54,7 @@ export function createTrail(): Trail {
     const steps = all.get(symbol) ?? {
       first: undefined,
       last: undefined,
+      told: undefined,
       saidUntil: undefined,
       before: undefined,
       awaited: undefined,
@@ -80,16 +83,33 @@ export function createTrail(): Trail {
     return [{ kind: 'covered', symbols: [symbol], from: before.time, to: first.time }];
   }
 
+  /** What was told until now and lies between the two is taken back; what lies after it stays. */
+  function tear(symbol: string, steps: Steps, last: Mark, next: Mark): Item[] {
+    const missed = missedBetween(symbol, last, next);
+    const to = later(steps.saidUntil ?? missed.to, missed.to);
+    steps.saidUntil = to;
+    return [missed, { kind: 'covered', symbols: [symbol], from: missed.to, to }];
+  }
+
+  /** Of the newest trade, whether it came or was told of. */
+  function know(steps: Steps, mark: Mark): void {
+    if (steps.last === undefined) steps.told = mark;
+    else steps.last = mark;
+  }
+
   return {
     trade(symbol, mark) {
       const steps = stepsOf(symbol);
-      const { last } = steps;
+      const { last, told } = steps;
       if (last !== undefined && mark.id <= last.id) return [];
       steps.last = mark;
       if (last === undefined) {
         steps.first = mark;
         const joined = join(symbol, steps);
         const isTorn = joined.some(({ kind }) => kind === 'missed');
+        if (!isTorn && told !== undefined && mark.id > told.id + 1n) {
+          return [...joined, ...tear(symbol, steps, told, mark)];
+        }
         // It may be older or newer than a beat before it. What was missed before it, beats did not hear either.
         const saidUntil = steps.saidUntil ?? mark.time;
         const from = isTorn ? mark.time : earlier(saidUntil, mark.time);
@@ -98,40 +118,38 @@ export function createTrail(): Trail {
         return [...joined, { kind: 'covered', symbols: [symbol], from, to }];
       }
       if (mark.id === last.id + 1n) return cover(symbol, steps, mark.time);
-      const missed = missedBetween(symbol, last, mark);
-      // What was told until now and lies in it is taken back; what lies after it stays.
-      const from = later(mark.time, missed.to);
-      steps.saidUntil = later(steps.saidUntil ?? from, from);
-      return [missed, { kind: 'covered', symbols: [symbol], from, to: steps.saidUntil }];
+      return tear(symbol, steps, last, mark);
     },
     beat(symbol, time, lastId) {
       const steps = stepsOf(symbol);
       const { last, before } = steps;
-      if (lastId === null || (last !== undefined && lastId <= last.id)) {
+      if (last === undefined && before !== undefined && before.id === lastId) {
+        // Nobody traded since the other connection ended.
+        steps.told = { id: lastId, time };
+        steps.saidUntil = earlier(before.time, steps.saidUntil ?? before.time);
+      }
+      const newest = last ?? steps.told;
+      if (lastId === null || (newest !== undefined && lastId <= newest.id)) {
         steps.awaited = undefined;
         steps.losses = 0;
         // Nobody traded since: what is missed from now on was missed after this.
-        if (last?.id === lastId) steps.last = { id: lastId, time: later(last.time, time) };
+        if (newest?.id === lastId) know(steps, { id: newest.id, time: later(newest.time, time) });
         return cover(symbol, steps, time);
       }
-      if (last === undefined) {
-        if (before?.id !== lastId) return cover(symbol, steps, time);
-        // Nobody traded since the other connection ended.
-        steps.saidUntil = earlier(before.time, steps.saidUntil ?? before.time);
+      if (newest === undefined) {
+        steps.told = { id: lastId, time };
         return cover(symbol, steps, time);
       }
       // It may be on its way: what is still not there at the next beat will not come.
-      if (steps.awaited === undefined || steps.awaited <= last.id) {
+      if (steps.awaited === undefined || steps.awaited <= newest.id) {
         steps.awaited = lastId;
         return [];
       }
-      const mark = { id: lastId, time: later(time, last.time) };
-      steps.last = mark;
+      const mark = { id: lastId, time: later(time, newest.time) };
+      know(steps, mark);
       steps.awaited = undefined;
       steps.losses += 1;
-      const missed = missedBetween(symbol, last, { ...mark, id: mark.id + 1n });
-      steps.saidUntil = later(steps.saidUntil ?? missed.to, missed.to);
-      return [missed, { kind: 'covered', symbols: [symbol], from: missed.to, to: steps.saidUntil }];
+      return tear(symbol, steps, newest, { ...mark, id: mark.id + 1n });
     },
     follow(before) {
       return [...before].flatMap(([symbol, mark]) => {
