@@ -441,6 +441,9 @@ create function feed.filled_candles(symbol text, timeframe text, side text, from
   volume double precision, tick_count bigint, is_closed boolean, filled text) security definer;
 grant execute on function feed.filled_candles to foresight_indicators, foresight_ingest, foresight_publish;
 
+-- When the first tick ever of an instrument was observed (UTC), though it may be dropped by now.
+create function feed.first_observed_at(instrument_id int) returns timestamptz security definer;
+
 -- The symbols that a source's process is to follow now: its active instruments, and those that are shown when their history is there.
 create function feed.followed(source text) returns setof text security definer;
 grant execute on function feed.followed to foresight_ingest;

@@ -8,13 +8,7 @@ as $$
   select greatest(s.floor_at, feed.bucket(t.width, first.observed_at))
   from feed.timeframes as t
   join feed.storage as s on s.level = t.timeframe
-  cross join lateral (
-    select coalesce(
-      (select i.first_observed_at from feed.instruments as i where i.instrument_id = history_start.instrument_id),
-      (select k.observed_at from feed.ticks as k
-       where k.instrument_id = history_start.instrument_id order by k.observed_at limit 1)
-    ) as observed_at
-  ) as first
+  cross join lateral (select feed.first_observed_at(history_start.instrument_id) as observed_at) as first
   where t.timeframe = history_start.timeframe and first.observed_at is not null
 $$;
 

@@ -30,6 +30,16 @@ declare
   unread int[] := array(select generate_series(1, cardinality(instrument_ids)));
   again int[];
   is_apart boolean := false;
+  -- So many candles that nobody needs take less time to read than a statement of its own; further away a series has few.
+  bridge_buckets bigint := 1000;
+  -- What was asked of an instrument is not asked for each of its stretches: it is a plan over all chunks of ticks.
+  begun int[] := '{}';
+  first_ticks timestamptz[] := '{}';
+  ended int[] := '{}';
+  last_ticks timestamptz[] := '{}';
+  known int;
+  is_short_before boolean;
+  is_short_after boolean;
   piece record;
   stretch record;
 begin
@@ -44,31 +54,31 @@ begin
         cross join lateral (select feed.timeframe_width(s.timeframe) as width) as t
         where s.place = any (unread)
       ),
-      -- To read a thousand candles in between that nobody needs takes less time than a statement of its own.
       bridges as (
-        select s.timeframe, s.side, s.apart, s.width * (1000 / count(distinct s.instrument_id)) as bridge
+        select s.timeframe, s.side, s.apart, s.width, s.width * (bridge_buckets / count(distinct s.instrument_id)) as bridge
         from stretches as s
         group by s.timeframe, s.side, s.apart, s.width
       ),
       bridged as (
-        select b.timeframe, b.side, b.apart, b.bridge,
+        select b.timeframe, b.side, b.apart, b.width, b.bridge,
           unnest(range_agg(tstzrange(lower(s.reach), upper(s.reach) + b.bridge, '[]'))) as reach
         from bridges as b
         join stretches as s on s.timeframe = b.timeframe and s.side = b.side and s.apart is not distinct from b.apart
-        group by 1, 2, 3, 4
+        group by 1, 2, 3, 4, 5
       ),
       pieces as (
-        select b.timeframe, b.side, b.apart, tstzrange(lower(b.reach), upper(b.reach) - b.bridge, '[]') as reach
+        select b.timeframe, b.side, b.apart, b.width, tstzrange(lower(b.reach), upper(b.reach) - b.bridge, '[]') as reach
         from bridged as b
       )
       -- What is below the floor may be gone: it counts as gone.
-      select p.timeframe, p.side, greatest(lower(p.reach), k.floor_at) as start_at, upper(p.reach) as end_at,
+      select p.timeframe, p.side, p.width, k.floor_at, greatest(lower(p.reach), k.floor_at) as start_at,
+        upper(p.reach) as end_at,
         array_agg(distinct s.instrument_id) as instrument_ids, array_agg(s.place) as places
       from pieces as p
       join stretches as s on s.timeframe = p.timeframe and s.side = p.side
         and s.apart is not distinct from p.apart and s.reach && p.reach
       join feed.storage as k on k.level = p.timeframe
-      group by p.timeframe, p.side, p.apart, p.reach, k.floor_at
+      group by p.timeframe, p.side, p.apart, p.width, p.reach, k.floor_at
     loop
       for stretch in
         with series as materialized (
@@ -88,7 +98,9 @@ begin
         -- each stretch takes minutes when hundreds of stretches share a long piece.
         placed as materialized (
           select s.place, s.of_instrument, coalesce(n.count_before, 0) < s.bars_before as lacks_before,
-            coalesce(cardinality(c.buckets) - n.count_until, 0) < s.bars_after as lacks_after,
+            -- No tick is later than our clock and its tolerance.
+            coalesce(cardinality(c.buckets) - n.count_until, 0) < s.bars_after
+              and piece.end_at <= clock_timestamp() + interval '5 seconds' as lacks_after,
             c.buckets[n.first:n.last] as buckets, c.opens[n.first:n.last] as opens, c.highs[n.first:n.last] as highs,
             c.lows[n.first:n.last] as lows, c.closes[n.first:n.last] as closes, c.sums[n.first:n.last] as sums,
             c.volumes[n.first:n.last] as volumes, c.tick_counts[n.first:n.last] as tick_counts
@@ -104,35 +116,44 @@ begin
             ) as p
           ) as n
           where s.place = any (piece.places)
-        ),
-        edges as materialized (
-          select e.of_instrument, feed.history_start(e.of_instrument, piece.timeframe) as oldest,
-            -- No tick is later than our clock and its tolerance.
-            case when piece.end_at <= clock_timestamp() + interval '5 seconds' then feed.bucket(
-              feed.timeframe_width(piece.timeframe),
-              coalesce(
-                (select k.observed_at from feed.ticks as k
-                 where k.instrument_id = e.of_instrument order by k.observed_at desc limit 1),
-                (select k.dropped_to from feed.storage as k where k.level = 'ticks')))
-            end as newest
-          from (select distinct p.of_instrument from placed as p where p.lacks_before or p.lacks_after) as e
         )
-        select p.place::int as place,
-          p.lacks_before and coalesce(e.oldest < piece.start_at, false) as is_short_before,
-          p.lacks_after and coalesce(e.newest > piece.end_at, false) as is_short_after,
+        select p.place::int as place, p.of_instrument, p.lacks_before, p.lacks_after,
           nullif(p.buckets, '{}') as buckets, nullif(p.opens, '{}') as opens, nullif(p.highs, '{}') as highs,
           nullif(p.lows, '{}') as lows, nullif(p.closes, '{}') as closes, nullif(p.sums, '{}') as sums,
           nullif(p.volumes, '{}') as volumes, nullif(p.tick_counts, '{}') as tick_counts
         from placed as p
-        left join edges as e on e.of_instrument = p.of_instrument
       loop
-        if stretch.is_short_before then
+        is_short_before := false;
+        if stretch.lacks_before then
+          known := array_position(begun, stretch.of_instrument);
+          if known is null then
+            begun := begun || stretch.of_instrument;
+            first_ticks := first_ticks || feed.first_observed_at(stretch.of_instrument);
+            known := cardinality(begun);
+          end if;
+          is_short_before := first_ticks[known] is not null
+            and greatest(feed.bucket(piece.width, first_ticks[known]), piece.floor_at) < piece.start_at;
+        end if;
+        is_short_after := false;
+        if stretch.lacks_after then
+          known := array_position(ended, stretch.of_instrument);
+          if known is null then
+            ended := ended || stretch.of_instrument;
+            last_ticks := last_ticks || coalesce(
+              (select k.observed_at from feed.ticks as k
+               where k.instrument_id = stretch.of_instrument order by k.observed_at desc limit 1),
+              (select k.dropped_to from feed.storage as k where k.level = 'ticks'));
+            known := cardinality(ended);
+          end if;
+          is_short_after := coalesce(feed.bucket(piece.width, last_ticks[known]) > piece.end_at, false);
+        end if;
+        if is_short_before then
           spans_before[stretch.place] := spans_before[stretch.place] * 8;
         end if;
-        if stretch.is_short_after then
+        if is_short_after then
           spans_after[stretch.place] := spans_after[stretch.place] * 8;
         end if;
-        if stretch.is_short_before or stretch.is_short_after then
+        if is_short_before or is_short_after then
           again := again || stretch.place;
           continue;
         end if;
@@ -150,6 +171,7 @@ begin
     end loop;
     unread := again;
     is_apart := true;
+    bridge_buckets := bridge_buckets * 8;
   end loop;
 end
 $$;

@@ -166,7 +166,7 @@ describeOnEngine('indicator.candle_windows', ({ sql }) => {
       with stretches as (
         select row_number() over () as place, i.instrument_id, t.timeframe, s.side, f.from_bucket,
           f.from_bucket + t.width * l.length as to_bucket, b.before, a.after
-        from feed.instruments as i, feed.timeframes as t, unnest(array['bid', 'ask', 'mid']) as s(side),
+        from feed.instruments as i, feed.timeframes as t, unnest(array['bid', 'mid']) as s(side),
           unnest(array[0, 2]) as l(length), unnest(array[0, 1, 24]) as b(before), unnest(array[0, 1, 24]) as a(after),
           lateral (
             select feed.bucket(t.width, min(k.observed_at) + n.minutes * interval '1 minute') as from_bucket
@@ -195,8 +195,25 @@ describeOnEngine('indicator.candle_windows', ({ sql }) => {
         (count(*) filter (where s.content is distinct from t.content))::int as different
       from single as s full join together as t using (place)`;
     const [counts] = differences;
-    expect(counts?.compared).toBe(4 * 3 * 3 * 2 * 3 * 3 * 4);
+    expect(counts?.compared).toBe(4 * 3 * 2 * 2 * 3 * 3 * 4);
     expect(counts?.candles).toBeGreaterThan(10_000);
     expect(counts?.different).toBe(0);
+  });
+
+  it('gives nothing of an instrument that never had a tick, beside one that has', async () => {
+    const [never, once] = [await addInstrument(sql), await addInstrument(sql)];
+    await createFeed(sql).recordTicks('manual', [tickOf(once, secondsAfter(0), { bid: 1 })]);
+    await sql`call outbox.refresh_late()`;
+    const rows = await sql<{ symbol: string; closes: number[] | null }[]>`
+      select s.symbol, w.closes
+      from (select array[feed.instrument_id(${never}), feed.instrument_id(${once})] as ids) as i
+      cross join lateral indicator.candle_windows(i.ids, '{1m,1m}', '{bid,bid}',
+        array_fill(${secondsAfter(7_200)}::timestamptz, '{2}'),
+        array_fill(${secondsAfter(7_200)}::timestamptz, '{2}'), '{5,5}', '{5,5}') as w
+      join feed.instruments as s on s.instrument_id = i.ids[w.position]`;
+    expect(Object.fromEntries(rows.map(row => [row.symbol, row.closes]))).toEqual({
+      [never]: null,
+      [once]: [1],
+    });
   });
 });
