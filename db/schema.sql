@@ -965,6 +965,9 @@ create function outbox.unsubscribe(name text) returns boolean security definer;
 create schema indicator;
 grant usage on schema indicator to foresight_indicators, foresight_service, foresight_upkeep;
 
+-- The generation that new marks belong to; who takes marks begins the next one.
+create sequence indicator.mark_generation as bigint;
+
 -- Names a piece of work until it is done. One that is asked for again gets another, so that nobody strikes off what was not done.
 create sequence indicator.work_id as bigint;
 
@@ -1050,6 +1053,8 @@ create table indicator.definitions (
     and bars_window <= 5000)
 );
 create index definitions_with_open_side on indicator.definitions (instrument_id) where is_side_open;
+create trigger _600_follow_side after update of side on indicator.definitions for each row when (old.side <> new.side)
+  execute function alert.tg_definitions__follow();
 
 -- What is wrong between a queue and the values of each service, in words, and since when (UTC).
 create view indicator.faults (
@@ -1119,6 +1124,20 @@ create view indicator.latest (
   computed_at timestamptz,
   is_active boolean
 );
+
+-- Watched candles with a value that changed and was not looked at since, however often it changed.
+create table indicator.marks (
+  instrument_id int not null,
+  timeframe text not null,
+  side text not null,
+  bucket timestamptz not null,
+  -- Value of indicator.mark_generation when the value was stored.
+  generation bigint not null,
+  -- Since when (UTC) it waits to be looked at.
+  marked_at timestamptz not null default clock_timestamp(),
+  constraint marks_pkey primary key (instrument_id, timeframe, side, bucket, generation)
+) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=200, fillfactor=50);
+create index marks_by_age on indicator.marks (marked_at);
 
 -- Changed candles whose indicators a service did not compute since.
 create table indicator.pending (
@@ -1232,6 +1251,18 @@ create trigger _060_refuse_truncate before truncate on indicator.verdicts for ea
   execute function indicator.tg_verdicts__refuse_change();
 -- hypertable by bucket, chunks of 7 days, columnstore by indicator_id, ordered by bucket,revision -- [timescaledb]
 
+-- Candles whose indicators somebody watches: each change of their values is marked in indicator.marks. Written by who watches.
+create table indicator.watched (
+  instrument_id int not null,
+  timeframe text not null,
+  side text not null,
+  -- Older ones (UTC) are watched by nobody, so a history that is computed anew marks nothing.
+  from_bucket timestamptz not null,
+  constraint watched_pkey primary key (instrument_id, timeframe, side),
+  constraint watched_instrument_id_fkey foreign key (instrument_id) references feed.instruments(instrument_id) on delete cascade,
+  constraint watched_timeframe_fkey foreign key (timeframe) references feed.timeframes(timeframe) on delete cascade
+);
+
 -- What was asked for: by indicator.add a kind, by indicator.add_set a set, on a symbol or on all (*), and how many indicators that is. side is absent where each instrument's own is taken.
 create view indicator.wish_list (
   wish_id int,
@@ -1269,6 +1300,8 @@ create table indicator.wishes (
 );
 create trigger _100_remove_indicators before delete on indicator.wishes for each row
   execute function indicator.tg_wishes__remove_indicators();
+create trigger _600_forget_rules after delete on indicator.wishes for each statement
+  execute function alert.tg_wishes__forget();
 
 -- Take candle deltas of a message to a service (array i is candle i): their indicators of its kinds have to be computed.
 create function indicator.accept_candles(service text, symbols text[], timeframes text[], sides text[],
@@ -1369,6 +1402,9 @@ grant execute on function indicator.lease_pending to foresight_indicators, fores
 
 -- The largest of some sums, rounded up: each is an object of parameters and what they are multiplied by, and of "plus", which is added. [{"slow": 1, "plus": 1}, {"fast": 3}] is 91 for slow 26 and fast 30.
 create function indicator.longest_sum(sums jsonb, params jsonb) returns int;
+
+-- Mark candles (UTC) of which values (array i is value i) were just stored, where somebody watches them.
+create function indicator.mark_changes(indicator_ids int[], buckets timestamptz[]) returns void;
 
 -- When there are next values to compute for a service (UTC): now if some wait, else when the first lease of a claim ends.
 create function indicator.next_work_at(service text) returns timestamptz security definer;
@@ -1572,6 +1608,327 @@ create function rating.tg_votes__keep_set() returns trigger security definer;
 create function rating.votes_of(symbol text, timeframe text, side text default null, bucket timestamptz default null)
   returns table(vote_group text, kind text, label text, params jsonb, weight numeric, verdict smallint,
   value double precision, state text, indicator_id int, bucket_of_value timestamptz) security definer;
+
+-- Who is told when: rules on values, ratings, forecasts and faults, what they saw, and what was told.
+create schema alert;
+grant usage on schema alert to foresight_publish, foresight_upkeep;
+
+-- What a rule sees at a candle: its state in words (null: there is none), whether it may be acted on, and the numbers behind it.
+create type alert.sighting as (bucket timestamptz, state text, is_settled boolean, detail jsonb);
+
+-- The messages, and what became of each: a rule's go out one after the other, in the order of its events.
+create table alert.deliveries (
+  delivery_id bigint not null generated always as identity,
+  event_id uuid not null,
+  rule_id int not null,
+  queued_at timestamptz not null default clock_timestamp(),
+  -- How often it was tried.
+  attempts int not null default 0,
+  claimed_until timestamptz not null default '-infinity'::timestamptz,
+  -- Not tried before (UTC).
+  next_try_at timestamptz not null default '-infinity'::timestamptz,
+  tried_at timestamptz,
+  -- What a webhook answered last; absent: it did not answer.
+  http_status int,
+  -- Why the last try failed.
+  error text,
+  delivered_at timestamptz,
+  -- When it was given up (UTC): it could not be delivered for as long as alert.settings says.
+  gave_up_at timestamptz,
+  constraint deliveries_pkey primary key (delivery_id),
+  constraint deliveries_event_id_key unique (event_id),
+  constraint deliveries_event_id_fkey foreign key (event_id) references alert.events(event_id) on delete cascade,
+  constraint deliveries_rule_id_fkey foreign key (rule_id) references alert.rules(rule_id) on delete cascade,
+  constraint error_has_at_most_500_characters check (length(error) <= 500)
+) with (fillfactor=70);
+create index deliveries_by_rule on alert.deliveries (rule_id, delivered_at);
+create index deliveries_given_up on alert.deliveries (rule_id, delivery_id) where (gave_up_at is not null);
+create index deliveries_to_make on alert.deliveries (rule_id, delivery_id) where ((delivered_at is null)
+  and (gave_up_at is null));
+
+-- Each message and what became of it: how often it was tried, what a webhook answered last, why the last try failed, when it is tried again. Times are UTC.
+create view alert.delivery_log (
+  delivery_id bigint,
+  rule_id int,
+  name text,
+  event_id uuid,
+  event text,
+  symbol text,
+  bucket timestamptz,
+  from_state text,
+  to_state text,
+  refers_to uuid,
+  created_at timestamptz,
+  target text,
+  state text,
+  attempts int,
+  http_status int,
+  error text,
+  tried_at timestamptz,
+  delivered_at timestamptz,
+  next_try_at timestamptz
+);
+
+-- What rules saw: a row per transition, and one when a transition is taken back, or a fault is over.
+create table alert.events (
+  event_id uuid not null default gen_random_uuid(),
+  rule_id int not null,
+  -- fired: a state was entered; taken back: a change of the candle, or of one before it, says that it was not; over: the faults are gone; test: an example.
+  event text not null,
+  -- The candle (UTC) at which the state was entered; of a fault when it was seen.
+  bucket timestamptz,
+  -- How often it was entered at that candle.
+  occurrence int not null default 1,
+  -- The event that is taken back, or over.
+  refers_to uuid,
+  from_state text,
+  to_state text,
+  -- Why it is told nobody: known, it was so when the rule was added or resumed; cooldown, the rule had fired shortly before.
+  held_back text,
+  -- The message.
+  body jsonb not null,
+  created_at timestamptz not null default clock_timestamp(),
+  constraint events_pkey primary key (event_id),
+  constraint events_rule_id_bucket_occurrence_event_key unique (rule_id, bucket, occurrence, event),
+  constraint events_refers_to_fkey foreign key (refers_to) references alert.events(event_id) on delete set null,
+  constraint events_rule_id_fkey foreign key (rule_id) references alert.rules(rule_id) on delete cascade,
+  constraint event_is_known check (event = any (array['fired', 'taken back', 'over', 'test'])),
+  constraint held_back_is_known check (held_back = any (array['known', 'cooldown']))
+);
+create index events_by_age on alert.events (rule_id, created_at);
+create index events_by_reference on alert.events (refers_to);
+
+-- What is wrong with alerts, in words, and since when (UTC).
+create view alert.faults (
+  fault text,
+  since timestamptz
+);
+
+-- The rules: what each is about, where it tells (of a webhook the host alone, as the rest may be a secret), what it told last, and how many messages wait, or were given up, and why. Times are UTC.
+create view alert.rule_list (
+  rule_id int,
+  name text,
+  kind text,
+  symbol text,
+  timeframe text,
+  side text,
+  indicator text,
+  becomes text[],
+  output text,
+  level double precision,
+  fault text,
+  closed_only boolean,
+  cooldown interval,
+  target text,
+  is_paused boolean,
+  last_event text,
+  last_state text,
+  last_bucket timestamptz,
+  last_event_at timestamptz,
+  waiting bigint,
+  given_up bigint,
+  error text
+);
+
+-- What is told, and whom. Added by alert.add; alert.rule_list shows how each stands.
+create table alert.rules (
+  rule_id int not null generated always as identity,
+  name text not null,
+  kind text not null,
+  instrument_id int,
+  timeframe text,
+  side text,
+  indicator_id int,
+  -- The states that are told when they are entered; absent: each that is another than before.
+  becomes text[],
+  -- Which number of the indicator is compared; absent: its first, of a forecast its interval.
+  output text,
+  -- What it is compared with; absent: the close of the candle.
+  level double precision,
+  -- It is about faults that contain this text; absent: about any.
+  fault text,
+  -- It looks at candles that are over only.
+  closed_only boolean not null default false,
+  -- After it fired it does not fire again for so long.
+  cooldown interval not null default '00:00:00'::interval,
+  webhook text,
+  queue text,
+  is_paused boolean not null default false,
+  -- Older candles are not looked at (UTC).
+  from_bucket timestamptz,
+  -- Of a rule on faults: when they were last looked at (UTC).
+  seen_at timestamptz not null default '-infinity'::timestamptz,
+  added_at timestamptz not null default now(),
+  constraint rules_pkey primary key (rule_id),
+  constraint rules_indicator_id_fkey foreign key (indicator_id) references indicator.definitions(indicator_id) on delete cascade,
+  constraint rules_instrument_id_fkey foreign key (instrument_id) references feed.instruments(instrument_id) on delete cascade,
+  constraint rules_timeframe_fkey foreign key (timeframe) references feed.timeframes(timeframe) on delete cascade,
+  constraint cooldown_is_from_zero_to_30_days check (cooldown >= '00:00:00'::interval
+    and cooldown <= '30 days'::interval),
+  constraint fault_has_1_to_200_characters check (length(fault) >= 1 and length(fault) <= 200),
+  constraint fault_rules_alone_are_about_no_candles check (num_nulls(instrument_id, timeframe,
+    side) =
+case kind
+    when 'fault' then 3
+    else 0
+end),
+  constraint kind_is_known check (kind = any (array['verdict', 'value', 'rating', 'forecast', 'fault'])),
+  constraint name_is_a_line_of_1_to_80_characters check (name ~ '^[^[:cntrl:]]{1,80}$'),
+  constraint queue_is_an_sqs_queue_name check (queue ~ '^[A-Za-z0-9_-]{1,80}$'),
+  constraint target_is_a_webhook_or_a_queue check (num_nonnulls(webhook, queue) = 1),
+  constraint webhook_is_an_http_url check (length(webhook) <= 2000
+    and webhook ~* '^https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?([/?][!-~]*)?$')
+);
+create index rules_by_indicator on alert.rules (indicator_id);
+create index rules_by_series on alert.rules (instrument_id, timeframe, side);
+create index rules_on_faults on alert.rules (seen_at) where (kind = 'fault');
+create trigger _500_watch after insert or delete or update of is_paused, side, from_bucket on alert.rules
+  for each statement execute function alert.tg_rules__watch();
+
+-- The key with which the webhooks of a rule are signed. Read by alert.secret, and by who delivers.
+create table alert.secrets (
+  rule_id int not null,
+  secret text not null,
+  constraint secrets_pkey primary key (rule_id),
+  constraint secrets_rule_id_fkey foreign key (rule_id) references alert.rules(rule_id) on delete cascade
+);
+
+-- One row, which an operator edits.
+create table alert.settings (
+  is_single boolean not null default true,
+  -- So long events and their deliveries are kept.
+  retain_for interval not null default '90 days'::interval,
+  -- So long a message is tried to be delivered.
+  give_up_after interval not null default '1 day'::interval,
+  constraint settings_pkey primary key (is_single),
+  constraint give_up_after_is_from_a_minute_to_30_days check (give_up_after >= '00:01:00'::interval
+    and give_up_after <= '30 days'::interval),
+  constraint retain_for_is_from_2_days_to_10_years check (retain_for >= '2 days'::interval
+    and retain_for <= '10 years'::interval),
+  constraint settings_is_single_check check (is_single),
+  constraint what_is_kept_is_kept_until_it_is_given_up check (give_up_after < retain_for)
+);
+
+-- Tell a webhook (its URL) or an SQS queue (its name) when something enters a state; returns the rule's id. name: a line for people. kind: verdict of an indicator, becomes bullish, neutral, bearish; value: an output (null: the first) of an indicator against a level, becomes above, at, below; rating: its band, becomes strong buy, buy, neutral, sell, strong sell; forecast: the interval of an indicator that forecasts, or an output of it, against a level (null: the close of the candle), becomes above, inside (an output: at), below; fault: a line of ops.status that contains this text (null: any). becomes null: above and below of what is compared with a number, else any other state than before. symbol, timeframe, indicator (its kind), params, side: as given to indicator.add. closed_only: at candles that are over only. cooldown: after it fired it does not fire again for so long.
+create function alert.add(name text, kind text, symbol text default null, timeframe text default null,
+  indicator text default null, params jsonb default '{}'::jsonb, side text default null, becomes text[] default null,
+  output text default null, level double precision default null, fault text default null,
+  closed_only boolean default false, cooldown interval default '00:00:00'::interval, webhook text default null,
+  queue text default null) returns int security definer;
+
+-- Whether a rule on faults has not looked for five seconds.
+create function alert.are_faults_due() returns boolean security definer;
+
+-- A rule was added or goes on: it looks at candles from the newest one on, and what is so now is known.
+create function alert.begin_watch(rule_id int) returns void;
+
+-- The candle next to one (buckets in UTC) of which an indicator (null: any that votes for the rating of these candles) has a value: before it (direction -1) or after it (1).
+create function alert.bucket_beside(instrument_id int, timeframe text, side text, indicator_id int,
+  bucket timestamptz, direction int) returns timestamptz;
+
+-- Refuse a rule that cannot be, for what it says alone.
+create function alert.check_parameters(name text, kind text, symbol text, timeframe text, indicator text,
+  params jsonb, side text, becomes text[], output text, level double precision, fault text, closed_only boolean,
+  cooldown interval, webhook text, queue text) returns void;
+
+-- Take messages that are to be delivered now, at most one of each rule, for as long as the lease lasts: where each goes, the key that signs it, and its body.
+create function alert.claim_deliveries(max_deliveries int default 20, lease interval default '00:00:30'::interval)
+  returns table(delivery_id bigint, event_id uuid, rule_id int, webhook text, queue text, secret text,
+  body text) security definer;
+grant execute on function alert.claim_deliveries to foresight_publish;
+
+-- Look with a rule at a candle (UTC) whose values changed, and at the one after it: note what was entered, and take back what was not. is_known: it was so when the rule began.
+create function alert.compare(rule alert.rules, bucket timestamptz, is_known boolean default false) returns int;
+
+-- Look with the rules on faults at what is wrong now: note when it begins, and when it is over.
+create function alert.compare_faults(faults text[]) returns int;
+
+-- Look with all rules at candles whose values changed, oldest change first, and note the transitions.
+create function alert.detect(max_candles int default 50) returns int security definer;
+grant execute on function alert.detect to foresight_publish;
+
+-- Whether a rule looks at values of indicators.
+create function alert.is_watching() returns boolean security definer;
+grant execute on function alert.is_watching to foresight_publish;
+
+-- Until the end of this transaction no value of these candles is stored.
+create function alert.lock_series(instrument_id int, timeframe text, side text) returns void;
+
+-- A message was delivered; http_status: what a webhook answered.
+create function alert.mark_delivered(delivery_id bigint, http_status int default null) returns void security definer;
+grant execute on function alert.mark_delivered to foresight_publish;
+
+-- A message could not be delivered, error says why: it waits two seconds, doubling to ten minutes, or for as long as the receiver asked for (retry_after), at most an hour.
+create function alert.mark_failed(delivery_id bigint, error text, http_status int default null,
+  retry_after interval default '00:00:00'::interval) returns timestamptz security definer;
+grant execute on function alert.mark_failed to foresight_publish;
+
+-- The message about an event, as docs/alerts.md describes it.
+create function alert.message(rule alert.rules, event_id uuid, event text, bucket timestamptz, refers_to uuid,
+  from_state text, to_state text, detail jsonb) returns jsonb;
+
+-- When there is next something to do for alerts (UTC): now if changed values wait to be looked at, else when the next message is to be delivered, or faults are to be looked at.
+create function alert.next_work_at() returns timestamptz security definer;
+grant execute on function alert.next_work_at to foresight_publish;
+
+-- Note what a rule saw (bucket in UTC), with its message, and queue that, unless it is held back. refers_to: the event that is taken back or over. is_known: it was so when the rule began.
+create function alert.note_event(rule alert.rules, event text, bucket timestamptz, occurrence int, from_state text,
+  to_state text, detail jsonb, refers_to alert.events default null::alert.events, is_known boolean default false)
+  returns uuid;
+
+-- Ask for a look with the rules, and for deliveries, now.
+create function alert.nudge() returns void security definer;
+grant execute on function alert.nudge to foresight_publish;
+
+-- A rule sees nothing and delivers nothing until alert.resume.
+create function alert.pause(rule_id int) returns void security definer;
+
+-- Forget events, and what became of their messages, for as long as alert.settings says; returns how many.
+create function alert.purge() returns int security definer;
+grant execute on function alert.purge to foresight_upkeep;
+
+-- The rating of an instrument, timeframe and side at a bucket (UTC), of how many votes and of how many there could be; how many votes have a value of the bucket before and none of this one; and the lowest and highest revision of the values. rating is null when none votes.
+create function alert.rating_at(instrument_id int, timeframe text, side text, bucket timestamptz,
+  out rating double precision, out moving_averages double precision, out oscillators double precision,
+  out counted int, out votes int, out missing int, out lowest_revision bigint, out highest_revision bigint)
+  returns record;
+
+-- Remove a rule with its events and what is not delivered.
+create function alert.remove(rule_id int) returns boolean security definer;
+
+-- Another key for the webhooks of a rule, from the next one on; returns it.
+create function alert.renew_secret(rule_id int) returns text security definer;
+
+-- A paused rule goes on: what happened meanwhile is not told, what was not delivered is.
+create function alert.resume(rule_id int) returns void security definer;
+
+-- Try all messages of a rule now that were not delivered, those too that were given up; returns how many.
+create function alert.retry(rule_id int) returns int security definer;
+
+-- A rule by its id.
+create function alert.rule(rule_id int) returns alert.rules;
+
+-- The key with which the webhooks of a rule are signed.
+create function alert.secret(rule_id int) returns text;
+
+-- The candles and the indicator that a rule is about.
+create function alert.series_of(kind text, symbol text, timeframe text, indicator text, params jsonb, side text,
+  output text, out instrument_id int, out side_of_rule text, out indicator_id int) returns record;
+
+-- What a rule on an indicator or a rating sees at a candle (bucket in UTC).
+create function alert.sight(rule alert.rules, bucket timestamptz) returns alert.sighting;
+
+-- Send the target of a rule an example, of what is so now; alert.delivery_log shows what became of it.
+create function alert.test(rule_id int) returns uuid security definer;
+
+-- A rule is about the side that its indicator gets when the first ticks tell which there is.
+create function alert.tg_definitions__follow() returns trigger security definer;
+
+-- The candles that rules are about are those of which changed values are marked.
+create function alert.tg_rules__watch() returns trigger security definer;
+
+-- A rule on a rating goes with it.
+create function alert.tg_wishes__forget() returns trigger security definer;
 
 -- Read functions of the web page, one per part of a screen.
 create schema dashboard;
@@ -1878,6 +2235,10 @@ create function ops.republish(name text, from_time timestamptz default '-infinit
 -- A process stops in an orderly way: no heartbeat is expected of it any more.
 create function ops.say_goodbye(process text, host text, process_id int) returns void security definer;
 grant execute on function ops.say_goodbye to foresight_indicators, foresight_ingest, foresight_publish, foresight_upkeep, foresight_web;
+
+-- Let the rules on faults look at what ops.status tells, at most every five seconds.
+create function ops.see_faults() returns int security definer;
+grant execute on function ops.see_faults to foresight_publish;
 
 -- An edit of storage settings counts as a change, after which maintenance is due.
 create function ops.tg_storage__want_maintenance() returns trigger security definer;

@@ -131,7 +131,7 @@ describe('SQL and documents', () => {
     // What a soak or a benchmark found is told in the words of its day.
     const current = documents.filter(file => !/soak|benchmark/.test(file));
     const absent = [...current, ...scripts].flatMap(file =>
-      [...read(file).matchAll(/\b(feed|outbox|indicator|rating|dashboard|ops)\.[a-z_]+/g)]
+      [...read(file).matchAll(/\b(feed|outbox|indicator|rating|alert|dashboard|ops)\.[a-z_]+/g)]
         // A function names its arguments after itself.
         .filter(([, word]) => !file.endsWith(`/${word}.sql`))
         .map(([name]) => name)

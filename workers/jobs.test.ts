@@ -75,6 +75,24 @@ describe('The alarm', () => {
     expect(nudges).toHaveLength(1);
   });
 
+  it('asks a moment after something was sent out, and has at once done what came back of it', async () => {
+    let answer: number | null = null;
+    const { alarm, nudges } = alarmWith(async () => answer);
+    alarm.expectWork();
+    await vi.advanceTimersByTimeAsync(200);
+    answer = -1;
+    await vi.advanceTimersByTimeAsync(100);
+    expect(nudges).toHaveLength(1);
+    // Also while passes follow each other, of whichever kind.
+    for (let passes = 0; passes < 100; passes++) {
+      alarm.lookAhead();
+      alarm.expectWork();
+      await vi.advanceTimersByTimeAsync(50);
+    }
+    expect(nudges.length).toBeGreaterThan(8);
+    expect(nudges.length).toBeLessThan(15);
+  });
+
   it('follows the answer that was asked for last, whichever comes last', async () => {
     const { promise, resolve } = Promise.withResolvers<number | null>();
     const { alarm, nudges } = alarmWith(async () => 300);

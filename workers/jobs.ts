@@ -119,6 +119,8 @@ type Wait = number | null;
 const breathMs = 1_000;
 /** While passes follow each other closely, they do what is due anyway. */
 const lookEveryMs = 500;
+/** So long it mostly takes until what was sent out has come back as work. */
+const returningMs = 250;
 /** What lies further ahead is heard again by then. */
 const farMs = 10_000;
 
@@ -127,6 +129,8 @@ export interface Alarm {
   hear(answer: Promise<Wait>): Promise<boolean>;
   /** After a pass: asks, now or soon, when there is more to do, which nobody tells in a quiet market. */
   lookAhead(): void;
+  /** Something was sent out that mostly comes back as work: asks in a moment, and has that done at once. */
+  expectWork(): void;
   stop(): void;
 }
 
@@ -139,19 +143,20 @@ export function createAlarm(options: {
   const { nextWorkIn = async () => null, nudge, logger } = options;
   let timer: NodeJS.Timeout | undefined;
   let look: NodeJS.Timeout | undefined;
+  let leastMs = breathMs;
   let lookedAt = Number.NEGATIVE_INFINITY;
   let asked = 0;
   let heard = 0;
 
   /** An answer that was asked for earlier does not overrule one that was asked for later. */
-  async function learn(answer: Promise<Wait>, leastMs: number): Promise<Wait> {
+  async function learn(answer: Promise<Wait>, workAfterMs: number): Promise<Wait> {
     const turn = ++asked;
     const wait = await answer;
     if (turn < heard) return wait;
     heard = turn;
     clearTimeout(timer);
     if (wait !== null && wait < farMs) {
-      timer = setTimeout(ring, wait > 0 ? Math.ceil(wait) : leastMs);
+      timer = setTimeout(ring, wait > 0 ? Math.ceil(wait) : workAfterMs);
     }
     return wait;
   }
@@ -160,22 +165,30 @@ export function createAlarm(options: {
     nudge().catch((error: unknown) => logger.debug({ err: error }, 'no nudge'));
   }
 
+  function lookAfter(delayMs: number): void {
+    look ??= setTimeout(
+      () => {
+        const workAfterMs = leastMs;
+        look = undefined;
+        leastMs = breathMs;
+        lookedAt = Date.now();
+        learn(nextWorkIn(), workAfterMs).catch((error: unknown) =>
+          logger.debug({ err: error }, 'no look ahead'),
+        );
+      },
+      Math.max(delayMs, lookedAt + lookEveryMs - Date.now()),
+    );
+  }
+
   return {
     async hear(answer) {
       const wait = await learn(answer, 0);
       return wait !== null && wait <= 0;
     },
-    lookAhead() {
-      look ??= setTimeout(
-        () => {
-          look = undefined;
-          lookedAt = Date.now();
-          learn(nextWorkIn(), breathMs).catch((error: unknown) =>
-            logger.debug({ err: error }, 'no look ahead'),
-          );
-        },
-        Math.max(0, lookedAt + lookEveryMs - Date.now()),
-      );
+    lookAhead: () => lookAfter(0),
+    expectWork() {
+      leastMs = 0;
+      lookAfter(returningMs);
     },
     stop() {
       heard = Number.POSITIVE_INFINITY;

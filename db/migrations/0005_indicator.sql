@@ -203,3 +203,31 @@ comment on table indicator.backfills is 'Indicators whose history is being compu
 comment on column indicator.backfills.revision is '0 fills only what no candle revision asked for; a drawn revision overwrites older values.';
 comment on column indicator.backfills.work_id is 'Drawn anew each time the history is asked for.';
 comment on column indicator.backfills.progressed_at is 'When its last stretch was stored: the one that waits longest is next.';
+
+create table indicator.watched (
+  instrument_id int not null references feed.instruments on delete cascade,
+  timeframe text not null references feed.timeframes on delete cascade,
+  side text not null,
+  from_bucket timestamptz not null,
+  primary key (instrument_id, timeframe, side)
+);
+comment on table indicator.watched is 'Candles whose indicators somebody watches: each change of their values is marked in indicator.marks. Written by who watches.';
+comment on column indicator.watched.from_bucket is 'Older ones (UTC) are watched by nobody, so a history that is computed anew marks nothing.';
+
+create sequence indicator.mark_generation;
+comment on sequence indicator.mark_generation is 'The generation that new marks belong to; who takes marks begins the next one.';
+
+-- Who stores a value never waits for who takes the mark of it: that one has begun a new generation before.
+create table indicator.marks (
+  instrument_id int not null,
+  timeframe text not null,
+  side text not null,
+  bucket timestamptz not null,
+  generation bigint not null,
+  marked_at timestamptz not null default clock_timestamp(),
+  primary key (instrument_id, timeframe, side, bucket, generation)
+) with (fillfactor = 50, autovacuum_vacuum_threshold = 200, autovacuum_vacuum_scale_factor = 0);
+create index marks_by_age on indicator.marks (marked_at);
+comment on table indicator.marks is 'Watched candles with a value that changed and was not looked at since, however often it changed.';
+comment on column indicator.marks.generation is 'Value of indicator.mark_generation when the value was stored.';
+comment on column indicator.marks.marked_at is 'Since when (UTC) it waits to be looked at.';

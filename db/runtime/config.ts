@@ -82,6 +82,14 @@ const schema = z.object({
       )
       .optional(),
   ),
+  WEBHOOK_HOSTS: text(
+    line
+      .regex(
+        /^[a-z0-9.:-]{1,253}(\s*,\s*[a-z0-9.:-]{1,253})*$/i,
+        'must be host names or addresses with commas between, without ports',
+      )
+      .optional(),
+  ),
   LOG_LEVEL: text(
     z
       .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'], {
@@ -137,6 +145,8 @@ export interface Config {
     /** Names that the page answers to, beside addresses and localhost. */
     readonly hosts: readonly string[];
   };
+  /** Names and addresses that webhooks of alerts may go to although they are private. */
+  readonly webhookHosts: readonly string[];
   readonly logLevel: string;
   /** Where embedded mode keeps its database and its queue. */
   readonly dataDir: string;
@@ -218,8 +228,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     port: read.PORT,
     page: {
       access: read.PAGE_ACCESS,
-      hosts: read.PAGE_HOSTS?.split(',').map(name => name.trim().toLowerCase()) ?? [],
+      hosts: namesIn(read.PAGE_HOSTS),
     },
+    webhookHosts: namesIn(read.WEBHOOK_HOSTS),
     logLevel: read.LOG_LEVEL,
     dataDir: read.FORESIGHT_DATA_DIR,
     oanda: {
@@ -234,6 +245,12 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     kraken: { streamUrl: read.KRAKEN_STREAM_URL, apiUrl: read.KRAKEN_API_URL },
   };
 }
+
+const namesIn = (list = ''): string[] =>
+  list
+    .split(',')
+    .map(name => name.trim().toLowerCase())
+    .filter(name => name !== '');
 
 /** The database a process must have: `start:*` processes never fall back to the embedded one. */
 export function requireDatabaseUrl(config: Config): string {

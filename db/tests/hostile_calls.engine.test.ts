@@ -28,9 +28,20 @@ const roles: Readonly<Record<string, readonly string[]>> = {
   ],
   foresight_upkeep: [
     ...['feed.rejections', 'feed.rejected_ticks', 'feed.coverage', 'feed.gaps', 'outbox.candles'],
-    ...['indicator.dead_letters', 'ops.maintenance', 'ops.processes', 'graphile_worker.'],
+    ...[
+      'indicator.dead_letters',
+      'alert.rules',
+      'alert.events',
+      'alert.deliveries',
+      'ops.maintenance',
+      'ops.processes',
+      'graphile_worker.',
+    ],
   ],
-  foresight_publish: ['outbox.', 'ops.processes', 'graphile_worker.'],
+  foresight_publish: [
+    ...['outbox.', 'indicator.marks', 'alert.rules', 'alert.events', 'alert.deliveries'],
+    ...['ops.processes', 'graphile_worker.'],
+  ],
   foresight_indicators: [
     ...['indicator.', 'outbox.subscriptions', 'outbox.filters', 'outbox.backfills'],
     ...['ops.processes', 'graphile_worker.'],
@@ -105,7 +116,7 @@ describeOnEngine('A hostile call', ({ sql, as }) => {
   async function contents(but: readonly string[]): Promise<Map<string, string>> {
     const tables = await sql<{ name: string }[]>`
       select c.oid::regclass::text as name from pg_class as c
-      where c.relnamespace = any ('{feed,outbox,indicator,dashboard,ops,migration,graphile_worker}'::regnamespace[])
+      where c.relnamespace = any ('{feed,outbox,indicator,alert,dashboard,ops,migration,graphile_worker}'::regnamespace[])
         and (c.relkind in ('r', 'p') or c.relkind = 'v' and c.relname like 'candles\\_%') order by 1`;
     const found = new Map<string, string>();
     for (const { name } of tables) {

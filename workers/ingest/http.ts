@@ -1,3 +1,4 @@
+import { readRetryAfter } from '../retry_after.ts';
 import { Hiccup, Refusal, within } from './connection.ts';
 import { oneLine } from './text.ts';
 
@@ -50,7 +51,6 @@ const MEGABYTE = 2 ** 20;
 const LONGEST_ANSWER = 8 * MEGABYTE;
 const LONGEST_REFUSAL = 64 * 1_024;
 const LONGEST_WORDS = 200;
-const LONGEST_RETRY_AFTER = 3_600_000;
 
 export function createHttp(options: HttpOptions = {}): Http {
   const { headers = {}, secrets = [], passing = [], wordsIn, now = Date.now } = options;
@@ -147,11 +147,4 @@ async function readText(response: Response, maxBytes: number): Promise<string> {
 
 function discard(response: Response): void {
   void response.body?.cancel().catch(() => undefined);
-}
-
-/** Seconds or a date, to milliseconds from now. */
-export function readRetryAfter(header: string | null, now: number): number {
-  if (header === null) return 0;
-  const wait = /^\d+$/.test(header) ? Number(header) * 1_000 : Date.parse(header) - now;
-  return Number.isNaN(wait) ? 0 : Math.min(Math.max(wait, 0), LONGEST_RETRY_AFTER);
 }

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket } from 'ws';
+import { readRetryAfter } from '../retry_after.ts';
 import type { Budget } from './budget.ts';
 import { pushed } from './channel.ts';
 import { backoff, createPatience, Hiccup, within } from './connection.ts';
-import { readRetryAfter } from './http.ts';
 import type { FollowRequest, Item } from './source.ts';
 import { oneLine } from './text.ts';
 import type { Marks, Trail } from './trail.ts';

@@ -3,6 +3,9 @@ import { command } from '../../db/runtime/arguments.ts';
 import { requireDatabaseUrl } from '../../db/runtime/config.ts';
 import { openDatabase, openPgPool, waitForDatabase } from '../../db/runtime/database.ts';
 import { runProcess } from '../../db/runtime/process.ts';
+import { createAlerts } from '../alert/alert.ts';
+import { tellAlerts } from '../alert/tell_alerts.ts';
+import { createWebhook } from '../alert/webhook.ts';
 import { createAlarm, runJobs, startWorkHeartbeat } from '../jobs.ts';
 import { openQueue } from '../queue.ts';
 import { watchCalls } from '../watch.ts';
@@ -10,7 +13,10 @@ import { lookForQueues } from './deliver.ts';
 import { createOutbox } from './outbox.ts';
 import { publishDeltas } from './tasks/publish_deltas.ts';
 
-command('start:publish', 'Capture changed candles and send them to the queues.').parse();
+command(
+  'start:publish',
+  'Capture changed candles and send them to the queues; deliver alerts.',
+).parse();
 
 await runProcess('publish', async context => {
   const { config, logger, onStop, signal } = context;
@@ -32,12 +38,34 @@ await runProcess('publish', async context => {
   });
   const alarm = createAlarm({ nextWorkIn: outbox.nextWorkIn, nudge: outbox.nudge, logger });
   onStop(() => alarm.stop());
+  const alerts = watchCalls(createAlerts(sql), { deadlineMs: 32_000, onHang: context.fail });
+  const bell = createAlarm({ nextWorkIn: alerts.nextWorkIn, nudge: alerts.nudge, logger });
+  onStop(() => bell.stop());
+  let isWatching = false;
   const jobs = await runJobs({
     pool,
     tasks: {
-      publish_deltas: publishDeltas({ outbox, queue, logger, signal, onRest: alarm.lookAhead }),
+      publish_deltas: publishDeltas({
+        outbox,
+        queue,
+        logger,
+        signal,
+        onRest() {
+          alarm.lookAhead();
+          // What was sent now will be values in a moment.
+          if (isWatching) bell.expectWork();
+        },
+      }),
+      tell_alerts: tellAlerts({
+        alerts,
+        webhook: createWebhook({ privateHosts: config.webhookHosts }),
+        queue,
+        logger,
+        signal,
+        onRest: bell.lookAhead,
+      }),
     },
-    concurrency: 2,
+    concurrency: 3,
     logger,
     fail: context.fail,
   });
@@ -50,8 +78,11 @@ await runProcess('publish', async context => {
     beat: async (host, processId) => {
       const answer = outbox.beat(host, processId, jobs.workerIds());
       const hasWork = await alarm.hear(answer.then(duties => duties.next_work_in));
-      lookFor((await answer).queues);
-      return hasWork;
+      const hasAlert = await bell.hear(answer.then(duties => duties.next_alert_in));
+      const duties = await answer;
+      isWatching = duties.is_watching;
+      lookFor(duties.queues);
+      return hasWork || hasAlert;
     },
   });
 });

@@ -13,6 +13,10 @@ export interface Delivery extends CandleDelta {
 export interface Duties {
   /** Milliseconds until the publisher has something to do, 0 or less for now; null: nothing. */
   readonly next_work_in: number | null;
+  /** The same for alerts. */
+  readonly next_alert_in: number | null;
+  /** Whether a rule of alerts looks at values. */
+  readonly is_watching: boolean;
   /** The queues of all subscriptions that are not paused. */
   readonly queues: readonly string[];
 }
@@ -89,7 +93,8 @@ export function createOutbox(sql: Sql): Outbox {
       const [row] = await sql<[Duties]>`
         select ops.beat('publish', ${host}, ${processId}, ${workerIds as string[]}::text[]),
           extract(epoch from outbox.next_work_at() - clock_timestamp())::float8 * 1000 as next_work_in,
-          outbox.queues()`;
+          extract(epoch from alert.next_work_at() - clock_timestamp())::float8 * 1000 as next_alert_in,
+          alert.is_watching(), outbox.queues()`;
       return row;
     },
     async nextWorkIn() {

@@ -89,7 +89,7 @@ export function createUpkeep(sql: Sql, owner: Sql): Upkeep {
     },
     async purge() {
       const [row] = await sql<{ count: number }[]>`
-        select (outbox.purge() + feed.purge() + indicator.purge())::int as count`;
+        select (outbox.purge() + feed.purge() + indicator.purge() + alert.purge())::int as count`;
       return row?.count ?? 0;
     },
     async beat(host, processId, workerIds) {

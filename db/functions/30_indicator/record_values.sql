@@ -90,6 +90,9 @@ begin
   if said is not null then
     perform indicator.keep_verdicts(said);
   end if;
+  if stored > 0 and exists (select from indicator.watched) then
+    perform indicator.mark_changes(indicator_ids, buckets);
+  end if;
   perform pg_notify('dashboard', 'values');
   return stored;
 end

@@ -19,6 +19,7 @@ describeOnEngine('The faults of the schemas', ({ sql }) => {
       from pg_class as c join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0
       where c.relname = 'faults' group by 1 order by 1`;
     expect(rows.map(row => row.name)).toEqual([
+      'alert.faults',
       'feed.faults',
       'indicator.faults',
       'ops.faults',
