@@ -147,7 +147,7 @@ test('a market without instruments shows the command that adds one', async () =>
   expect(text).toContain("select feed.add_instrument('EUR_USD', 'manual');");
 });
 
-test.each(['/', '/instruments/BTC_USD', '/indicators/3'])(
+test.each(['/', '/instruments/BTC_USD', '/indicators/3', '/status'])(
   'a hostile description is only text on %s',
   async path => {
     const { text } = await get(path);

@@ -282,6 +282,19 @@ export interface Status {
     last_error: string | null;
     dead_letters?: number | null;
   }[];
+  /** The rules of alerts, the one first that told something last; fifty at most. */
+  readonly alerts: readonly {
+    rule_id: number;
+    name: string;
+    about: string;
+    is_paused: boolean;
+    last_event: string | null;
+    last_state: string | null;
+    last_event_at: string | null;
+    /** Messages that are not delivered yet, or were given up. */
+    waiting: number;
+    given_up: number;
+  }[];
   readonly is_healthy: boolean;
   readonly faults: readonly string[] | null;
   /** What passes by itself, such as a history that is coming in. */

@@ -88,7 +88,10 @@ describeOnEngine('the pages on a real database', database => {
   });
 
   test('the status page and readyz tell what is wrong', async () => {
-    expect((await text('/status')).body).toContain('process ingest is not running');
+    await database.sql`select alert.add('The page is ill', 'fault', fault => 'process', queue => 'ill')`;
+    const page = (await text('/status')).body;
+    expect(page).toContain('process ingest is not running');
+    expect(page).toContain('The page is ill');
     const { status, body } = await text('/readyz');
     expect(status).toBe(503);
     expect(body).toContain('process ingest is not running');

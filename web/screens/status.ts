@@ -124,11 +124,26 @@ function queues(rows: Rows<'queues'>, now: number): Html {
   );
 }
 
+function alerts(rows: Rows<'alerts'>, now: number): Html {
+  return section(
+    'alerts',
+    'Alerts',
+    ['Rule', 'About', 'Told last', 'When', '#Waiting', '#Given up'],
+    rows.map(
+      row => html`<tr><th scope="row">${row.name}${row.is_paused ? html`<span class="detail">paused</span>` : ''}</th>
+        <td>${row.about}</td>
+        <td>${row.last_event === null ? format.none : `${row.last_event}: ${row.last_state ?? format.none}`}</td>
+        <td>${passed(row.last_event_at, now)}</td>
+        <td class="num">${format.count(row.waiting)}</td><td class="num">${format.count(row.given_up)}</td></tr>`,
+    ),
+  );
+}
+
 function sections(status: Status, now: number) {
   return [
     {
       id: 'health',
-      of: { ...status, processes: 0, services: 0, lag: 0, sources: 0, queues: 0 },
+      of: { ...status, processes: 0, services: 0, lag: 0, sources: 0, queues: 0, alerts: 0 },
       html: () => health(status),
     },
     { id: 'lag', of: status.lag, html: () => lag(status.lag ?? []) },
@@ -140,6 +155,7 @@ function sections(status: Status, now: number) {
     },
     { id: 'sources', of: status.sources, html: () => sources(status.sources ?? [], now) },
     { id: 'queues', of: status.queues, html: () => queues(status.queues ?? [], now) },
+    { id: 'alerts', of: status.alerts, html: () => alerts(status.alerts ?? [], now) },
   ];
 }
 

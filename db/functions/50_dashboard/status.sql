@@ -35,7 +35,16 @@ begin
           'pending', q.pending, 'oldest_pending_at', q.oldest_pending_at, 'sent', q.sent_count,
           'last_sent_at', q.last_sent_at, 'last_error', q.last_error, 'dead_letters', q.dead_letters)
           order by q.subscription), '[]')
-        from ops.queues as q))
+        from ops.queues as q),
+      'alerts', (
+        select coalesce(jsonb_agg(to_jsonb(r) order by r.last_event_at desc nulls last, r.rule_id), '[]')
+        from (
+          select a.rule_id, a.name, concat_ws(' ', a.symbol, a.timeframe, coalesce(a.indicator, a.kind)) as about, a.is_paused,
+            a.last_event, a.last_state, a.last_event_at, a.waiting, a.given_up
+          from alert.rule_list as a
+          order by a.last_event_at desc nulls last, a.rule_id
+          limit 50
+        ) as r))
     from ops.status as s
   );
 end
