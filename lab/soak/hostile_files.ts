@@ -50,7 +50,7 @@ export function doorOfFiles(urls: { url: string; directUrl: string }, folder: st
       const [input] = fc.sample(inputs, { seed, numRuns: 1 });
       if (input === undefined) throw new Error('no input');
       // Not drawn: generators like the ends of a range, and two files of one instrument add up.
-      return { ...input, symbol: `F${seed >>> 0}_USD` };
+      return { ...input, symbol: `F${(seed >>> 0).toString(36).toUpperCase()}_USD` };
     },
     attempt: input => attempt(input, urls, folder),
     write: ({ writing, packed, symbol }) => `${writing.name}, ${packed}, ${symbol}`,
