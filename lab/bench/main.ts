@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Option } from 'commander';
 import { command } from '../../db/runtime/arguments.ts';
 import { type Engine, type Server, startServer } from '../harness/server.ts';
+import { measureAlerts } from './alerts.ts';
 import { type Database, describeServer, Interrupted, withDatabase } from './database.ts';
 import type { EngineResult, Failure, Figure } from './figures.ts';
 import { measureHistory } from './history.ts';
@@ -36,6 +37,7 @@ const parts: Record<string, Part> = {
   idle: inOneDatabase(measureIdle),
   latency: inOneDatabase(measureLatency),
   services: inOneDatabase(measureServices),
+  alerts: inOneDatabase(measureAlerts),
   models: async (_, isQuick) => measureModels(isQuick),
   history: measureHistory,
 };
