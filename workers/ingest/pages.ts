@@ -44,10 +44,11 @@ export async function* repairBackwards(
   let hole: string | undefined;
   let hasProof = false;
   for (let asked = 0; asked < budget && !signal.aborted; asked++) {
-    const page = (await archive.before(gap.symbol, cursor, signal)).filter(
-      ({ mark }) => cursor === null || mark.id < cursor.id,
-    );
-    if (asked === 0) known = topOf(archive, gap, afterId, page.at(-1)?.mark);
+    const all = await archive.before(gap.symbol, cursor, signal);
+    const page = all.filter(({ mark }) => cursor === null || mark.id < cursor.id);
+    // What it has of later proves that it has written down all that it will.
+    const isLate = page.length < all.length;
+    if (asked === 0) known = topOf(archive, gap, afterId, page.at(-1)?.mark, isLate);
     const [oldest] = page;
     if (oldest === undefined) hole ??= `${label} has no older trades`;
     for (const run of runsIn(page)) {
@@ -88,9 +89,10 @@ function topOf(
   gap: Gap,
   afterId: bigint | null,
   newest: Mark | undefined,
+  isLate: boolean,
 ): Mark | undefined {
   if (newest !== undefined && newest.time >= gap.to) return undefined;
-  const isYoung = now() - Date.parse(gap.to) < ARCHIVE_LAG_MS;
+  const isYoung = !isLate && now() - Date.parse(gap.to) < ARCHIVE_LAG_MS;
   if (afterId !== null && gap.after !== null) {
     if (newest?.id === afterId || newest?.id === afterId - 1n) return undefined;
     if (isYoung) throw new Hiccup(`${label} does not have the newest trades yet`);
