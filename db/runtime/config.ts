@@ -112,6 +112,8 @@ const schema = z.object({
   OANDA_API_URL: text(url('http:', 'https:').optional()),
   BINANCE_STREAM_URL: text(url('ws:', 'wss:').optional()),
   BINANCE_API_URL: text(url('http:', 'https:').optional()),
+  BYBIT_STREAM_URL: text(url('ws:', 'wss:').optional()),
+  BYBIT_API_URL: text(url('http:', 'https:').optional()),
   COINBASE_STREAM_URL: text(url('ws:', 'wss:').optional()),
   COINBASE_API_URL: text(url('http:', 'https:').optional()),
   KRAKEN_STREAM_URL: text(url('ws:', 'wss:').optional()),
@@ -160,6 +162,7 @@ export interface Config {
   };
   /** Overrides of the exchanges' hosts, likewise. */
   readonly binance: Hosts;
+  readonly bybit: Hosts;
   readonly coinbase: Hosts;
   readonly kraken: Hosts;
 }
@@ -241,6 +244,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       apiUrl: read.OANDA_API_URL,
     },
     binance: { streamUrl: read.BINANCE_STREAM_URL, apiUrl: read.BINANCE_API_URL },
+    bybit: { streamUrl: read.BYBIT_STREAM_URL, apiUrl: read.BYBIT_API_URL },
     coinbase: { streamUrl: read.COINBASE_STREAM_URL, apiUrl: read.COINBASE_API_URL },
     kraken: { streamUrl: read.KRAKEN_STREAM_URL, apiUrl: read.KRAKEN_API_URL },
   };

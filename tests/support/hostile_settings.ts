@@ -38,6 +38,8 @@ export const wrong: Readonly<Record<string, readonly string[]>> = {
   OANDA_STREAM_URL: ['stream', 'ws://x', 'https://u:%zz@x'],
   BINANCE_STREAM_URL: ['stream', 'ftp://x'],
   BINANCE_API_URL: ['api', 'https://u:%zz@x'],
+  BYBIT_STREAM_URL: ['stream', 'ftp://x'],
+  BYBIT_API_URL: ['api', 'https://u:%zz@x'],
   COINBASE_STREAM_URL: ['stream', 'ftp://x'],
   COINBASE_API_URL: ['api', 'https://u:%zz@x'],
   KRAKEN_STREAM_URL: ['stream', 'ftp://x'],

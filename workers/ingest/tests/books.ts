@@ -17,6 +17,8 @@ export interface Books {
   readonly gaps: (symbol: string) => readonly { readonly from: string; readonly to: string }[];
   /** Was everything of that moment heard? */
   readonly knows: (symbol: string, time: string) => boolean;
+  /** Was what is missing of that moment given up? At the ends of a gap some of it is there. */
+  readonly isGivenUp: (symbol: string, time: string) => boolean;
   /** Why a gap will never be filled. */
   readonly impossible: readonly string[];
   /** What a repair asks again later for. */
@@ -50,6 +52,9 @@ const remove = (spans: readonly Span[], [low, high]: Span): Span[] =>
     const left: Span[] = from < low ? [[from, low - 1]] : [];
     return to > high ? [...left, [high + 1, to]] : left;
   });
+
+const isIn = (spans: readonly Span[] = [], time: string) =>
+  spans.some(([low, high]) => low <= place(time) && place(time) <= high);
 
 export function keepBooks(source: Source, symbols: readonly string[]): Books {
   const ticks = new Map<string, Map<string, Tick>>();
@@ -172,8 +177,12 @@ export function keepBooks(source: Source, symbols: readonly string[]): Books {
     retries,
     impossible,
     faults,
-    knows: (symbol, time) =>
-      (heard.get(symbol) ?? []).some(([low, high]) => low <= place(time) && place(time) <= high),
+    knows: (symbol, time) => isIn(heard.get(symbol), time),
+    isGivenUp: (symbol, time) =>
+      isIn(
+        givenUp.get(symbol)?.map(([low, high]) => [low - 1, high + 1]),
+        time,
+      ),
     gaps: symbol =>
       missing(symbol).map(([low, high]) => ({ from: timeAt(low - 1), to: timeAt(high + 1) })),
     want: names => wanted.change(names, new Map()),

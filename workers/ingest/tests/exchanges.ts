@@ -3,6 +3,8 @@ import type { FakeExchange } from '../fake_exchange.ts';
 import type { Source } from '../source.ts';
 import { startFakeBinance } from '../sources/binance/fake.ts';
 import { createBinance } from '../sources/binance/source.ts';
+import { startFakeBybit } from '../sources/bybit/fake.ts';
+import { createBybit } from '../sources/bybit/source.ts';
 import { startFakeCoinbase } from '../sources/coinbase/fake.ts';
 import { createCoinbase } from '../sources/coinbase/source.ts';
 import { startFakeKraken } from '../sources/kraken/fake.ts';
@@ -19,6 +21,8 @@ export interface TestedExchange {
   readonly tellsLastId: boolean;
   /** A subscription to a symbol that it does not have is refused; else only its list tells. */
   readonly tellsRefusals: boolean;
+  /** How many trades of a symbol its REST interface has; all when absent. What is older can only be given up. */
+  readonly remembers?: number;
 }
 
 /** A source that is an exchange, with its fake: a line here, and it has to pass all that the others pass. */
@@ -49,6 +53,16 @@ export const exchanges: readonly TestedExchange[] = [
     ours: ['BTCUSDT', 'ETHUSDT', 'DOGEUSDT'],
     tellsLastId: false,
     tellsRefusals: false,
+  },
+  {
+    name: 'bybit',
+    start: startFakeBybit,
+    create: createBybit,
+    theirs: ['BTCUSDT', 'ETHUSDT', 'DOGEUSDT'],
+    ours: ['BTCUSDT.BYBIT', 'ETHUSDT.BYBIT', 'DOGEUSDT.BYBIT'],
+    tellsLastId: false,
+    tellsRefusals: true,
+    remembers: 60,
   },
 ];
 
