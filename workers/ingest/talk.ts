@@ -41,7 +41,8 @@ export interface TalkOptions {
   readonly ping?: string;
   /** The provider's symbols. */
   readonly symbols: readonly string[];
-  readonly read: (text: string, trail: Trail) => readonly Said[];
+  /** @param cameAt See `Talk.hear`. */
+  readonly read: (text: string, trail: Trail, cameAt: number | null) => readonly Said[];
 }
 
 /** Heartbeats that tell of trades which do not come: this often in a row, and the subscription is dead. */
@@ -53,8 +54,8 @@ export function createTalk({ symbols, read, ...rest }: TalkOptions): Talk {
   const awaited = new Set(symbols);
   const refused = new Set<string>();
 
-  function hear(text: string): Heard {
-    const all = read(text, trail).map(said => judge(said, text));
+  function hear(text: string, cameAt: number | null): Heard {
+    const all = read(text, trail, cameAt).map(said => judge(said, text));
     return {
       items: all.flatMap(({ items }) => items),
       sign: all.some(({ sign }) => sign === 'market')

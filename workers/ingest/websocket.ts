@@ -25,6 +25,8 @@ export interface Wire {
   /** Shared with all other requests to the provider. */
   readonly budget: Budget;
   readonly timings: WireTimings;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
   /** From 0 to 1, for the jitter. */
   readonly random?: () => number;
 }
@@ -39,7 +41,11 @@ export interface Talk {
   readonly trail: Trail;
   /** The provider has taken the subscription: it can be relied on. */
   readonly isReady: () => boolean;
-  readonly hear: (text: string) => Heard;
+  /**
+   * @param cameAt Milliseconds since 1970, however late it is looked at; null when it waited on the way because
+   * we were slow, for nobody knows how long.
+   */
+  readonly hear: (text: string, cameAt: number | null) => Heard;
 }
 
 export interface Heard {
@@ -95,6 +101,8 @@ const LONGEST_MESSAGE = 2 ** 20;
 /** Messages that may wait until the database has taken those before them. */
 const MOST_WAITING = 1_000;
 const LONGEST_MARKET_SILENCE = 3_600_000;
+/** Between two pings that ask whether we have caught up: providers bound how much they are told. */
+const CATCHING_UP_MS = 1_000;
 
 /** @throws nothing: whatever happens, it is told and tried again, until the signal aborts. */
 export function followWire(wire: Wire, request: FollowRequest): AsyncGenerator<Item> {
@@ -250,7 +258,7 @@ async function openLine(
   if (options.signal.aborted) close();
   const dialledAt = performance.now();
   const talk = wire.talk(symbols);
-  const inbox = dial(talk, timings, connection);
+  const inbox = dial(talk, wire, connection);
   const taken = Promise.withResolvers<void>();
   const begun = Promise.withResolvers<Push>();
   let fault: Error | undefined;
@@ -263,7 +271,8 @@ async function openLine(
     while (!connection.signal.aborted) {
       const message = await patience.wait(() => inbox.next());
       if (message === END) return;
-      const heard: Heard = message === PING ? { items: [], sign: 'beat' } : talk.hear(message);
+      const heard: Heard =
+        message === PING ? { items: [], sign: 'beat' } : talk.hear(message.text, message.cameAt);
       patience.heard(heard.sign !== 'noise');
       for (const symbol of heard.refused ?? []) options.onRefused(symbol);
       if (heard.isEnding) ending.abort();
@@ -330,7 +339,7 @@ async function openLine(
 const PING = Symbol('a ping of the other side');
 const END = Symbol('nothing that comes later matters');
 
-type Message = string | typeof PING | typeof END;
+type Message = { readonly text: string; readonly cameAt: number | null } | typeof PING | typeof END;
 
 interface Inbox {
   /** The next message. @throws {Hiccup} when the connection is over. */
@@ -338,7 +347,7 @@ interface Inbox {
   readonly add: (message: Message) => void;
 }
 
-function dial(talk: Talk, timings: WireTimings, connection: AbortController): Inbox {
+function dial(talk: Talk, { timings, now }: Wire, connection: AbortController): Inbox {
   const socket = new WebSocket(talk.url, {
     handshakeTimeout: timings.answer,
     maxPayload: LONGEST_MESSAGE,
@@ -348,16 +357,32 @@ function dial(talk: Talk, timings: WireTimings, connection: AbortController): In
   let fault: Error | undefined;
   let wake = () => {};
   let pinging: NodeJS.Timeout | undefined;
+  let catching: NodeJS.Timeout | undefined;
+  /** The last time we were so slow that messages waited on the way; until the answer to a ping after it has come. */
+  let slowness = 0;
+  let caughtUp = 0;
 
   const end = (error: Error) => {
     fault ??= error;
     clearInterval(pinging);
+    clearTimeout(catching);
     wake();
   };
   const add = (message: Message) => {
     waiting.push(message);
-    if (waiting.length >= MOST_WAITING) socket.pause();
+    if (waiting.length >= MOST_WAITING && !socket.isPaused) {
+      socket.pause();
+      slowness += 1;
+    }
     wake();
+  };
+  const catchUp = () => {
+    socket.resume();
+    catching ??= setTimeout(() => {
+      catching = undefined;
+      const isHeard = socket.readyState === WebSocket.OPEN && !socket.isPaused;
+      if (isHeard) socket.ping(String(slowness));
+    }, CATCHING_UP_MS);
   };
   const leave = () => {
     const { reason } = connection.signal;
@@ -370,8 +395,14 @@ function dial(talk: Talk, timings: WireTimings, connection: AbortController): In
     const { ping } = talk;
     pinging = setInterval(() => socket.send(ping), timings.ping);
   });
-  socket.on('message', (data, isBinary) => add(isBinary ? '' : data.toString()));
+  socket.on('message', (data, isBinary) => {
+    const cameAt = slowness === caughtUp ? now() : null;
+    add({ text: isBinary ? '' : data.toString(), cameAt });
+  });
   socket.on('ping', () => add(PING));
+  socket.on('pong', data => {
+    if (data.toString() === String(slowness)) caughtUp = slowness;
+  });
   socket.on('unexpected-response', (request, response) => {
     response.resume();
     request.destroy();
@@ -395,7 +426,7 @@ function dial(talk: Talk, timings: WireTimings, connection: AbortController): In
       for (;;) {
         const message = waiting.shift();
         if (message !== undefined) {
-          if (waiting.length === 0 && socket.isPaused) socket.resume();
+          if (waiting.length === 0 && socket.isPaused) catchUp();
           return message;
         }
         if (fault !== undefined) throw fault;

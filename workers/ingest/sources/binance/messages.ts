@@ -31,6 +31,8 @@ export interface Hearing {
   readonly symbols: ReadonlySet<string>;
   /** Milliseconds since 1970. */
   readonly now: number;
+  /** When the message came, if that is known. */
+  readonly cameAt: number | null;
   /** Is the book newer at this update than it was said to be, whoever said it? */
   readonly isNewer: (symbol: string, update: bigint) => boolean;
   readonly hindsight: Hindsight;
@@ -66,11 +68,12 @@ export function readMessage(text: string, hearing: Hearing): Said[] {
   }
   const { data } = read;
   if ('u' in data) {
-    if (!hearing.isNewer(symbol, BigInt(data.u))) return [{ kind: 'alive' }];
+    const { cameAt, isNewer, now } = hearing;
     // It has no time: that of its arrival is all there is.
-    const time = fromEpochMilliseconds(hearing.now);
+    if (!isNewer(symbol, BigInt(data.u)) || cameAt === null) return [{ kind: 'alive' }];
+    const time = fromEpochMilliseconds(cameAt);
     const told = { symbol, time, bid: sideOf(data.b), ask: sideOf(data.a) };
-    return [{ kind: 'quote', quote: readQuote(told, text, hearing.now) }];
+    return [{ kind: 'quote', quote: readQuote(told, text, now) }];
   }
   const told = { symbol, id: data.a, time: timeOf(data.T), price: data.p, size: data.q };
   const trade = readTrade(told, text, hearing.now);

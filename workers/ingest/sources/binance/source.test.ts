@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, it } from 'vitest';
 import { type FakeDialect, startFakeExchange } from '../../fake_exchange.ts';
+import type { Tick } from '../../source.ts';
 import { keepBooks } from '../../tests/books.ts';
 import { fromEpochMilliseconds } from '../../time.ts';
+import { createWanted } from '../../wanted.ts';
 import { createDialect } from './fake.ts';
 import { createBinance } from './source.ts';
 
@@ -59,6 +61,63 @@ it('says of an empty side of the book that nobody is there', async () => {
     ask: 1.5,
     seq: null,
   });
+});
+
+/** Follows, and takes what comes only when it is asked to. */
+async function followSlowly() {
+  const fake = await startFakeExchange(createDialect());
+  closers.push(fake.close);
+  const source = createBinance({ streamUrl: fake.streamUrl, apiUrl: fake.url });
+  const stop = new AbortController();
+  const { current: wanted, change } = createWanted();
+  change(['BTCUSDT'], new Map());
+  const items = source.follow({ signal: stop.signal, wanted })[Symbol.asyncIterator]();
+  closers.push(async () => {
+    stop.abort();
+    await items.return?.();
+  });
+  const ticks: Tick[] = [];
+  const take = async (holds: () => boolean) => {
+    while (!holds()) {
+      const { value, done } = await items.next();
+      if (done) throw new Error('the source has ended');
+      if (value.kind === 'ticks') ticks.push(...value.ticks);
+    }
+  };
+  const connecting = items.next();
+  while (fake.listeners('BTCUSDT') === 0) await sleep(5);
+  await connecting;
+  return { fake, ticks, take };
+}
+
+it('says of a quote when it came, however late that is asked', async () => {
+  const { fake, ticks, take } = await followSlowly();
+  for (const bid of ['1', '2', '3']) fake.quote('BTCUSDT', bid, '9');
+  await sleep(500);
+  const askedAt = fromEpochMilliseconds(Date.now());
+  await take(() => ticks.length === 3);
+  for (const { observedAt } of ticks) expect(observedAt < askedAt).toBe(true);
+});
+
+it('leaves quotes out that waited on the way nobody knows how long, and no trade', async () => {
+  const { fake, ticks, take } = await followSlowly();
+  for (let index = 1; index <= 3_000; index++) {
+    fake.quote('BTCUSDT', `${index}`, '9999');
+    if (index % 10 === 0) fake.trade('BTCUSDT');
+    if (index % 500 === 0) await sleep(20);
+  }
+  await sleep(500);
+  const askedAt = fromEpochMilliseconds(Date.now());
+  await take(() => ticks.some(({ seq }) => seq === 300));
+  const quotes = ticks.filter(({ bid }) => bid !== null);
+  expect(quotes.length).toBeGreaterThan(500);
+  expect(quotes.length).toBeLessThan(2_500);
+  for (const { observedAt } of quotes) expect(observedAt < askedAt).toBe(true);
+  expect(ticks.length - quotes.length).toBe(300);
+
+  const quoting = setInterval(() => fake.quote('BTCUSDT', '0.5', '9999'), 50);
+  closers.push(async () => clearInterval(quoting));
+  await take(() => ticks.some(({ bid }) => bid === 0.5));
 });
 
 it('waits as long as it is banned, whatever there is to ask', async () => {

@@ -56,6 +56,7 @@ export function createBinance(options: ExchangeOptions = {}): Source {
   const wire = {
     label: 'Binance',
     budget: desk.budget,
+    now,
     timings,
     ...(options.random && { random: options.random }),
     talk: (symbols: readonly string[]) => {
@@ -68,8 +69,9 @@ export function createBinance(options: ExchangeOptions = {}): Source {
         url: `${streamUrl.replace(/\/+$/, '')}/stream`,
         greeting: [JSON.stringify({ method: 'SUBSCRIBE', params: streams, id: 1 })],
         symbols,
-        read: text => {
-          const said = readMessage(text, { symbols: asked, now: now(), isNewer, hindsight });
+        read: (text, _, cameAt) => {
+          const hearing = { symbols: asked, now: now(), cameAt, isNewer, hindsight };
+          const said = readMessage(text, hearing);
           if (said.some(({ kind }) => kind === 'subscribed')) hindsight.begin();
           return said;
         },

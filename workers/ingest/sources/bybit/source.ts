@@ -55,6 +55,7 @@ export function createBybit(options: ExchangeOptions = {}): Source {
   const wire = {
     label: 'Bybit',
     budget: desk.budget,
+    now,
     timings,
     ...(options.random && { random: options.random }),
     talk: (symbols: readonly string[]) => {

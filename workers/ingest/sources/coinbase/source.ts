@@ -37,6 +37,7 @@ export function createCoinbase(options: ExchangeOptions = {}): Source {
   const wire = {
     label: 'Coinbase',
     budget: desk.budget,
+    now,
     timings: { ...WIRE_TIMINGS, ...options.timings },
     ...(options.random && { random: options.random }),
     talk: (symbols: readonly string[]) => {

@@ -61,6 +61,8 @@ export interface Hearing {
   readonly symbols: ReadonlySet<string>;
   /** Milliseconds since 1970. */
   readonly now: number;
+  /** When the message came, if that is known. */
+  readonly cameAt: number | null;
   /** Takes the time of a pong, and has the one before: by then all that came before it is here. */
   readonly pongBefore: (time: string) => string | null;
 }
@@ -102,7 +104,10 @@ export function readMessage(text: string, hearing: Hearing): Said[] {
       return [{ kind: 'trades', trades: trades.sort(byId) }];
     }
     case 'ticker':
-      return data.data.map(each => ({ kind: 'quote', quote: readTicker(each, text, hearing) }));
+      return data.data.map(each => {
+        const read = readTicker(each, text, hearing);
+        return read === null ? { kind: 'alive' } : { kind: 'quote', quote: read };
+      });
   }
 }
 
@@ -139,12 +144,13 @@ const unasked = (pair: string, text: string) =>
 function readTicker(
   { symbol: pair, bid, ask, timestamp }: z.infer<typeof tickerSchema>['data'][number],
   text: string,
-  { symbols, now }: Hearing,
+  { symbols, now, cameAt }: Hearing,
 ) {
   const symbol = toSymbol(pair);
   if (!symbols.has(symbol)) return unasked(pair, text);
   // Where the ticker has no time, that of its arrival is all there is.
-  const time = timestamp ? toMicroseconds(timestamp) : fromEpochMilliseconds(now);
+  if (!timestamp && cameAt === null) return null;
+  const time = timestamp ? toMicroseconds(timestamp) : fromEpochMilliseconds(cameAt ?? now);
   const sides = { bid: priceOrNone(bid), ask: priceOrNone(ask) };
   return readQuote({ symbol, time, ...sides }, text, now);
 }

@@ -89,6 +89,7 @@ export function createKraken(options: ExchangeOptions = {}): Source {
   const wire = {
     label: 'Kraken',
     budget: desk.budget,
+    now,
     timings: { ...WIRE_TIMINGS, ping: 2_000, ...options.timings },
     ...(options.random && { random: options.random }),
     talk: (symbols: readonly string[]) => {
@@ -109,10 +110,11 @@ export function createKraken(options: ExchangeOptions = {}): Source {
         ],
         ping: JSON.stringify({ method: 'ping' }),
         symbols,
-        read: text =>
+        read: (text, _, cameAt) =>
           readMessage(text, {
             symbols: asked,
             now: now(),
+            cameAt,
             pongBefore: time => {
               const last = pongAt;
               pongAt = time;
