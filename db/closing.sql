@@ -5,13 +5,13 @@ select feed.prepare_levels();
 
 -- outbox is for outbox.nudge() only.
 grant usage on schema feed, outbox, ops to foresight_ingest;
-grant usage on schema feed, outbox, indicator, alert, ops to foresight_upkeep;
+grant usage on schema feed, outbox, indicator, track, alert, ops to foresight_upkeep;
 grant usage on schema feed, outbox, alert, ops to foresight_publish;
 grant usage on schema feed, indicator, ops to foresight_indicators;
 grant usage on schema indicator to foresight_service;
 grant usage on schema dashboard, ops to foresight_web;
-revoke execute on all functions in schema feed, outbox, indicator, rating, alert, dashboard, ops from public;
-revoke execute on all procedures in schema feed, outbox, indicator, rating, alert, dashboard, ops from public;
+revoke execute on all functions in schema feed, outbox, indicator, rating, track, alert, dashboard, ops from public;
+revoke execute on all procedures in schema feed, outbox, indicator, rating, track, alert, dashboard, ops from public;
 
 -- graphile-worker's tables have row security without a policy, which hides them from all but their owner.
 grant usage on schema graphile_worker to foresight_upkeep, foresight_publish, foresight_indicators;

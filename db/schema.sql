@@ -1194,6 +1194,23 @@ create trigger _500_follow after insert or delete or update on indicator.sets fo
 create trigger _600_keep_votes after update of params on indicator.sets for each row when (old.set = 'rating'
   and new.set = 'rating' and new.kind = old.kind) execute function rating.tg_sets__keep_votes();
 
+-- Closed candles whose values were stored, again or for the first time, and were not scored since: a stretch of an indicator per row, as often as it was stored. Written by indicator.record_values.
+create table indicator.unscored (
+  unscored_id bigint not null generated always as identity,
+  indicator_id int not null,
+  from_bucket timestamptz not null,
+  -- The last bucket (UTC), inclusive.
+  to_bucket timestamptz not null,
+  -- How many values were stored.
+  candles int not null,
+  -- Since when it waits (UTC, our clock).
+  noted_at timestamptz not null default clock_timestamp(),
+  constraint unscored_pkey primary key (unscored_id),
+  constraint unscored_indicator_id_fkey foreign key (indicator_id) references indicator.definitions(indicator_id) on delete cascade
+) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500);
+create index unscored_by_indicator on indicator.unscored (indicator_id, unscored_id);
+create index unscored_histories on indicator.unscored (unscored_id) where (candles >= 16);
+
 -- One value a candle: a pure function of the window of candles that ends with it.
 create table indicator.values (
   indicator_id int not null,
@@ -1609,6 +1626,110 @@ create function rating.votes_of(symbol text, timeframe text, side text default n
   returns table(vote_group text, kind text, label text, params jsonb, weight numeric, verdict smallint,
   value double precision, state text, indicator_id int, bucket_of_value timestamptz) security definer;
 
+-- Whether what indicators said was ever any good: forward returns after each verdict, against chance.
+create schema track;
+grant usage on schema track to foresight_upkeep;
+
+-- Candles with a verdict, counted by what the price did after them: a row per stretch of time of an indicator and horizon. Stretches of a level hold four of the level below; whole numbers, so a correction is added like news. They outlive the values, candles and verdicts that they count.
+create table track.blocks (
+  -- Begin of the stretch (UTC): sixteen buckets wide at level 0, four times as wide at each further one.
+  block timestamptz not null,
+  indicator_id int not null,
+  -- How many candles later the price was looked at.
+  horizon smallint not null,
+  level smallint not null,
+  -- Candles with a verdict, neutral ones too, that have a closed candle so much later.
+  candles smallint not null,
+  -- How many of them had a higher close after them; downs a lower one; the rest stood still.
+  ups smallint not null,
+  downs smallint not null,
+  -- How many verdicts said up; bearish down; the rest were neutral.
+  bullish smallint not null,
+  bearish smallint not null,
+  -- How many of those that said up were right.
+  bullish_hits smallint not null,
+  bearish_hits smallint not null,
+  -- Counted is what was said when each candle closed, against the close that was seen then; else the values and closes as they are now.
+  as_said boolean not null,
+  constraint blocks_pkey primary key (indicator_id, as_said, horizon, level, block),
+  constraint blocks_indicator_id_fkey foreign key (indicator_id) references indicator.definitions(indicator_id) on delete cascade
+) with (fillfactor=80);
+
+-- What track.blocks add up to, kept by track.score; track.record tells it in words.
+create table track.scores (
+  indicator_id int not null,
+  as_said boolean not null,
+  horizon smallint not null,
+  candles int not null,
+  ups int not null,
+  downs int not null,
+  bullish int not null,
+  bearish int not null,
+  hits int not null,
+  -- In how many of twenty parts of its time there were directional verdicts.
+  parts smallint not null,
+  -- Hit rate less base rate, from -1 to 1; absent without a directional verdict.
+  edge double precision,
+  -- Of the interval at 95 %; absent, with edge_high and p_value, while there is too little to tell.
+  edge_low double precision,
+  edge_high double precision,
+  p_value double precision,
+  constraint scores_pkey primary key (indicator_id, as_said, horizon),
+  constraint scores_indicator_id_fkey foreign key (indicator_id) references indicator.definitions(indicator_id) on delete cascade
+) with (fillfactor=70);
+
+-- How many candles with a verdict there have to be, at least, for an interval to mean what it says at a horizon (in candles).
+create function track.candles_needed(horizon int) returns int;
+
+-- Count anew what the price did after the verdicts of indicators on one series of candles, from so many candles before from_bucket as the longest horizon has up to to_bucket (UTC, inclusive): buckets and closes are its candles, oldest first, with those of a block and of the longest horizon before and after; a candle is closed so long after its bucket as closes_after says.
+create function track.count_stretch(indicator_ids int[], timeframe text, from_bucket timestamptz,
+  to_bucket timestamptz, buckets timestamptz[], closes double precision[], closes_after interval) returns void;
+
+-- An indicator whose values are to be scored next (at a time, UTC): one with history that was not, else one with a value that has waited for ten minutes; null: there is none.
+create function track.due_indicator(at timestamptz default clock_timestamp()) returns int security definer;
+
+-- How many candles after a verdict the price is looked at.
+create function track.horizons() returns smallint[];
+
+-- Write track.scores of indicators anew from track.blocks: how much more often their directional verdicts came true than the price went that way anyhow, with the interval at 95 % from twenty batches of time with equally many candles.
+create function track.judge(indicator_ids int[]) returns void;
+
+-- What track.record tells of all indicators of a timeframe, without words: a row per indicator, basis and horizon of which there is something.
+create function track.judged(timeframe text) returns table(indicator_id int, as_said boolean, horizon int,
+  candles int, verdicts int, hits int, parts int, hit_rate double precision, base_rate double precision,
+  edge_low double precision, edge_high double precision, p_value double precision, adjusted_p_value double precision,
+  compared int);
+
+-- How probable a value of Student's t with 19 degrees of freedom as far from 0 as this, or farther, is by chance: from 0 to 1.
+create function track.p_value(t double precision) returns double precision;
+
+-- Whether verdicts were any good, of all indicators or (null: any) of one symbol and timeframe: a row per indicator, basis and horizon (candles of its timeframe later). as_said: what was said when each candle closed, before its outcome was known, against the close seen then; else the values as they are now, history too.
+create function track.record(of_symbol text default null, of_timeframe text default null) returns table(symbol text,
+  timeframe text, label text, side text, indicator_id int, as_said boolean, horizon int, candles int, verdicts int,
+  neutral int, hit_rate double precision, base_rate double precision, edge_low double precision,
+  edge_high double precision, p_value double precision, adjusted_p_value double precision, compared int,
+  words text) security definer;
+
+-- The track record of one indicator, as track.record tells it: each basis and horizon, those too of which there is nothing yet.
+create function track.record_of(indicator_id int) returns table(as_said boolean, horizon int, candles int,
+  verdicts int, neutral int, hit_rate double precision, base_rate double precision, edge_low double precision,
+  edge_high double precision, p_value double precision, adjusted_p_value double precision, compared int,
+  words text) security definer;
+
+-- Count the track record of an indicator again from its values, verdicts and candles, as far as they are kept, when upkeep maintains next.
+create function track.recount(indicator_id int) returns void security definer;
+
+-- Bring the track record of one series of candles up to date with values that were stored since (indicator.unscored): about so many of them at most.
+create function track.score(max_candles int default 50000) returns int security definer;
+grant execute on function track.score to foresight_upkeep;
+
+-- How many directional verdicts there have to be, at least, for an interval to mean what it says.
+create function track.verdicts_needed() returns int;
+
+-- What a track record says, for people: of so many directional verdicts among so many candles, at a horizon (in candles); parts are how many of twenty parts of the time have such verdicts.
+create function track.words(verdicts int, candles int, horizon int, parts int, hit_rate double precision,
+  base_rate double precision, p_value double precision, adjusted_p_value double precision) returns text;
+
 -- Who is told when: rules on values, ratings, forecasts and faults, what they saw, and what was told.
 create schema alert;
 grant usage on schema alert to foresight_publish, foresight_upkeep;
@@ -1985,6 +2106,10 @@ create function dashboard.ticks(symbol text, from_time timestamptz, to_time time
   returns jsonb security definer;
 grant execute on function dashboard.ticks to foresight_web;
 
+-- Whether the verdicts of an indicator were any good, as JSON: a sentence, which tells the horizons at which there is evidence, or that there is none, or too little to tell; and the rows of track.record_of.
+create function dashboard.track_record(indicator_id int) returns jsonb security definer;
+grant execute on function dashboard.track_record to foresight_web;
+
 -- Per active instrument with ticks: the price at its first candle of the UTC day of its newest tick (the day begins at opened_at), and the closes of the last 30 quarters of an hour, oldest first, of those that have a tick.
 create function dashboard.trends() returns table(instrument_id int, day_open double precision, opened_at timestamptz,
   closes double precision[]) security definer;
@@ -2195,7 +2320,7 @@ create function ops.drawn_revisions() returns bigint;
 create function ops.end_maintenance(revisions bigint) returns void security definer;
 grant execute on function ops.end_maintenance to foresight_upkeep;
 
--- Whether there is something to maintain (at a time, UTC), at most once a minute: ticks, candles or feed.storage changed, a new day (UTC) began, a process died, or the last run did not reach its end.
+-- Whether there is something to maintain (at a time, UTC), at most once a minute: ticks, candles or feed.storage changed, values wait to be scored, a new day (UTC) began, a process died, or the last run did not reach its end.
 create function ops.is_maintenance_due(at timestamptz default now()) returns boolean security definer;
 grant execute on function ops.is_maintenance_due to foresight_upkeep;
 

@@ -97,7 +97,17 @@ function circles(): string[] {
 }
 
 /** In the order in which they may name each other: every schema only those before it. */
-const schemas = ['feed', 'source', 'outbox', 'indicator', 'rating', 'alert', 'ops', 'dashboard'];
+const schemas = [
+  'feed',
+  'source',
+  'outbox',
+  'indicator',
+  'rating',
+  'track',
+  'alert',
+  'ops',
+  'dashboard',
+];
 
 /** What is named against the order on purpose. */
 const meant = new Map([

@@ -3,9 +3,11 @@ import { createFeed } from '../workers/ingest/feed.ts';
 import type { Tick } from '../workers/ingest/source.ts';
 import { expectCandlesOf } from './support/candles.ts';
 import { addInstrument, describeOnEngine } from './support/database.ts';
+import { addIndicator, computeAll, publish, registerCatalog } from './support/indicators.ts';
 import { quoteOfAge } from './support/outbox.ts';
 import { createSubscriber, type Subscriber } from './support/subscriber.ts';
 import { type System, startSystem } from './support/system.ts';
+import { secondsAfter, tickOf } from './support/ticks.ts';
 import { waitFor } from './support/wait.ts';
 
 describeOnEngine('Upkeep', database => {
@@ -100,6 +102,30 @@ describeOnEngine('Upkeep', database => {
     });
     expect(publisher.log()).toBe('');
     expect(upkeep.log()).toBe('');
+  });
+
+  it('brings the track record up to date', async () => {
+    await registerCatalog(sql);
+    const ticks = Array.from({ length: 40 }, (_, minute) =>
+      tickOf(symbol, secondsAfter(minute * 60), { bid: 10 + (minute % 3) }),
+    );
+    await feed.recordTicks('manual', ticks);
+    await publish(sql);
+    const id = await addIndicator(sql, symbol, { fast: 1, slow: 2 });
+    await computeAll(sql);
+    await sql`update ops.maintenance set begun_at = '-infinity'`;
+    await system.start('upkeep');
+    const rows = await waitFor(
+      'the history is scored',
+      () => sql`select horizon, candles from track.record_of(${id}) where not as_said`,
+      { until: ([row]) => row?.candles > 0, explain: system.logs },
+    );
+    expect([...rows]).toEqual([
+      { horizon: 1, candles: 38 },
+      { horizon: 5, candles: 34 },
+      { horizon: 20, candles: 19 },
+    ]);
+    expect(await faults()).not.toContain('score');
   });
 
   it('and the publisher take no job of each other', async () => {

@@ -171,6 +171,23 @@ test('the indicator page has verdict, rule, inputs and a table that links to the
   expect(text).toContain('<title>▲ bullish · EUR_USD MA cross 10/30 1m · Foresight</title>');
 });
 
+test('the track record says a sentence, and beside it what it follows from', async () => {
+  const { text } = await get('/indicators/1');
+  expect(text).toContain('<a href="/indicators/1/track">Whether its verdicts were any good</a>');
+  expect(fixture.calls.trackRecord).toBe(0);
+  const record = await get('/indicators/1/track');
+  const words = readable(record.text);
+  expect(words).toContain('Of values as they are now, as too few were said live yet: 5 candles');
+  expect(words).toContain('all 96 indicators of this timeframe');
+  expect(words).toContain(
+    '1 candle later, as said 12 2 50.0 % 48.8 % — too few verdicts yet, 12 of 100',
+  );
+  expect(words).toContain(
+    '5 candles later, as it is now 2,410 390 55.1 % 50.2 % +2.7 to +7.1 evidence that it beats chance',
+  );
+  expect(record.text).toContain('<a href="/indicators/1">EUR_USD MA cross 10/30 1m</a>');
+});
+
 test('an indicator is shown in its own unit, and says while it settles', async () => {
   const words = readable((await get('/indicators/2')).text);
   expect(words).toContain('■ neutral 0');
@@ -260,6 +277,7 @@ test.each([
   '/indicators/99999999999999',
   '/indicators/2147483648',
   '/indicators/999/chart.json',
+  '/indicators/999/track',
   '/instruments/NOPE',
   '/instruments/eur_usd',
   '/instruments/%3Cscript%3E',

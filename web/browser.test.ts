@@ -223,6 +223,16 @@ describe.skipIf(!hasChromium)('in a real browser', () => {
     expect(await violations()).toEqual([]);
   });
 
+  test('the track record comes in beside the page', async () => {
+    await visit('/indicators/1');
+    await shows('#track', 'no evidence that it beats chance, 2410 verdicts');
+    expect(await page.locator('#track tbody tr').count()).toBe(6);
+    await page.setViewportSize({ width: 390, height: 844 });
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390);
+    expect(await violations()).toEqual([]);
+    expect(complaints).toEqual([]);
+  });
+
   test.each([
     [1, 'own pane for the difference', 2, undefined],
     [2, 'own pane with thresholds', 2, undefined],

@@ -190,6 +190,29 @@ export interface ChartCandle {
   readonly is_closed: boolean;
 }
 
+/** Whether verdicts were any good, of what was said first and of the values as they are now, by horizon. */
+export interface TrackRecord {
+  readonly sentence: string;
+  readonly rows: readonly TrackRow[];
+}
+
+export interface TrackRow {
+  readonly as_said: boolean;
+  /** Candles after the verdict. */
+  readonly horizon: number;
+  readonly candles: number;
+  readonly verdicts: number;
+  readonly neutral: number;
+  readonly hit_rate: number | null;
+  readonly base_rate: number | null;
+  /** Of hit rate less base rate; null while there is too little to tell. */
+  readonly edge_low: number | null;
+  readonly edge_high: number | null;
+  /** How many indicators it is compared with. */
+  readonly compared: number;
+  readonly words: string;
+}
+
 export interface Instrument {
   readonly instrument_id: number;
   readonly symbol: string;
@@ -307,6 +330,7 @@ export interface Dashboard {
   indicator(indicatorId: number): Promise<Indicator | null>;
   /** @param from only candles from this bucket on (ISO time); null for the newest `maxCandles`. */
   chart(indicatorId: number, from: string | null, maxCandles: number): Promise<Chart | null>;
+  trackRecord(indicatorId: number): Promise<TrackRecord | null>;
   instrument(symbol: string): Promise<Instrument | null>;
   /** @param side null for the one that there is a rating of. */
   rating(symbol: string, timeframe: string, side: string | null): Promise<RatingDetail | null>;
@@ -380,6 +404,10 @@ export function createDashboard(sql: Sql): Dashboard {
           sql`select dashboard.chart(${indicatorId}::int, ${from}::timestamptz, ${maxCandles}::int)
                 as answer`,
         ),
+      ),
+    trackRecord: indicatorId =>
+      share(`track record ${indicatorId}`, () =>
+        one(sql`select dashboard.track_record(${indicatorId}::int) as answer`),
       ),
     instrument: symbol =>
       share(`instrument ${symbol}`, () =>

@@ -42,6 +42,16 @@ export function percent(value: number | null | undefined): string {
   return isNumber(value) ? `${decimals(value, 2, true)} %` : none;
 }
 
+/** A part of a whole from 0 to 1, as percent with one digit. */
+export function share(value: number | null | undefined): string {
+  return isNumber(value) ? `${decimals(100 * value, 1, false)} %` : none;
+}
+
+/** A difference of two such parts, in percentage points with its sign. */
+export function points(value: number | null | undefined): string {
+  return isNumber(value) ? decimals(100 * value, 1, true) : none;
+}
+
 /** A count or whole number with thousands separators. */
 export function count(value: number | null | undefined): string {
   return isNumber(value) ? decimals(value, 0, false) : none;

@@ -150,6 +150,7 @@ export function createReader(options: ReaderOptions): Reader {
     status: () => askShared('status'),
     indicator: id => ask(asked => asked.indicator(id)),
     chart: (id, from, count) => ask(asked => asked.chart(id, from, count)),
+    trackRecord: id => ask(asked => asked.trackRecord(id)),
     instrument: symbol => ask(asked => asked.instrument(symbol)),
     rating: (...question) => ask(asked => asked.rating(...question)),
     candles: (...question) => ask(asked => asked.candles(...question)),

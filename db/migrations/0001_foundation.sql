@@ -4,6 +4,7 @@ create schema feed;
 create schema outbox;
 create schema indicator;
 create schema rating;
+create schema track;
 create schema alert;
 create schema dashboard;
 create schema ops;
@@ -12,6 +13,7 @@ comment on schema feed is 'Prices in, candles out: instruments, ticks, candles, 
 comment on schema outbox is 'What changed and who still has to be told: changes, candle deltas, subscriptions, deliveries.';
 comment on schema indicator is 'Indicators on candles: kinds, definitions, values.';
 comment on schema rating is 'One rating of many indicators: votes and their weights, ratings, their history.';
+comment on schema track is 'Whether what indicators said was ever any good: forward returns after each verdict, against chance.';
 comment on schema alert is 'Who is told when: rules on values, ratings, forecasts and faults, what they saw, and what was told.';
 comment on schema dashboard is 'Read functions of the web page, one per part of a screen.';
 comment on schema ops is 'The operator''s console: status, lag, queues, gaps, repair.';

@@ -145,6 +145,22 @@ comment on column indicator.verdicts.revision is 'The candle revision that asked
 comment on column indicator.verdicts.said_at is 'When it was stored (UTC, our clock).';
 comment on column indicator.verdicts.price is 'Close of the candle that was seen.';
 
+-- Rows are only added and taken away, so that who stores values never waits for who scores them.
+create table indicator.unscored (
+  unscored_id bigint generated always as identity primary key,
+  indicator_id int not null references indicator.definitions on delete cascade,
+  from_bucket timestamptz not null,
+  to_bucket timestamptz not null,
+  candles int not null,
+  noted_at timestamptz not null default clock_timestamp()
+) with (autovacuum_vacuum_threshold = 500, autovacuum_vacuum_scale_factor = 0);
+create index unscored_by_indicator on indicator.unscored (indicator_id, unscored_id);
+create index unscored_histories on indicator.unscored (unscored_id) where candles >= 16;
+comment on table indicator.unscored is 'Closed candles whose values were stored, again or for the first time, and were not scored since: a stretch of an indicator per row, as often as it was stored. Written by indicator.record_values.';
+comment on column indicator.unscored.to_bucket is 'The last bucket (UTC), inclusive.';
+comment on column indicator.unscored.candles is 'How many values were stored.';
+comment on column indicator.unscored.noted_at is 'Since when it waits (UTC, our clock).';
+
 create sequence indicator.work_id;
 comment on sequence indicator.work_id is 'Names a piece of work until it is done. One that is asked for again gets another, so that nobody strikes off what was not done.';
 

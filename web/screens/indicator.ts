@@ -16,6 +16,8 @@ import type {
   Dashboard,
   Indicator,
   IndicatorRow,
+  TrackRecord,
+  TrackRow,
   WatchlistRow,
 } from '../dashboard.ts';
 import * as format from '../format.ts';
@@ -177,6 +179,50 @@ function rule(indicator: Indicator): Html {
     </dl></section>`;
 }
 
+function trackRow(row: TrackRow): Html {
+  const { horizon, edge_low: low, edge_high: high } = row;
+  return html`<tr>
+    <th scope="row">${horizon === 1 ? '1 candle' : `${format.count(horizon)} candles`} later, ${row.as_said ? 'as said' : 'as it is now'}</th>
+    <td class="num">${format.count(row.verdicts)}</td>
+    <td class="num">${format.count(row.neutral)}</td>
+    <td class="num">${format.share(row.hit_rate)}</td>
+    <td class="num">${format.share(row.base_rate)}</td>
+    <td class="num">${low === null ? format.none : `${format.points(low)} to ${format.points(high)}`}</td>
+    <td>${row.words}</td>
+  </tr>`;
+}
+
+/** Apart from the page, which is fetched anew with each candle: the record of all indicators goes into that of one. */
+function trackOf(id: number, triggers: string, content: Html): Html {
+  return html`<section id="track" aria-label="Track record" hx-get="/indicators/${id}/track" hx-select="#track"
+    hx-swap="outerMorph" hx-trigger="${triggers}">
+    <h2>Track record</h2>
+    ${content}
+  </section>`;
+}
+
+function trackLink(id: number): Html {
+  const link = html`<p class="rule"><a href="/indicators/${id}/track">Whether its verdicts were any good</a></p>`;
+  return trackOf(id, 'load', link);
+}
+
+function track(id: number, { sentence, rows }: TrackRecord): Html {
+  const compared = Math.max(0, ...rows.map(row => row.compared));
+  const content = html`<p class="rule">${sentence}.</p>
+    <p class="detail">A verdict was right when the price stood on its side so many candles later. The base rate is how often the price went that way in the same time, whatever was said: a verdict is worth something by what it is right more often. The difference, in percentage points, lies in its interval 19 times of 20.
+      Evidence is what stays when all ${compared === 0 ? '' : html`${format.count(compared)} `}indicators of this timeframe are looked at together, since of many some look good by luck. As said: what was said when each candle closed, against the price seen then; as it is now: with late ticks, and for history too. None of it promises anything.</p>
+    <div class="grid" tabindex="0" role="region" aria-label="Track record, scrolls sideways"><table>
+      <thead><tr><th scope="col">Horizon</th><th scope="col" class="num">Verdicts</th><th scope="col" class="num">Neutral</th><th scope="col" class="num">Hit rate</th><th scope="col" class="num">Base rate</th><th scope="col" class="num">Difference</th><th scope="col">In words</th></tr></thead>
+      <tbody>${rows.map(trackRow)}</tbody>
+    </table></div>`;
+  return trackOf(id, 'changed from:#stream throttle:60s', content);
+}
+
+function heading(indicator: Indicator): Html {
+  return html`<div class="heading"><h1><a href="/instruments/${indicator.symbol}">${indicator.symbol}</a> ${indicator.label} <small>${indicator.timeframe} · ${indicator.side}</small> ${simulatedBadge(indicator.is_simulated)}</h1>
+    <p class="detail">${indicator.description ?? indicator.source}</p></div>`;
+}
+
 const credits = html`<a href="https://www.tradingview.com/" rel="noopener">Charts by TradingView Lightweight Charts™</a>, copyright © 2025 TradingView, Inc.`;
 
 async function show(context: Context, dashboard: Dashboard, id: number) {
@@ -195,12 +241,29 @@ async function show(context: Context, dashboard: Dashboard, id: number) {
       stream: `page=indicator&id=${id}`,
       scripts: ['chart.js'],
       credits,
-      content: html`<div class="heading"><h1><a href="/instruments/${indicator.symbol}">${indicator.symbol}</a> ${indicator.label} <small>${indicator.timeframe} · ${indicator.side}</small> ${simulatedBadge(indicator.is_simulated)}</h1>
-          <p class="detail">${indicator.description ?? indicator.source}</p></div>
+      content: html`${heading(indicator)}
         <div class="columns"><div>${panel(indicator.symbol, row, found === undefined ? { price: null, precision: indicator.price_precision } : quoteOf(found.row), Date.now())}
         ${rule(indicator)}</div>
         ${chartFigure(indicator)}</div>
+        ${trackLink(id)}
         ${history(indicator, chart)}`,
+    }),
+  );
+}
+
+async function showTrack(context: Context, dashboard: Dashboard, id: number) {
+  const [indicator, record] = await Promise.all([
+    dashboard.indicator(id),
+    dashboard.trackRecord(id),
+  ]);
+  if (indicator === null || record === null) return context.notFound();
+  return context.html(
+    page({
+      context,
+      title: `Track record · ${nameOf(indicator.symbol, indicator)}`,
+      content: html`${heading(indicator)}
+        ${track(id, record)}
+        <p><a href="/indicators/${id}">${nameOf(indicator.symbol, indicator)}</a></p>`,
     }),
   );
 }
@@ -223,6 +286,10 @@ export function indicatorScreen(dashboard: Dashboard): Hono {
     const id = readId(context.req.param('id'));
     if (id === null) return context.json({ error: 'no such indicator' }, 404);
     return showChart(context, dashboard, id);
+  });
+  routes.get('/indicators/:id/track', async context => {
+    const id = readId(context.req.param('id'));
+    return id === null ? context.notFound() : showTrack(context, dashboard, id);
   });
   routes.get('/indicators/:id', async context => {
     const id = readId(context.req.param('id'));

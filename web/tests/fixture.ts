@@ -10,6 +10,8 @@ import type {
   Rating,
   RatingDetail,
   Status,
+  TrackRecord,
+  TrackRow,
   WatchlistRow,
 } from '../dashboard.ts';
 import { createReader, type Reader } from '../reader.ts';
@@ -314,6 +316,57 @@ function startRows(): WatchlistRow[] {
   ];
 }
 
+const trackRow = (row: Partial<TrackRow>): TrackRow => ({
+  as_said: true,
+  horizon: 1,
+  candles: 14,
+  verdicts: 12,
+  neutral: 2,
+  hit_rate: 0.5,
+  base_rate: 0.4881,
+  edge_low: null,
+  edge_high: null,
+  compared: 96,
+  words: 'too few verdicts yet, 12 of 100',
+  ...row,
+});
+
+/** Too little was said to tell, and of what is computed now one horizon is evidence. */
+const trackRecord: TrackRecord = {
+  sentence:
+    'Of values as they are now, as too few were said live yet: 5 candles later evidence that it beats chance: right 55.1 % of the time, where chance is 50.2 %, 2410 verdicts',
+  rows: [
+    trackRow({}),
+    trackRow({ horizon: 5, hit_rate: 0.6 }),
+    trackRow({
+      horizon: 20,
+      candles: 0,
+      verdicts: 0,
+      neutral: 0,
+      hit_rate: null,
+      base_rate: null,
+      words: 'too few verdicts yet, 0 of 100',
+    }),
+    ...[1, 5, 20].map(horizon =>
+      trackRow({
+        as_said: false,
+        horizon,
+        candles: 2_800,
+        verdicts: 2_410,
+        neutral: 390,
+        hit_rate: horizon === 5 ? 0.5511 : 0.5073,
+        base_rate: 0.5021,
+        edge_low: horizon === 5 ? 0.0267 : -0.0153,
+        edge_high: horizon === 5 ? 0.0713 : 0.0257,
+        words:
+          horizon === 5
+            ? 'evidence that it beats chance: right 55.1 % of the time, where chance is 50.2 %, 2410 verdicts'
+            : 'no evidence that it beats chance, 2410 verdicts',
+      }),
+    ),
+  ],
+};
+
 function startStatus(): Status {
   return {
     engine: 'timescaledb',
@@ -462,6 +515,7 @@ export function createFixture(): Fixture {
     watchlist: 0,
     indicator: 0,
     chart: 0,
+    trackRecord: 0,
     instrument: 0,
     rating: 0,
     candles: 0,
@@ -509,6 +563,7 @@ export function createFixture(): Fixture {
         const start = from === null ? 0 : Date.parse(from) / 1_000;
         return found === null ? null : chartOf(found.row, found.indicator, start, count);
       }),
+    trackRecord: id => answer('trackRecord', () => (find(id) === null ? null : trackRecord)),
     instrument: symbol =>
       answer('instrument', (): Instrument | null => {
         const row = bySymbol(symbol);

@@ -27,6 +27,8 @@ export interface Upkeep {
   reapWorkers(): Promise<void>;
   /** Forgets what was captured long ago and sent; how many candles. */
   purge(): Promise<number>;
+  /** Brings some of the track record up to date; how many stretches of values, 0 when there are none. */
+  scoreSome(): Promise<number>;
   /** The heartbeat, which is all that a quiet one asks. */
   beat(host: string, processId: number, workerIds: readonly string[]): Promise<Duties>;
   /** As in {@link Duties}, without a heartbeat. */
@@ -90,6 +92,10 @@ export function createUpkeep(sql: Sql, owner: Sql): Upkeep {
     async purge() {
       const [row] = await sql<{ count: number }[]>`
         select (outbox.purge() + feed.purge() + indicator.purge() + alert.purge())::int as count`;
+      return row?.count ?? 0;
+    },
+    async scoreSome() {
+      const [row] = await sql<{ count: number }[]>`select track.score() as count`;
       return row?.count ?? 0;
     },
     async beat(host, processId, workerIds) {

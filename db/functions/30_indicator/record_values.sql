@@ -30,7 +30,7 @@ begin
   perform from indicator.definitions as d
   where d.indicator_id = any (indicator_ids) order by d.indicator_id for key share;
   with known as materialized (
-    select d.indicator_id, t.width + f.grace as closes_after
+    select d.indicator_id, t.width, t.width + f.grace as closes_after
     from indicator.definitions as d
     join feed.timeframes as t using (timeframe)
     join feed.instruments as i using (instrument_id)
@@ -38,7 +38,7 @@ begin
     where d.indicator_id = any (indicator_ids)
   ),
   given as materialized (
-    select distinct on (v.indicator_id, v.bucket) v.*, v.outputs::float8[] as numbers, k.closes_after
+    select distinct on (v.indicator_id, v.bucket) v.*, v.outputs::float8[] as numbers, k.width, k.closes_after
     from unnest(indicator_ids, buckets, outputs, verdicts, strengths, horizons, lows, highs, bars, revisions, prices)
       as v(indicator_id, bucket, outputs, verdict, strength, horizon, low, high, bars, revision, price)
     join known as k using (indicator_id)
@@ -65,6 +65,14 @@ begin
         where d.indicator_id = excluded.indicator_id and excluded.bars < d.bars_window
       ))
     returning indicator_id, bucket
+  ),
+  -- Candles that lie far apart are stretches of their own.
+  unscored as (
+    insert into indicator.unscored (indicator_id, from_bucket, to_bucket, candles)
+    select g.indicator_id, min(g.bucket), max(g.bucket), count(*)
+    from given as g
+    where g.bucket + g.closes_after <= clock_timestamp()
+    group by g.indicator_id, feed.bucket(g.width * 1000, g.bucket)
   ),
   -- What is to be kept as it was said, beside what was stored: as groups, since a join of what is believed to be few
   -- rows compares each with each.

@@ -4,7 +4,17 @@ import { quoteOfAge, subscribe } from '../../../tests/support/outbox.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
 
 /** In the order of the data's way: what is said further down may be read, what comes after may not. */
-const order = ['feed', 'source', 'outbox', 'indicator', 'rating', 'alert', 'dashboard', 'ops'];
+const order = [
+  'feed',
+  'source',
+  'outbox',
+  'indicator',
+  'rating',
+  'track',
+  'alert',
+  'dashboard',
+  'ops',
+];
 
 describeOnEngine('The faults of the schemas', ({ sql }) => {
   const status = async (): Promise<string[]> => {

@@ -1,9 +1,12 @@
 import type { Logger } from '../../../db/runtime/logger.ts';
 import type { Upkeep } from '../upkeep.ts';
 
+/** A long history is scored over many minutes, so that the rest of each is for what is live. */
+const scoringMs = 10_000;
+
 /**
- * When something changed, at most once a minute: free dead workers and forget what is old. What may take
- * long, storage and yesterday's candles, goes on beside it, one at a time. A step that could not be done
+ * When something changed, at most once a minute: free dead workers, forget what is old, score what was said. What
+ * may take long, storage and yesterday's candles, goes on beside it, one at a time. A step that could not be done
  * leaves the run unfinished, so that there is another one.
  */
 export function maintain(parts: {
@@ -40,6 +43,13 @@ export function maintain(parts: {
     }
   }
 
+  async function score(): Promise<void> {
+    const endsAt = performance.now() + scoringMs;
+    while (!signal.aborted && performance.now() < endsAt) {
+      if ((await upkeep.scoreSome()) === 0) return;
+    }
+  }
+
   return async () => {
     const revisions = await upkeep.beginMaintenance();
     if (revisions === undefined) return;
@@ -49,9 +59,10 @@ export function maintain(parts: {
     await upkeep.reapWorkers();
     const purged = await upkeep.purge();
     if (purged > 0) logger.debug({ purged }, 'old deltas forgotten');
+    const isScored = await store('score', score);
     stored
       .then(async isStored => {
-        if (isStored) await upkeep.endMaintenance(revisions);
+        if (isStored && isScored) await upkeep.endMaintenance(revisions);
       })
       .catch((error: unknown) => logger.debug({ err: error }, 'no maintenance'));
   };
