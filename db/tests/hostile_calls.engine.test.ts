@@ -30,6 +30,9 @@ const roles: Readonly<Record<string, readonly string[]>> = {
     ...['feed.rejections', 'feed.rejected_ticks', 'feed.coverage', 'feed.gaps', 'outbox.candles'],
     ...[
       'indicator.dead_letters',
+      // It scores.
+      'indicator.unscored',
+      'track.',
       'alert.rules',
       'alert.events',
       'alert.deliveries',
@@ -116,7 +119,7 @@ describeOnEngine('A hostile call', ({ sql, as }) => {
   async function contents(but: readonly string[]): Promise<Map<string, string>> {
     const tables = await sql<{ name: string }[]>`
       select c.oid::regclass::text as name from pg_class as c
-      where c.relnamespace = any ('{feed,outbox,indicator,alert,dashboard,ops,migration,graphile_worker}'::regnamespace[])
+      where c.relnamespace = any ('{feed,outbox,indicator,track,alert,dashboard,ops,migration,graphile_worker}'::regnamespace[])
         and (c.relkind in ('r', 'p') or c.relkind = 'v' and c.relname like 'candles\\_%') order by 1`;
     const found = new Map<string, string>();
     for (const { name } of tables) {
