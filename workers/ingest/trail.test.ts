@@ -150,6 +150,25 @@ it('leaves missed what two connections that overlap both missed', () => {
   expect(told(next.follow(old.marks()))).toEqual([]);
 });
 
+it('learns nothing from a trade of an earlier connection that is said again', () => {
+  const trail = createTrail();
+  trail.recall(new Map([['A', mark(20, 9)]]));
+  expect(told(trail.follow(new Map([['A', mark(20, 9)]])))).toEqual([]);
+  expect(told(trail.beat('A', at(12), null))).toEqual(['covered 12-12']);
+  expect(told(trail.trade('A', mark(3, 1)))).toEqual([]);
+  expect(told(trail.beat('A', at(14), null))).toEqual(['covered 12-14']);
+  expect([...trail.marks()]).toEqual([]);
+  expect(told(trail.trade('A', mark(24, 15)))).toEqual([
+    'missed 9-15: trades 21 to 23 did not come',
+    'covered 15-15',
+  ]);
+  // The newest of before is still the newest: nobody traded since.
+  const next = createTrail();
+  next.recall(new Map([['A', mark(20, 9)]]));
+  next.follow(new Map([['A', mark(20, 9)]]));
+  expect(told(next.trade('A', mark(20, 9)))).toEqual(['covered 9-9', 'covered 9-9']);
+});
+
 it('makes a gap of a microsecond of what was missed within a moment', () => {
   const trail = createTrail();
   trail.trade('A', mark(1, 1));

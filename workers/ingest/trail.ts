@@ -23,6 +23,8 @@ export interface Trail {
    * @param lastId Of the newest trade, as it says; null when it does not, and then time alone has to do.
    */
   readonly beat: (symbol: string, time: string, lastId: bigint | null) => Item[];
+  /** Of what others had heard when this connection was begun: what is older comes as a repetition. */
+  readonly recall: (known: Marks) => void;
   /** This connection goes on where others ended. */
   readonly follow: (before: Marks) => Item[];
   /** The newest trade of each symbol. */
@@ -49,6 +51,7 @@ interface Steps {
 
 export function createTrail(): Trail {
   const all = new Map<string, Steps>();
+  let known: Marks = new Map();
 
   function stepsOf(symbol: string): Steps {
     const steps = all.get(symbol) ?? {
@@ -102,6 +105,8 @@ export function createTrail(): Trail {
       const steps = stepsOf(symbol);
       const { last, told } = steps;
       if (last !== undefined && mark.id <= last.id) return [];
+      // Said again, it says nothing about what this connection hears: it would cover all from its time until now.
+      if (last === undefined && mark.id < (known.get(symbol)?.id ?? mark.id)) return [];
       steps.last = mark;
       if (last === undefined) {
         steps.first = mark;
@@ -150,6 +155,9 @@ export function createTrail(): Trail {
       steps.awaited = undefined;
       steps.losses += 1;
       return tear(symbol, steps, newest, { ...mark, id: mark.id + 1n });
+    },
+    recall(marks) {
+      known = marks;
     },
     follow(before) {
       return [...before].flatMap(([symbol, mark]) => {

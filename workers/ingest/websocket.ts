@@ -140,6 +140,7 @@ async function hold(wire: Wire, request: FollowRequest, push: Push): Promise<voi
         },
         onRefused: symbol => refused.add(symbol),
         push,
+        known: line === undefined ? marks : merge(marks, line.talk.trail.marks()),
       });
       const old: Line | undefined = line;
       if (old?.fault !== undefined) {
@@ -242,6 +243,8 @@ interface LineOptions {
   readonly onRefused: (symbol: string) => void;
   /** For what is no matter of order. */
   readonly push: Push;
+  /** The newest trades that were heard before. */
+  readonly known: Marks;
 }
 
 async function openLine(
@@ -258,6 +261,7 @@ async function openLine(
   if (options.signal.aborted) close();
   const dialledAt = performance.now();
   const talk = wire.talk(symbols);
+  talk.trail.recall(options.known);
   const inbox = dial(talk, wire, connection);
   const taken = Promise.withResolvers<void>();
   const begun = Promise.withResolvers<Push>();
