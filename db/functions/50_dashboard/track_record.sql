@@ -17,7 +17,8 @@ as $$
     where r.as_said = (select bool_or(n.as_said and n.p_value is not null) or bool_and(n.p_value is null) from rows as n)
   ),
   sentence as (
-    select case when bool_and(c.as_said) then 'As it was said: ' else 'Of values as they are now, as too few were said live yet: ' end
+    select case when bool_and(c.p_value is null) then 'Nothing can be told: ' when bool_and(c.as_said) then 'As it was said: '
+        else 'Of values as they are now, as too few were said live yet: ' end
       || coalesce(
         string_agg(format('%s candle%s later %s', c.horizon, case when c.horizon > 1 then 's' end, c.words), '; ' order by c.horizon)
           filter (where c.is_evidence),

@@ -283,6 +283,13 @@ describeOnEngine('The track record', ({ sql }) => {
           horizons.map(horizon => [said, horizon, 0, 'too few verdicts yet, 0 of 100']),
         ),
       );
+      const [page] = await sql<[{ record: { sentence: string; rows: object[] } }]>`
+        select dashboard.track_record(${id}) as record`;
+      expect(page.record.sentence).toBe('Nothing can be told: too few verdicts yet, 0 of 100');
+      expect(page.record.rows).toHaveLength(6);
+      expect([...(await sql`select dashboard.track_record(0) as record`)]).toEqual([
+        { record: null },
+      ]);
       await expect(sql`select track.record_of(0)`).rejects.toMatchObject({ code: 'NOIND' });
       await expect(sql`select track.recount(0)`).rejects.toMatchObject({ code: 'NOIND' });
       await expect(sql`select track.record('NOBODY')`).rejects.toMatchObject({ code: 'NOINS' });
