@@ -5,6 +5,7 @@ select feed.prepare_levels();
 
 -- outbox is for outbox.nudge() only.
 grant usage on schema feed, outbox, ops to foresight_ingest;
+grant usage on schema feed, outbox to foresight_push;
 grant usage on schema feed, outbox, indicator, track, alert, ops to foresight_upkeep;
 grant usage on schema feed, outbox, alert, ops to foresight_publish;
 grant usage on schema feed, indicator, ops to foresight_indicators;

@@ -4,7 +4,7 @@
 
 -- Prices in, candles out: instruments, ticks, candles, coverage.
 create schema feed;
-grant usage on schema feed to foresight_indicators, foresight_ingest, foresight_publish, foresight_upkeep;
+grant usage on schema feed to foresight_indicators, foresight_ingest, foresight_publish, foresight_push, foresight_upkeep;
 
 -- [postgres]
 -- For each timeframe: 1s, 1m, 5m, 15m, 1h, 4h, 1d.
@@ -266,6 +266,8 @@ create table feed.sources (
   grace interval not null default '00:00:01'::interval,
   -- Its process asks the provider for what was missed.
   is_repairable boolean not null default false,
+  -- Its ticks come by feed.push_ticks; no process of ours speaks for it.
+  is_pushed boolean not null default false,
   description text not null default '',
   constraint sources_pkey primary key (source),
   constraint grace_is_from_zero_to_one_hour check (grace >= '00:00:00'::interval and grace <= '01:00:00'::interval),
@@ -429,6 +431,9 @@ create procedure feed.drop_level(level text, before_time timestamptz);
 -- Name and version of the engine that keeps ticks and candles.
 create function feed.engine_version() returns text;
 
+-- A number as it is written, in JSON or as its text: never through a float.
+create function feed.exact_number(told jsonb) returns numeric;
+
 -- Of symbol i we have everything that its source had from covered_from i until covered_to i (UTC, both included, and never later than now): call it after the ticks of that time are stored.
 create function feed.extend_coverage(source text, symbols text[], covered_froms timestamptz[],
   covered_tos timestamptz[], causes text[] default null, grade text default 'heard') returns void security definer;
@@ -518,11 +523,20 @@ create function feed.purge(keep_ticks interval default '7 days'::interval,
   keep_counts interval default '1 year'::interval) returns bigint security definer;
 grant execute on function feed.purge to foresight_upkeep;
 
+-- Store ticks of a source that has no process of its own (feed.sources.is_pushed). ticks: a JSON list of at most 10,000 objects: symbol (an instrument of the source), observed_at (when it was observed, ISO 8601 with its zone, microseconds; at most 5 seconds ahead of the database's clock), at least one of bid, ask and last (a trade's price), size (of the trade), in the units of the instrument, and seq (the id of the tick, a whole number from 0 to 2^63 - 1, orders ticks of equal time); absent ones and null were not sent.
+create function feed.push_ticks(source text, ticks jsonb) returns table(stored_count int, duplicate_count int,
+  conflicting_count int, rejected_count int, first_fault text) security definer;
+grant execute on function feed.push_ticks to foresight_push;
+
 -- Stored candles of instruments and sides whose buckets begin in [from_time, to_time) (UTC), each where it has ticks of its side; in no order, or with max_candles the oldest or newest of them, in that order. tick_count counts the ticks of the side; volume is the sum of trade sizes.
 create function feed.read_candles(timeframe text, instrument_ids int[], sides text[], from_time timestamptz,
   to_time timestamptz, max_candles int default null, newest_first boolean default false)
   returns table(instrument_id int, side text, bucket timestamptz, open double precision, high double precision,
   low double precision, close double precision, sum double precision, volume double precision, tick_count bigint);
+
+-- An element of the list that feed.push_ticks is given, as the columns of a tick (observed_at in UTC), or why it cannot be one: a reason of feed.rejection_reasons and a sentence; both are null otherwise.
+create function feed.read_pushed_tick(pushed jsonb) returns table(symbol text, observed_at timestamptz, seq bigint,
+  bid double precision, ask double precision, last double precision, size double precision, reason text, detail text);
 
 -- A replay has stored a file's lines up to this one.
 create function feed.record_replay(fingerprint text, symbol text, file_name text, line bigint, is_finished boolean)
@@ -562,9 +576,10 @@ create function feed.refresh_options(width interval) returns jsonb;
 -- Make the candles whose buckets meet some ranges of time (UTC) equal to the ticks, in every timeframe. force also recomputes what TimescaleDB believes to be up to date. -- [timescaledb]
 create procedure feed.refresh_ranges(ranges tstzmultirange, force boolean default false);
 
--- Make a source known, or say anew what it is; its process calls it when it starts. source: a letter, then letters, digits and _, at most 32, all small. grace: how long after its end a candle stays forming, at most an hour; of a source that is there already it stays as it is. is_repairable: the process asks the provider for what was missed.
+-- Make a source known, or say anew what it is; its process calls it when it starts, or an operator for one whose ticks are pushed. source: a letter, then letters, digits and _, at most 32, all small. grace: how long after its end a candle stays forming, at most an hour; of a source that is there already it stays as it is. is_repairable: the process asks the provider for what was missed. is_pushed: there is no process, its ticks come by feed.push_ticks.
 create function feed.register_source(source text, is_simulated boolean, description text default '',
-  grace interval default '00:00:01'::interval, is_repairable boolean default false) returns void security definer;
+  grace interval default '00:00:01'::interval, is_repairable boolean default false, is_pushed boolean default false)
+  returns void security definer;
 grant execute on function feed.register_source to foresight_ingest;
 
 -- Keep aside what a source sent and a worker refused before it was a tick: array i holds rejection i, which stands for counts[i] that are alike (absent: one); reasons are of feed.rejection_reasons.
@@ -664,6 +679,9 @@ grant execute on function feed.timeframe_width to foresight_indicators, foresigh
 -- A sentence about a version, such as feed.engine_version() gives it, that this engine was never tested with; null for one that it was. -- [timescaledb]
 create function feed.untested_version(engine_version text default feed.engine_version()) returns text;
 
+-- A time with a zone, as ISO 8601 and psql write it: 2026-01-31T23:59:59.123456Z or 2026-01-31 23:59:59+00.
+create function feed.utc_time(told text) returns timestamptz;
+
 -- [timescaledb]
 -- Per timeframe: up to where (UTC) its candles are stored, -infinity when none is, and up to where they are stored or a refresh may be storing them at this moment.
 create function feed.watermarks() returns table(timeframe text, stored_until timestamptz,
@@ -674,7 +692,7 @@ create function feed.weaker_grade(one text, other text) returns text;
 
 -- What changed and who still has to be told: changes, candle deltas, subscriptions, deliveries.
 create schema outbox;
-grant usage on schema outbox to foresight_ingest, foresight_publish, foresight_upkeep;
+grant usage on schema outbox to foresight_ingest, foresight_publish, foresight_push, foresight_upkeep;
 
 -- Names a delta: the candle that changed, and the revision of its new state, whose content outbox.candles has.
 create type outbox.delta as (instrument_id int, timeframe text, side text, bucket timestamptz, is_closed boolean,
@@ -893,7 +911,7 @@ grant execute on function outbox.next_work_at to foresight_publish;
 
 -- Ticks came in: ask the publisher for a pass now, and upkeep to store candles if some are late.
 create function outbox.nudge() returns void security definer;
-grant execute on function outbox.nudge to foresight_ingest;
+grant execute on function outbox.nudge to foresight_ingest, foresight_push;
 
 -- Ask the publisher for a pass now.
 create function outbox.nudge_publish() returns void security definer;

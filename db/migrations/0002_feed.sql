@@ -6,13 +6,15 @@ create table feed.sources (
   grace interval not null default interval '1 second'
     constraint grace_is_from_zero_to_one_hour check (grace between interval '0' and interval '1 hour'),
   is_repairable boolean not null default false,
+  is_pushed boolean not null default false,
   description text not null default ''
 );
 comment on table feed.sources is 'Who sends prices: a row is written by feed.register_source when a source is started. Simulated prices carry that label to the screen.';
 comment on column feed.sources.grace is 'How long after its end a candle stays forming, for ticks that are on their way.';
 comment on column feed.sources.is_repairable is 'Its process asks the provider for what was missed.';
+comment on column feed.sources.is_pushed is 'Its ticks come by feed.push_ticks; no process of ours speaks for it.';
 
-insert into feed.sources (source, description) values ('manual', 'Ticks that people or programs insert themselves');
+insert into feed.sources (source, is_pushed, description) values ('manual', true, 'Ticks that people or programs insert themselves');
 
 create table feed.source_states (
   source text primary key references feed.sources,

@@ -8,13 +8,16 @@ const roles = {
   p: 'foresight_publish',
   c: 'foresight_indicators',
   s: 'foresight_service',
+  h: 'foresight_push',
   w: 'foresight_web',
 } as const;
 
-/** A service of another's is no process of ours: it lives by `indicator.beat`. */
-const beats: readonly string[] = Object.values(roles).filter(role => role !== 'foresight_service');
+/** A service of another's is no process of ours: it lives by `indicator.beat`. Neither is who pushes ticks. */
+const beats: readonly string[] = Object.values(roles).filter(
+  role => role !== 'foresight_service' && role !== 'foresight_push',
+);
 
-/** Who may: ingest, upkeep, publish, indicators (c for computation), services of others, web. The arguments are harmless ones. */
+/** Who may: ingest, upkeep, publish, indicators (c for computation), services of others, who pushes ticks (h), web. The arguments are harmless ones. */
 const rights: readonly (readonly [statement: string, who: string])[] = [
   ['select from feed.ticks limit 0', ''],
   ['insert into feed.ticks (instrument_id, observed_at, bid) select 1, now(), 1 where false', ''],
@@ -56,6 +59,8 @@ const rights: readonly (readonly [statement: string, who: string])[] = [
   ['select from feed.faults', ''],
   ['select from feed.notes', ''],
   ["select feed.record_ticks('manual', '{}', '{}', '{}', '{}', '{}', '{}', '{}')", 'i'],
+  ["select feed.push_ticks('manual', '[]')", 'h'],
+  ["select feed.read_pushed_tick('{}')", ''],
   ["select feed.reject_ticks('manual', '{}', '{}', '{}', '{}')", 'i'],
   ["select feed.add_instrument('RIGHTS', 'manual')", 'i'],
   ["select feed.set_active('nobody', true)", 'i'],
@@ -94,7 +99,7 @@ const rights: readonly (readonly [statement: string, who: string])[] = [
   ['select feed.refresh_horizon()', 'p'],
   ['update feed.storage set retain_for = null where false', ''],
   ['call outbox.refresh_late()', ''],
-  ['select outbox.nudge()', 'i'],
+  ['select outbox.nudge()', 'ih'],
   ['select outbox.nudge_publish()', 'up'],
   ['select outbox.nudge_upkeep()', 'u'],
   ['select outbox.is_refresh_due()', ''],

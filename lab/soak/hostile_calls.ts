@@ -11,7 +11,7 @@ import { inTransaction } from './operator.ts';
 import type { Door, Outcome } from './trials.ts';
 import type { Query, World } from './world.ts';
 
-const roles = ['ingest', 'upkeep', 'publish', 'indicators', 'service', 'web'].map(
+const roles = ['ingest', 'upkeep', 'publish', 'indicators', 'service', 'push', 'web'].map(
   name => `foresight_${name}`,
 );
 

@@ -128,10 +128,45 @@ function scalar(type: string, known: Known): fc.Arbitrary<string> {
     case 'interval':
       return withNull(fc.constantFrom(...intervals));
     case 'jsonb':
-      return withNull(fc.oneof(fc.constantFrom(...documents), fc.json().map(clean)));
+      return withNull(
+        fc.oneof(
+          fc.constantFrom(...documents),
+          fc.json().map(clean),
+          fc.array(tickLike(known), { maxLength: 5 }).map(all => `[${all.join(', ')}]`),
+        ),
+      );
     default:
       return fc.constant('null');
   }
+}
+
+/** What `feed.push_ticks` takes as a tick, or nearly so. */
+function tickLike(known: Known): fc.Arbitrary<string> {
+  const mostly = (good: readonly string[], bad: readonly string[]) =>
+    fc.oneof(
+      { weight: 4, arbitrary: fc.constantFrom(...good) },
+      { weight: 1, arbitrary: fc.constantFrom(...bad) },
+    );
+  const written = (values: readonly string[]) => values.map(value => JSON.stringify(value));
+  const strange = ['null', 'true', '[]', '{}', '""', '"\\u202Ex"', '1e400', '-1e-400', '"1e999"'];
+  const number = mostly(
+    ['1', '1.5', '"2.50"', '7', 'null'],
+    [...strange, '0', '-1', '1e15', '5e-324', '"NaN"', '"0x1"', '9223372036854775808', '0.1'],
+  );
+  const members = {
+    symbol: mostly(written(known.texts), [...strange, ...written(nastyTexts)]),
+    observed_at: mostly(written(known.times), [...strange, ...written(times)]),
+    ...{ seq: number, bid: number, ask: number, last: number, size: number },
+  };
+  return fc
+    .tuple(
+      fc.record(members, { requiredKeys: ['symbol', 'observed_at'] }),
+      mostly([''], [', "price": 1', ', "BID": 1', ', "symbol": null']),
+    )
+    .map(([tick, more]) => {
+      const told = Object.entries(tick).map(([name, value]) => `"${name}": ${value}`);
+      return `{${told.join(', ')}${more}}`;
+    });
 }
 
 /** PostgreSQL's text holds no NUL, and a lone surrogate is no character: no client can send them. */

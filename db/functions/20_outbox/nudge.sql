@@ -11,4 +11,4 @@ $$;
 
 comment on function outbox.nudge() is
   'Ticks came in: ask the publisher for a pass now, and upkeep to store candles if some are late. Call it after a commit, at most a few times a second.';
-grant execute on function outbox.nudge() to foresight_ingest;
+grant execute on function outbox.nudge() to foresight_ingest, foresight_push;

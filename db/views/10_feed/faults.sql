@@ -2,7 +2,8 @@ create or replace view feed.faults as
 with watched as (
   select s.source, s.state, s.reason, s.changed_at, s.alive_at
   from feed.source_states as s
-  where s.source not in ('manual', 'replay')
+  where s.source <> 'replay'
+    and not exists (select from feed.sources as k where k.source = s.source and k.is_pushed)
     and exists (select from feed.instruments as i where i.source = s.source and i.is_active)
 )
 select format('source %s is disconnected: %s', s.source, coalesce(s.reason, 'no reason given')) as fault, s.changed_at as since
