@@ -50,12 +50,34 @@ describe('text from outside', () => {
 
   it('stands so in the log of each process', () => {
     const said = 'no \u001b[2J\u009b31m\u202e gone\u2028';
-    const script = `
-      import { createLogger } from ${JSON.stringify(join(import.meta.dirname, 'logger.ts'))};
-      createLogger('test', 'info').warn({ reason: process.argv[1] }, process.argv[1]);`;
-    const args = ['--input-type=module', '--eval', script, said];
-    const { stderr: told } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    const told = logged('warn({ reason: process.argv[1] }, process.argv[1])', said);
     expect(told).not.toMatch(obeyed);
     expect(JSON.parse(told)).toMatchObject({ msg: said, reason: said });
   });
 });
+
+describe('an error in the log', () => {
+  const told = (code: string) =>
+    JSON.parse(
+      logged(
+        'warn({ err: Object.assign(new Error("no"), { code: process.argv[1] }) }, "so")',
+        code,
+      ),
+    ).err;
+
+  it('says where it was only when that tells something', () => {
+    for (const code of ['ECONNRESET', '57P01', 'CONNECTION_CLOSED', '53300']) {
+      expect(told(code), code).toEqual({ name: 'Error', message: 'no', code });
+    }
+    expect(told('22012')).toMatchObject({ code: '22012', stack: expect.stringContaining('at ') });
+  });
+});
+
+/** What one call of a process's logger writes. */
+function logged(call: string, argument: string): string {
+  const script = `
+    import { createLogger } from ${JSON.stringify(join(import.meta.dirname, 'logger.ts'))};
+    createLogger('test', 'info').${call};`;
+  const args = ['--input-type=module', '--eval', script, argument];
+  return spawnSync(process.execPath, args, { encoding: 'utf8' }).stderr;
+}

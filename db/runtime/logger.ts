@@ -1,4 +1,5 @@
 import { destination, type Logger, pino } from 'pino';
+import { isPassing } from './errors.ts';
 
 export type { Logger } from 'pino';
 
@@ -29,7 +30,7 @@ function describeError(error: unknown): Record<string, unknown> {
     name,
     message: hideCredentials(message),
     ...(code === undefined ? {} : { code }),
-    ...(stack === undefined ? {} : { stack: hideCredentials(stack) }),
+    ...(stack === undefined || isPassing(error) ? {} : { stack: hideCredentials(stack) }),
   };
 }
 

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { type Config, ConfigError, loadConfig } from './config.ts';
+import { isLostConnection, isPassing } from './errors.ts';
 import { createLogger, hideCredentials, type Logger, oneLine } from './logger.ts';
 
 /** What a process is given by {@link runProcess}. */
@@ -114,21 +115,6 @@ async function takeEnvironment(signal: AbortSignal): Promise<void> {
   signal.addEventListener('abort', told.resolve, { once: true });
   const { env } = (await told.promise) as { env?: NodeJS.ProcessEnv };
   Object.assign(process.env, env);
-}
-
-/** By the code of PostgreSQL (ended by an administrator, a crash or a shutdown), postgres.js or the system. */
-export function isLostConnection(error: unknown): boolean {
-  const { code } = (error ?? {}) as { code?: unknown };
-  return /^(57P0[123]|CONNECTION_(CLOSED|DESTROYED)|ECONNRESET|EPIPE)$/.test(String(code));
-}
-
-/** What the database or the way to it says for a while, to any program: where we were tells nothing about it. */
-function isPassing(error: unknown): boolean {
-  const { code } = (error ?? {}) as { code?: unknown };
-  return (
-    isLostConnection(error) ||
-    /^(08|53|57014|40P01|55P03|25P0|CONNECT|ECONN|ETIMEDOUT)/.test(String(code))
-  );
 }
 
 /**

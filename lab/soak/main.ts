@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { Option } from 'commander';
 import { command, readNumber } from '../../db/runtime/arguments.ts';
-import { isLostConnection } from '../../db/runtime/process.ts';
+import { isLostConnection } from '../../db/runtime/errors.ts';
 import type { Engine } from '../harness/server.ts';
 import { describe } from './report.ts';
 import { soak } from './run.ts';
