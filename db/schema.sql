@@ -868,7 +868,7 @@ create function outbox.claim_deliveries(max_deliveries int default 1000, except_
   is_closed boolean, revision bigint) security definer;
 grant execute on function outbox.claim_deliveries to foresight_publish;
 
--- Close the captured candles whose bucket and grace are over and queue them with a new revision; returns how many.
+-- Close the captured candles whose bucket and grace are over, and whose ticks of before that are captured, and queue them with a new revision; returns how many.
 create function outbox.close_candles(max_candles int default 2000) returns int security definer;
 grant execute on function outbox.close_candles to foresight_publish;
 

@@ -1,5 +1,7 @@
 -- A candle is closed by the clock, also when no further tick comes. Under the capture's lock, and
--- only when no change of its bucket waits, so that the first closing has the true content.
+-- only when no change of its bucket waits that was stored before, so that the first closing has the true content.
+-- What is stored after it is a revision: a market with late ticks always has some that wait to be refreshed,
+-- and its candles would stay open as long.
 create or replace function outbox.close_candles(max_candles int default 2000)
 returns int
 language plpgsql
@@ -28,6 +30,7 @@ begin
           where m.instrument_id = c.instrument_id
             and m.minute >= date_trunc('minute', c.bucket) and m.minute < c.bucket + t.width
             and m.changed_from < c.bucket + t.width and m.changed_to >= c.bucket
+            and m.marked_at < c.closes_at
         )
       order by c.closes_at
       limit max_candles
@@ -44,5 +47,5 @@ end
 $$;
 
 comment on function outbox.close_candles(int) is
-  'Close the captured candles whose bucket and grace are over and queue them with a new revision; returns how many.';
+  'Close the captured candles whose bucket and grace are over, and whose ticks of before that are captured, and queue them with a new revision; returns how many.';
 grant execute on function outbox.close_candles(int) to foresight_publish;

@@ -10,6 +10,17 @@ declare
   late outbox.changes[];
   ranges tstzmultirange;
 begin
+  -- Two at once refresh the same ranges and wait for each other, which takes longer than one: the later one yields.
+  if exists (
+    select from pg_catalog.pg_stat_activity as own
+    join pg_catalog.pg_stat_activity as other using (datname)
+    where own.pid = pg_catalog.pg_backend_pid() and other.state = 'active'
+      and other.query operator(pg_catalog.~*) '^call outbox\.refresh_late\M'
+      and (other.query_start, other.pid) < (own.query_start, own.pid)
+  ) then
+    late_count := 0;
+    return;
+  end if;
   select pg_catalog.array_agg(c), pg_catalog.range_agg(pg_catalog.tstzrange(c.changed_from, c.changed_to, '[]'))
   into late, ranges
   from (
@@ -29,4 +40,4 @@ end
 $$;
 
 comment on procedure outbox.refresh_late(int) is
-  'Bring late ticks into the candles (TimescaleDB; nothing to do on plain PostgreSQL). Returns how many minutes that were: outbox.capture_deltas finds them now. A statement of its own, by the owner of the candles. Error 55P03: another refresh runs now; try again later.';
+  'Bring late ticks into the candles (TimescaleDB; nothing to do on plain PostgreSQL). Returns how many minutes that were: outbox.capture_deltas finds them now; 0 too while another session is at it. A statement of its own, by the owner of the candles. Error 55P03: another refresh runs now; try again later.';

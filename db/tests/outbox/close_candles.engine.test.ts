@@ -30,6 +30,10 @@ describeOnEngine('outbox.close_candles', ({ sql }) => {
     update outbox.candles set closes_at = bucket + interval '1 minute'
     where instrument_id = feed.instrument_id(${symbol})`;
 
+  const endGraceNow = (symbol: string) => sql`
+    update outbox.candles set closes_at = clock_timestamp()
+    where instrument_id = feed.instrument_id(${symbol})`;
+
   it('leaves a candle alone that is still forming', async () => {
     const { symbol } = await formingCandle();
     expect(await outbox.closeCandles()).toBe(0);
@@ -65,12 +69,25 @@ describeOnEngine('outbox.close_candles', ({ sql }) => {
 
   it('waits for changes of the candle that are not captured yet', async () => {
     const { symbol, tick } = await formingCandle();
-    await endGrace(symbol);
     await feed.recordTicks('slow', [{ ...tick, seq: 1, bid: 5 }]);
+    await endGraceNow(symbol);
     expect(await outbox.closeCandles()).toBe(0);
     await capture(sql);
     expect(await outbox.closeCandles()).toBe(1);
     expect(await capturedOf(sql, symbol)).toMatchObject([{ close: 5, is_closed: true }]);
+  });
+
+  it('does not wait for ticks that are stored after its grace, which revise it', async () => {
+    const { symbol, tick } = await formingCandle();
+    await endGraceNow(symbol);
+    await feed.recordTicks('slow', [{ ...tick, seq: 1, bid: 5 }]);
+    expect(await outbox.closeCandles()).toBe(1);
+    const [closed] = await capturedOf(sql, symbol);
+    expect(closed).toMatchObject({ close: 1, is_closed: true });
+    await capture(sql);
+    const [revised] = await capturedOf(sql, symbol);
+    expect(revised).toMatchObject({ close: 5, is_closed: true });
+    expect(revised?.revision).toBeGreaterThan(closed?.revision ?? Number.POSITIVE_INFINITY);
   });
 
   it('does not wait for ticks after its end, which came in its grace', async () => {

@@ -84,6 +84,30 @@ describeOnEngine('outbox.refresh_late', ({ sql, engine }) => {
     await expectCandlesOf(sql, symbol, [...ticks, late, fresh]);
   });
 
+  it('is left to a session that is at it already', async () => {
+    const symbol = await addInstrument(sql);
+    await feed.recordTicks('manual', [tickOf(symbol, at('12:00:00'), { bid: 1 })]);
+    await capture(sql);
+    await sql`call feed.advance_candles()`;
+    await feed.recordTicks('manual', [tickOf(symbol, at('12:00:30'), { bid: 2 })]);
+    const refresh = ({ sql: own }: { sql: Sql }) =>
+      own<{ late_count: number }[]>`call outbox.refresh_late()`;
+    await withSessions(sql, async (holder, first) => {
+      await holder.sql`begin`;
+      await holder.sql`lock table outbox.changes`;
+      const refreshing = refresh(first).execute();
+      await untilBlocked(sql, first);
+      expect(await refresh({ sql })).toEqual([{ late_count: 0 }]);
+      await holder.sql`rollback`;
+      expect(await refreshing).toEqual([{ late_count: isMaterialised ? 1 : 0 }]);
+    });
+    await capture(sql);
+    await expectCandlesOf(sql, symbol, [
+      tickOf(symbol, at('12:00:00'), { bid: 1 }),
+      tickOf(symbol, at('12:00:30'), { bid: 2 }),
+    ]);
+  });
+
   it('does nothing when nothing is late', async () => {
     await capture(sql);
     await sql`call outbox.refresh_late()`;
