@@ -357,6 +357,15 @@ test('a failing database gives a calm page: no stack, no SQL, no secret', async 
   expect(log.join()).toContain(/request ([0-9a-f]{8})/.exec(text)?.[1]);
 });
 
+test('a question that takes too long, while others are answered, is none of ours: come again', async () => {
+  const slow = new Error('canceling statement due to statement timeout');
+  fixture.failure = Object.assign(slow, { name: 'PostgresError', code: '57014' });
+  const { status, headers, text } = await get('/');
+  expect(status).toBe(503);
+  expect(headers.get('Retry-After')).toBe('5');
+  expect(readable(text)).toContain('The database took too long for this page. Try again.');
+});
+
 const away =
   /The database does not answer\. Its last answer came at \d{4}-\d\d-\d\d [\d:]{8} UTC\. What you see is of \d{4}-\d\d-\d\d [\d:]{8} UTC\./;
 

@@ -3,6 +3,7 @@ import { type Context, Hono } from 'hono';
 import { compress } from 'hono/compress';
 import { secureHeaders } from 'hono/secure-headers';
 import { streamSSE } from 'hono/streaming';
+import { isPassing } from '../db/runtime/errors.ts';
 import type { Logger } from '../db/runtime/logger.ts';
 import { clientOf } from './access/client.ts';
 import { guardDoor } from './access/door.ts';
@@ -106,9 +107,11 @@ export function createApp(options: AppOptions): Hono {
   );
   app.onError((error, context) => {
     const requestId = randomUUID().slice(0, 8);
-    const fault = dashboard.describeFault();
+    const outage = dashboard.describeFault();
+    const fault =
+      outage ?? (isPassing(error) ? 'The database took too long for this page. Try again.' : null);
     // Of an outage the reader has told already.
-    const level = fault === null ? 'error' : 'debug';
+    const level = outage !== null ? 'debug' : fault !== null ? 'warn' : 'error';
     logger[level]({ err: error, requestId, path: context.req.path }, 'request failed');
     if (fault !== null) {
       context.header('Retry-After', '5');

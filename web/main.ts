@@ -5,10 +5,10 @@ import { ConfigError, requireDatabaseUrl, requireSafePage } from '../db/runtime/
 import {
   type DatabaseOptions,
   openDatabase,
-  SilenceError,
   waitForDatabase,
   within,
 } from '../db/runtime/database.ts';
+import { SilenceError } from '../db/runtime/errors.ts';
 import { type Context, runProcess, startHeartbeat } from '../db/runtime/process.ts';
 import { createApp } from './app.ts';
 import { createDashboard } from './dashboard.ts';

@@ -1,4 +1,5 @@
-import { SilenceError, within } from '../db/runtime/database.ts';
+import { within } from '../db/runtime/database.ts';
+import { SilenceError } from '../db/runtime/errors.ts';
 import type { Logger } from '../db/runtime/logger.ts';
 import type { Dashboard, Status, WatchlistRow } from './dashboard.ts';
 import * as format from './format.ts';

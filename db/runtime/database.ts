@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import postgres from 'postgres';
 import { ConfigError } from './config.ts';
+import { SilenceError } from './errors.ts';
 import { hideCredentials, type Logger } from './logger.ts';
 
 export type Sql = postgres.Sql;
@@ -21,11 +22,6 @@ export interface DatabaseOptions {
 
 /** What the server cancels is known by then; later, it is silent. */
 const graceMs = 2_000;
-
-/** There was no answer in time; whether what was asked for is done is not known. */
-export class SilenceError extends Error {
-  override readonly name = 'SilenceError';
-}
 
 /** Times stay text: a JavaScript Date would cut PostgreSQL's microseconds to milliseconds. */
 const asText = { serialize: String, parse: String };

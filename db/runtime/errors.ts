@@ -1,3 +1,8 @@
+/** There was no answer in time; whether what was asked for is done is not known. */
+export class SilenceError extends Error {
+  override readonly name = 'SilenceError';
+}
+
 /** By the code of PostgreSQL (ended by an administrator, a crash or a shutdown), postgres.js or the system. */
 export function isLostConnection(error: unknown): boolean {
   return /^(57P0[123]|CONNECTION_(CLOSED|DESTROYED)|ECONNRESET|EPIPE)$/.test(codeOf(error));
@@ -7,6 +12,7 @@ export function isLostConnection(error: unknown): boolean {
 export function isPassing(error: unknown): boolean {
   return (
     isLostConnection(error) ||
+    error instanceof SilenceError ||
     /^(08|53|57014|40P01|55P03|25P0|CONNECT|ECONN|ETIMEDOUT)/.test(codeOf(error))
   );
 }
