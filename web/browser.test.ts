@@ -224,9 +224,17 @@ describe.skipIf(!hasChromium)('in a real browser', () => {
   });
 
   test('the track record comes in beside the page', async () => {
+    await page.addInitScript(`
+      globalThis.titles = '';
+      document.addEventListener('htmx:finally:swap', ({ target }) => {
+        if (target.id === 'track') titles += document.title;
+      });
+    `);
     await visit('/indicators/1');
     await shows('#track', 'no evidence that it beats chance, 2410 verdicts');
     expect(await page.locator('#track tbody tr').count()).toBe(6);
+    await page.waitForFunction("titles !== ''");
+    expect(await page.evaluate('titles')).not.toContain('Track record');
     await page.setViewportSize({ width: 390, height: 844 });
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390);
     expect(await violations()).toEqual([]);

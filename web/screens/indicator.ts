@@ -192,10 +192,13 @@ function trackRow(row: TrackRow): Html {
   </tr>`;
 }
 
-/** Apart from the page, which is fetched anew with each candle: the record of all indicators goes into that of one. */
+/**
+ * Apart from the page, which is fetched anew with each candle: the record of all indicators goes into that of one.
+ * It is taken from a page of its own, whose title this one does not take on.
+ */
 function trackOf(id: number, triggers: string, content: Html): Html {
   return html`<section id="track" aria-label="Track record" hx-get="/indicators/${id}/track" hx-select="#track"
-    hx-swap="outerMorph" hx-trigger="${triggers}">
+    hx-swap="outerMorph ignoreTitle:true" hx-trigger="${triggers}">
     <h2>Track record</h2>
     ${content}
   </section>`;
