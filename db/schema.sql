@@ -1118,7 +1118,7 @@ create table indicator.kinds (
   constraint kind_is_a_short_code check (kind ~ '^[a-z][a-z0-9_]{0,39}$')
 );
 
--- The newest value of every indicator; verdict +1 bullish, 0 neutral, -1 bearish, null while warming up. A value of fewer bars than its window is settling. outputs: those that its kind declares, as [{"name", "unit", "pane", "thresholds", "value"}], value null while warming up.
+-- The newest value of every indicator; verdict +1 bullish, 0 neutral, -1 bearish, null while there is none. reading says it in words or, without one, why there is none, and reason the same as a code, see indicator.absences. A value of fewer bars than its window is settling. outputs: those that its kind declares, as [{"name", "unit", "pane", "thresholds", "value"}], value null while there is none.
 create view indicator.latest (
   indicator_id int,
   symbol text,
@@ -1140,7 +1140,8 @@ create view indicator.latest (
   is_closed boolean,
   revision bigint,
   computed_at timestamptz,
-  is_active boolean
+  is_active boolean,
+  reason text
 );
 
 -- Watched candles with a value that changed and was not looked at since, however often it changed.
@@ -1338,6 +1339,10 @@ create trigger _100_remove_indicators before delete on indicator.wishes for each
 create trigger _600_forget_rules after delete on indicator.wishes for each statement
   execute function alert.tg_wishes__forget();
 
+-- Why each of these indicators has no verdict, if it has none: reason no_price no tick came yet, no_side its instrument has no such prices, no_service nobody computes, history it is being computed, set_aside its candle could not be computed (indicator.dead_letters), paused its service is told nothing, not_closed it reads closed candles only and there is none, waiting its first candle is not computed yet, too_few candles, no_sizes it reads volume and there is none, no_value these candles allow none. words says it in UTC.
+create function indicator.absences(indicator_ids int[]) returns table(indicator_id int, reason text,
+  words text) security definer;
+
 -- Take candle deltas of a message to a service (array i is candle i): their indicators of its kinds have to be computed.
 create function indicator.accept_candles(service text, symbols text[], timeframes text[], sides text[],
   buckets timestamptz[], revisions bigint[]) returns int security definer;
@@ -1395,6 +1400,9 @@ create function indicator.claim_pending(service text, max_candles int default 50
   timeframe text, side text, from_bucket timestamptz, to_bucket timestamptz, revision bigint, closed_to timestamptz,
   work_ids bigint[], indicators jsonb, bars int) security definer;
 grant execute on function indicator.claim_pending to foresight_indicators, foresight_service;
+
+-- A time in UTC as a person reads it: with its day where that is not today.
+create function indicator.clock_time(at timestamptz) returns text;
 
 -- Compute an indicator with complete parameters from now on and on all stored candles; returns its id (the existing one's if it is there). is_side_open: nobody asked for this side, the first ticks tell the right one.
 create function indicator.define(instrument_id int, timeframe text, side text, is_side_open boolean, kind text,
@@ -2090,7 +2098,7 @@ create function dashboard.freshness(newest_at timestamptz, every interval, at ti
 create function dashboard.indicator(indicator_id int, at timestamptz default now()) returns jsonb security definer;
 grant execute on function dashboard.indicator to foresight_web;
 
--- Per instrument that has indicators: the newest value of each as a JSON array, the finest timeframe first. state says how old a value is at a time (UTC); is_own, whether it was asked for by itself and not only as one of a set.
+-- Per instrument that has indicators: the newest value of each as a JSON array, the finest timeframe first. absence says why one has no verdict, state how old a value is at a time (UTC); is_own, whether it was asked for by itself and not only as one of a set.
 create function dashboard.indicators_of(instrument_ids int[], at timestamptz default now())
   returns table(instrument_id int, indicators jsonb) security definer;
 

@@ -115,6 +115,8 @@ const meant = new Map([
   ['db/functions/10_feed/tg_ticks__mark_changes.sql', ['outbox']],
   // A service in any language says with one call that it lives, and hears when there is work.
   ['db/functions/30_indicator/beat.sql', ['ops']],
+  // Why there is no verdict: nobody computes, which only heartbeats tell.
+  ['db/functions/30_indicator/absences.sql', ['ops']],
 ]);
 
 describe('SQL', () => {

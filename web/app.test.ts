@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createApp } from './app.ts';
-import type { Chart, IndicatorRow, WatchlistRow } from './dashboard.ts';
+import type { Chart, WatchlistRow } from './dashboard.ts';
 import { createEvents, type Events } from './live/events.ts';
 import { createFixture, type Fixture, hostile } from './tests/fixture.ts';
 
@@ -42,7 +42,7 @@ test('the market page is readable without JavaScript: prices, changes, verdicts 
   expect(words).toContain('▲ bullish +1');
   expect(words).toContain('■ neutral 0');
   expect(words).toContain('▼ bearish −1');
-  expect(words).toContain('warming up 12 of 31');
+  expect(words).toContain('warming up 12 of 31, about 14:35 UTC');
   expect(text).toContain('<noscript><a href="/?sort=change">Refresh</a></noscript>');
   expect(text).toContain('href="/indicators/1"');
 });
@@ -204,20 +204,21 @@ test('a forecast says how far it reaches, and who computes it from which candles
   expect(words).toContain('service models');
 });
 
-test('an indicator without a value says why', async () => {
+test('an indicator without a verdict says why, wherever it stands', async () => {
   const [row] = fixture.rows;
-  const without = (fields: Partial<IndicatorRow>) => {
-    const [indicator] = row?.indicators ?? [];
-    const none = { ...indicator, verdict: null, strength: null, outputs: [], ...fields };
-    fixture.rows = [{ ...row, indicators: [none] } as WatchlistRow];
+  const [indicator] = row?.indicators ?? [];
+  const words = 'no mid prices, only last <b>';
+  const none = {
+    ...indicator,
+    ...{ verdict: null, strength: null, outputs: [], bucket: null, bars: 0, state: 'absent' },
+    absence: { reason: 'no_side', words },
   };
-  const says = async () => readable((await get('/indicators/1')).text);
-  without({ bucket: null, bars: 0, state: 'absent' });
-  expect(await says()).toContain('no value yet');
-  without({ bars: 3, bars_required: 15, bars_window: 406 });
-  expect(await says()).toContain('warming up 3 of 15');
-  without({ bars: 406, bars_required: 15, bars_window: 406 });
-  expect(await says()).toContain('no verdict');
+  fixture.rows = [{ ...row, indicators: [none] } as WatchlistRow];
+  for (const path of ['/', '/indicators/1', '/instruments/EUR_USD']) {
+    const { text } = await get(path);
+    expect(text, path).toContain('no mid prices, only last &lt;b&gt;');
+  }
+  expect(readable((await get('/indicators/1')).text)).toContain('Candles used 0 of 31');
 });
 
 const chartOf = async (path: string) => (await (await app.request(path)).json()) as Chart;

@@ -10,19 +10,19 @@ export function simulatedBadge(isSimulated: boolean): Html | '' {
     : '';
 }
 
-type Progress = Pick<IndicatorRow, 'verdict' | 'bucket' | 'bars' | 'bars_required' | 'bars_window'>;
-
-/** Why an indicator says nothing yet, or that what it says may still move; null when neither is so. */
-export function progress(row: Progress): string | null {
-  if (row.bucket === null) return 'no value yet';
-  if (row.bars < row.bars_required) return `warming up ${row.bars} of ${row.bars_required}`;
-  if (row.verdict === null) return 'no verdict';
-  return row.bars < row.bars_window ? `settling ${row.bars} of ${row.bars_window}` : null;
+/** That the verdict of an indicator may still move, or null. */
+export function settling(
+  row: Pick<IndicatorRow, 'verdict' | 'bars' | 'bars_window'>,
+): string | null {
+  const isSettling = row.verdict !== null && row.bars < row.bars_window;
+  return isSettling ? `settling ${row.bars} of ${row.bars_window}` : null;
 }
 
-/** A verdict in word, arrow, sign and colour; what is missing instead while there is none. */
-export function verdictMark(row: Progress): Html {
-  if (row.verdict === null) return html`<span class="verdict warming">${progress(row)}</span>`;
+/** A verdict in word, arrow, sign and colour; why there is none instead. */
+export function verdictMark(row: Pick<IndicatorRow, 'verdict' | 'absence'>): Html {
+  if (row.verdict === null) {
+    return html`<span class="verdict warming">${row.absence?.words ?? 'no verdict'}</span>`;
+  }
   const { tone, arrow, word, sign } = format.verdictSigns(row.verdict);
   return html`<span class="verdict ${tone}"><span class="arrow" aria-hidden="true">${arrow}</span> ${word} <span class="sign">${sign}</span></span>`;
 }

@@ -39,6 +39,8 @@ export interface IndicatorRow {
   readonly timeframe: string;
   readonly side: string;
   readonly verdict: Verdict;
+  /** Why there is no verdict, as a code and in words; null when there is one. */
+  readonly absence: { readonly reason: string; readonly words: string } | null;
   /** Between -1 and +1, with the sign of the verdict. */
   readonly strength: number | null;
   readonly forecast: Forecast | null;

@@ -263,14 +263,16 @@ describeOnEngine('every page', ({ sql, as }) => {
       tickOf(traded, now(), { last: 7.25, size: 2 }),
     ]);
     await catchUp(sql);
-    expect(await rowOf(live)).toMatch(/ 5\.00000 \d+ s .* ▲ bullish \+1 .* no value yet/);
+    expect(await rowOf(live)).toMatch(
+      / 5\.00000 \d+ s .* ▲ bullish \+1 .* service python is not running/,
+    );
     expect(await rowOf(traded)).toMatch(/ 7\.25000 \d+ s — — 0\.00000 0\.00 % — — —/);
-    expect(await rowOf(empty)).toMatch(/ — no data — — — — — no value yet/);
+    expect(await rowOf(empty)).toMatch(/ — no data — — — — — no price yet/);
     const ofOld = await rowOf(old);
     expect(ofOld).toMatch(/ 3\.00000 3 d dead feed 3\.00000 3\.00000 0\.00000 0\.00 % /);
     expect(ofOld).toMatch(/ — ▲ bullish \+1 .* dead/);
     const foreign = (await get(`/indicators/${idOfForeign}`)).words;
-    expect(foreign).toMatch(/ no value yet Price 5\.00000 rsi — Bucket — /);
+    expect(foreign).toMatch(/ service python is not running Price 5\.00000 rsi — Bucket — /);
     expect(foreign).toContain(' service python ');
     expect((await get('/status')).words).toMatch(
       / python Of another language ○ not running — — foresight-python 1 /,

@@ -85,23 +85,31 @@ export async function claim(sql: Sql, maxCandles = 500): Promise<Work[]> {
 }
 
 /** Computes and stores the values of claimed work, and strikes the work off. */
-export async function finish(sql: Sql, works: readonly Work[]): Promise<void> {
+export async function finish(
+  sql: Sql,
+  works: readonly Work[],
+  kinds: ReadonlyMap<string, Kind> = catalog,
+): Promise<void> {
   const store = createServiceStore(sql, '');
   for (const work of works) {
-    await store.recordValues(valuesFor(work));
+    await store.recordValues(valuesFor(work, kinds));
     if (work.isHistory) await store.finishBackfill(work, work.toBucket);
     else await store.finishPending(work.workIds);
   }
 }
 
 /** Everything from the ticks to the values, in order and without a pause. */
-export async function catchUp(sql: Sql): Promise<void> {
+export async function catchUp(sql: Sql, kinds?: ReadonlyMap<string, Kind>): Promise<void> {
   await accept(sql, await publish(sql));
-  await computeAll(sql);
+  await computeAll(sql, 500, kinds);
 }
 
 /** Computes what waits, and all history that is asked for. */
-export async function computeAll(sql: Sql, maxCandles = 500): Promise<void> {
+export async function computeAll(
+  sql: Sql,
+  maxCandles = 500,
+  kinds: ReadonlyMap<string, Kind> = catalog,
+): Promise<void> {
   for (let rounds = 0; rounds < 1_000; rounds++) {
     const works = await claim(sql, maxCandles);
     for (const { service } of services) {
@@ -109,7 +117,7 @@ export async function computeAll(sql: Sql, maxCandles = 500): Promise<void> {
       if (history !== undefined) works.push(history);
     }
     if (works.length === 0) return;
-    await finish(sql, works);
+    await finish(sql, works, kinds);
   }
   throw new Error('computation does not come to an end');
 }

@@ -5,7 +5,7 @@ import {
   age,
   freshness,
   oldness,
-  progress,
+  settling,
   simulatedBadge,
   ticksUrl,
   verdictMark,
@@ -67,7 +67,7 @@ function panel(
       ${forecast === null ? '' : fact(`Forecast, ${format.count(forecast.horizon)} × ${row.timeframe}`, `${format.price(forecast.low, precision)} to ${format.price(forecast.high, precision)}`)}
       ${fact('Bucket', format.utc(row.bucket))}
       ${fact('Candle', row.is_closed === null ? format.none : row.is_closed ? 'closed' : 'forming')}
-      ${fact('Candles used', progress(row) ?? `${row.bars} of ${row.bars_window}`)}
+      ${fact('Candles used', settling(row) ?? `${row.bars} of ${row.bars < row.bars_required ? row.bars_required : row.bars_window}`)}
       ${fact('Computed', age(row.computed_at, now, oldness(state)))}
     </dl>
   </section>`;

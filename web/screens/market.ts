@@ -4,7 +4,7 @@ import {
   age,
   freshness,
   oldness,
-  progress,
+  settling,
   simulatedBadge,
   tabs,
   verdictMark,
@@ -103,14 +103,14 @@ function meanRating(row: WatchlistRow, view: View): number | null {
 }
 
 function verdictCell(indicator: IndicatorRow, precision: number): Html {
-  const { state, outputs, verdict } = indicator;
+  const { state, outputs } = indicator;
   const [value] = outputs;
-  const settling = verdict === null ? null : progress(indicator);
+  const unsettled = settling(indicator);
   return html`<a class="cell" href="/indicators/${indicator.indicator_id}" ${freshness(indicator.bucket, indicator.width_seconds, state)} data-verdict="${indicator.verdict ?? ''}">${verdictMark(
     indicator,
   )}<span class="detail">${value === undefined || value.value === null ? '' : format.output(value.value, value.unit, precision)} ${oldness(state)}${
     indicator.is_closed === false ? html`<span class="forming">forming</span>` : ''
-  }</span>${settling === null ? '' : html`<span class="detail">${settling}</span>`}</a>`;
+  }</span>${unsettled === null ? '' : html`<span class="detail">${unsettled}</span>`}</a>`;
 }
 
 function indicatorCell(row: WatchlistRow, column: Column): Html {

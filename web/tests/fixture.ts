@@ -79,6 +79,7 @@ export function indicatorRow(
     timeframe: '1m',
     side: 'mid',
     verdict: 1,
+    absence: null,
     strength: 0.42,
     forecast: null,
     outputs: averages(0.00012, 1.08461, 1.08449),
@@ -291,6 +292,7 @@ function startRows(): WatchlistRow[] {
         indicatorRow({
           indicator_id: 4,
           verdict: null,
+          absence: { reason: 'too_few', words: 'warming up 12 of 31, about 14:35 UTC' },
           strength: null,
           outputs: averages(null, null, null),
           bars: 12,

@@ -16,18 +16,7 @@ declare
   rated_instrument_id int := feed.instrument_id(votes_of.symbol);
 begin
   return query
-  select n.vote_group, n.kind, n.label, n.params, n.weight,
-    case when n.bucket = n.rated_bucket then n.verdict end, case when n.bucket = n.rated_bucket then n.value end,
-    case
-      when n.indicator_id is null then 'not computed'
-      when n.bucket is distinct from n.rated_bucket or n.bucket is null then 'no value yet'
-      when n.bars < n.bars_required then format('warming up %s of %s', n.bars, n.bars_required)
-      when n.verdict is null then 'no verdict'
-      when n.weight = 0 then 'without weight'
-      else 'counted'
-    end,
-    n.indicator_id, n.bucket
-  from (
+  with votes as materialized (
     select v.place, v.vote_group, v.kind, coalesce(d.label, (indicator.derived(v.kind, v.params)).label, v.kind) as label,
       v.params, v.weight, d.indicator_id, d.bars_required, l.bucket, l.verdict, l.value, l.bars,
       coalesce(votes_of.bucket, max(l.bucket) over ()) as rated_bucket
@@ -41,7 +30,23 @@ begin
       order by n.bucket desc
       limit 1
     ) as l on true
-  ) as n
+  )
+  select n.vote_group, n.kind, n.label, n.params, n.weight,
+    case when n.bucket = n.rated_bucket then n.verdict end, case when n.bucket = n.rated_bucket then n.value end,
+    case
+      when n.indicator_id is null then 'not computed'
+      when n.bucket is distinct from n.rated_bucket or n.bucket is null then coalesce(a.words, 'no value yet')
+      when n.bars < n.bars_required then format('warming up %s of %s', n.bars, n.bars_required)
+      when n.verdict is null then coalesce(a.words, 'no verdict')
+      when n.weight = 0 then 'without weight'
+      else 'counted'
+    end,
+    n.indicator_id, n.bucket
+  from votes as n
+  -- Of the past nobody can tell.
+  left join indicator.absences(array(
+    select n.indicator_id from votes as n where votes_of.bucket is null and n.verdict is null and n.indicator_id is not null
+  )) as a on a.indicator_id = n.indicator_id
   order by n.place;
 end
 $$;

@@ -10,26 +10,33 @@ as $$
 #variable_conflict use_column
 begin
   return query
-  select d.instrument_id,
+  with shown as materialized (
+    select d.instrument_id, l.indicator_id, l.kind, l.label, l.timeframe, l.side, l.verdict, l.strength, l.outputs, l.forecast,
+      l.bucket, l.is_closed, l.bars, l.bars_required, l.bars_window, l.computed_at, t.width
+    from indicator.definitions as d
+    join indicator.latest as l using (indicator_id)
+    join feed.timeframes as t on t.timeframe = l.timeframe
+    where d.instrument_id = any (instrument_ids)
+  )
+  select s.instrument_id,
     jsonb_agg(jsonb_build_object(
-      'indicator_id', l.indicator_id, 'kind', l.kind, 'label', l.label, 'timeframe', l.timeframe, 'side', l.side,
+      'indicator_id', s.indicator_id, 'kind', s.kind, 'label', s.label, 'timeframe', s.timeframe, 'side', s.side,
       'is_own', coalesce(o.is_own, true),
-      'verdict', l.verdict, 'strength', l.strength, 'outputs', l.outputs, 'forecast', l.forecast,
-      'bucket', l.bucket, 'is_closed', l.is_closed, 'bars', l.bars, 'bars_required', l.bars_required, 'bars_window', l.bars_window, 'computed_at', l.computed_at,
-      'width_seconds', extract(epoch from t.width)::int, 'state', dashboard.freshness(l.bucket, t.width, at)
-    ) order by t.width, l.label, l.side, l.indicator_id) as indicators
-  from indicator.definitions as d
-  join indicator.latest as l using (indicator_id)
-  join feed.timeframes as t on t.timeframe = l.timeframe
+      'verdict', s.verdict, 'absence', case when a.reason is not null then jsonb_build_object('reason', a.reason, 'words', a.words) end,
+      'strength', s.strength, 'outputs', s.outputs, 'forecast', s.forecast,
+      'bucket', s.bucket, 'is_closed', s.is_closed, 'bars', s.bars, 'bars_required', s.bars_required, 'bars_window', s.bars_window, 'computed_at', s.computed_at,
+      'width_seconds', extract(epoch from s.width)::int, 'state', dashboard.freshness(s.bucket, s.width, at)
+    ) order by s.width, s.label, s.side, s.indicator_id) as indicators
+  from shown as s
+  left join indicator.absences(array(select s.indicator_id from shown as s where s.verdict is null)) as a using (indicator_id)
   left join (
     select g.indicator_id, bool_or(w.set is null) as is_own
     from indicator.granted as g join indicator.wishes as w using (wish_id)
     group by g.indicator_id
-  ) as o on o.indicator_id = d.indicator_id
-  where d.instrument_id = any (instrument_ids)
-  group by d.instrument_id;
+  ) as o on o.indicator_id = s.indicator_id
+  group by s.instrument_id;
 end
 $$;
 
 comment on function dashboard.indicators_of(int[], timestamptz) is
-  'Per instrument that has indicators: the newest value of each as a JSON array, the finest timeframe first. state says how old a value is at a time (UTC); is_own, whether it was asked for by itself and not only as one of a set.';
+  'Per instrument that has indicators: the newest value of each as a JSON array, the finest timeframe first. absence says why one has no verdict, state how old a value is at a time (UTC); is_own, whether it was asked for by itself and not only as one of a set.';

@@ -350,7 +350,7 @@ describeOnEngine('A kind', ({ sql }) => {
         outputs: [{ ...output, value: null }],
         strength: null,
         forecast: null,
-        reading: 'warming up',
+        reading: 'no price yet',
         bars: 0,
         ...bars,
       },

@@ -271,7 +271,10 @@ describeOnEngine('The rating', ({ sql }) => {
       await sql`insert into rating.votes (vote_group, kind, params)
         values ('oscillators', 'rate_of_change', '{}')`;
       const added = (await votesOf('1m')).at(-1);
-      expect(added).toMatchObject({ kind: 'rate_of_change', state: 'no value yet' });
+      expect(added).toMatchObject({
+        kind: 'rate_of_change',
+        state: 'service classical is not running',
+      });
       expect(added?.indicator_id).toEqual(expect.any(Number));
       await computeAll(sql);
       expect((await votesOf('1m')).at(-1)?.state).toBe('counted');

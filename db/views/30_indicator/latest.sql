@@ -9,11 +9,12 @@ select d.indicator_id, i.symbol, d.timeframe, d.side, d.kind, d.label, d.params,
     when v.verdict > 0 then 'bullish'
     when v.verdict < 0 then 'bearish'
     when v.verdict = 0 then 'neutral'
-    else 'warming up'
+    else (select a.words from indicator.absences(array[d.indicator_id]) as a)
   end as reading,
   coalesce(v.bars, 0) as bars, d.bars_required, d.bars_window,
   v.bucket + t.width + s.grace <= now() as is_closed,
-  v.revision, v.computed_at, i.is_active
+  v.revision, v.computed_at, i.is_active,
+  case when v.verdict is null then (select a.reason from indicator.absences(array[d.indicator_id]) as a) end as reason
 from indicator.definitions as d
 join feed.instruments as i using (instrument_id)
 join feed.sources as s using (source)
@@ -23,4 +24,4 @@ left join lateral (
   select v.* from indicator.values as v where v.indicator_id = d.indicator_id order by v.bucket desc limit 1
 ) as v on true;
 
-comment on view indicator.latest is 'The newest value of every indicator; verdict +1 bullish, 0 neutral, -1 bearish, null while warming up. A value of fewer bars than its window is settling. outputs: those that its kind declares, as [{"name", "unit", "pane", "thresholds", "value"}], value null while warming up.';
+comment on view indicator.latest is 'The newest value of every indicator; verdict +1 bullish, 0 neutral, -1 bearish, null while there is none. reading says it in words or, without one, why there is none, and reason the same as a code, see indicator.absences. A value of fewer bars than its window is settling. outputs: those that its kind declares, as [{"name", "unit", "pane", "thresholds", "value"}], value null while there is none.';
