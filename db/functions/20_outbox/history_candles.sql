@@ -1,23 +1,35 @@
+-- The marks are looked at after the candles were read: what is in a candle was stored with its mark, and is seen here
+-- with it. Before, a tick that comes in between would be in a candle that is stored as history, and the capture
+-- of its mark would find nothing new to tell the other subscriptions.
 create or replace function outbox.history_candles(
   instrument_id int, timeframe text, side text, from_bucket timestamptz, to_bucket timestamptz
 )
 returns setof outbox.candles
-language sql
+language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
-  select c.instrument_id, t.timeframe, c.side, c.bucket, c.open, c.high, c.low, c.close, c.sum, c.volume, c.tick_count,
-    c.bucket + t.width + s.grace, null::boolean, null::bigint, null::timestamptz, true
+declare
+  candles outbox.candles[];
+begin
+  select array_agg(row(
+    c.instrument_id, history_candles.timeframe, c.side, c.bucket, c.open, c.high, c.low, c.close, c.sum, c.volume, c.tick_count,
+    c.bucket + feed.timeframe_width(history_candles.timeframe) + s.grace, null, null, null, true)::outbox.candles)
+  into candles
   from feed.read_candles(history_candles.timeframe, array[history_candles.instrument_id], array[history_candles.side],
     from_bucket, to_bucket) as c
-  join feed.timeframes as t on t.timeframe = history_candles.timeframe
   join feed.instruments as i on i.instrument_id = c.instrument_id
-  join feed.sources as s using (source)
+  join feed.sources as s using (source);
+  return query
+  select c.*
+  from unnest(candles) as c
   -- One that a capture still has to read is left to it: it tells all subscriptions, this one too.
   where not exists (
     select from outbox.changes as m
-    where m.instrument_id = c.instrument_id and m.changed_to >= c.bucket and m.changed_from < c.bucket + t.width
-  )
+    where m.instrument_id = c.instrument_id and m.changed_to >= c.bucket
+      and m.changed_from < c.bucket + feed.timeframe_width(c.timeframe)
+  );
+end
 $$;
 
 comment on function outbox.history_candles(int, text, text, timestamptz, timestamptz) is

@@ -106,6 +106,29 @@ describeOnEngine('A subscription from a time on', ({ sql }) => {
     expect(await waitingFor(sql, early)).toHaveLength(1);
   });
 
+  it('leaves to the capture what comes in while the history is read', async () => {
+    const symbol = await history(1);
+    const held = 4_711;
+    await withSessions(sql, async (holder, reader) => {
+      await holder.sql`select pg_advisory_lock(${held}::bigint)`;
+      await reader.sql`begin`;
+      // The read of the candles alone waits; the statement around it has begun.
+      const [{ source } = { source: '' }] = await reader.sql<{ source: string }[]>`
+        select pg_get_functiondef(p.oid) as source from pg_proc as p where p.proname = 'read_candles'`;
+      await reader.sql.unsafe(
+        source.replace(/\bbegin\b/, `begin\n  perform pg_advisory_xact_lock(${held});`),
+      );
+      const reading = reader.sql`
+        select bucket from outbox.history_candles(feed.instrument_id(${symbol}), '1m', 'bid',
+          '2026-03-02T10:00:00Z', '2026-03-02T10:05:00Z')`.execute();
+      await untilBlocked(sql, reader);
+      await feed.recordTicks('manual', [tickOf(symbol, '2026-03-02T10:01:00Z', { bid: 2 })]);
+      await holder.sql`select pg_advisory_unlock(${held}::bigint)`;
+      expect(await reading).toEqual([{ bucket: '2026-03-02 10:00:00+00' }]);
+      await reader.sql`rollback`;
+    });
+  });
+
   it('jumps over gaps of any length, and covers all of a long history in short lines', async () => {
     const symbol = await history(2_500, { from: '2021-01-04T00:00:00Z', step: 1 });
     await addTicks(symbol, 2_500, { from: '2026-03-02T00:00:00Z', step: 1 });
