@@ -46,7 +46,9 @@ function expectRefusal({ code, stdout, stderr }: Answer, named: string): void {
 
 /** What a script cannot do without. */
 const needed = (script: string): string[] =>
-  script === 'replay' ? ['ticks.csv', '--symbol', 'EUR_USD'] : [];
+  ({ replay: ['ticks.csv', '--symbol', 'EUR_USD'], conformance: ['--service', 'nobody'] })[
+    script
+  ] ?? [];
 
 describe.each(programs)('npm run $script', ({ script, program }) => {
   it('tells its options', async () => {
@@ -81,6 +83,9 @@ describe('An option with a wrong value', () => {
     ['replay', '--speed', '0', 'greater than 0'],
     ['bench', '--engine', 'oracle', 'timescaledb'],
     ['bench', '--only', 'nothing', 'latency'],
+    ['conformance', '--engine', 'oracle', 'timescaledb'],
+    ['conformance', '--patience', '1', 'from 5 to 600'],
+    ['conformance', '--check', 'nothing', 'redelivery'],
     ['soak', '--minutes', '0', 'from 0.1 to 10000'],
     ['soak', '--seed', '1.5', 'whole number from 0'],
     ['soak', '--engine', 'oracle', 'timescaledb'],

@@ -6,13 +6,14 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeCredentials } from '../start/emulator/credentials.ts';
 import { describeOnEngine } from './support/database.ts';
-import { python } from './support/python.ts';
+import { findPythonOrWarn } from './support/python.ts';
 import { queueCredentials } from './support/queue_server.ts';
 import { type System, startSystem } from './support/system.ts';
 import { waitFor } from './support/wait.ts';
 import { type Block, blocksOf } from './support/written.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+const python = findPythonOrWarn();
 const blocks = blocksOf(new URL('../examples/python/README.md', import.meta.url));
 
 /** The block of the README that has these words. */

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 
 /** An interpreter that has all that the example needs. */
 export interface Python {
@@ -27,11 +28,14 @@ print('%d.%d' % sys.version_info[:2]); print(os.path.dirname(os.path.dirname(${m
   }
 }
 
+/** The one that a shell finds, whatever it has. */
+export const plainPython: Python = { executable: 'python3', path: '' };
+
 /**
  * A python3 with psycopg2 and boto3. psycopg2 is often the system's, and boto3, which is not compiled, is taken from
- * another interpreter of the same version.
+ * another interpreter of the same version. Undefined where this machine has none.
  */
-function find(): Python | undefined {
+export function findPython(): Python | undefined {
   const candidates = [process.env.PYTHON ?? '', 'python3', '/usr/bin/python3'].filter(Boolean);
   for (const executable of candidates) {
     const driver = look(executable, 'psycopg2');
@@ -45,10 +49,31 @@ function find(): Python | undefined {
   return undefined;
 }
 
-/** Undefined where this machine has none. */
-export const python = find();
-if (python === undefined) {
-  console.warn(
-    '\n*** SKIPPED: no python3 with psycopg2 and boto3 1.29 or later, the Python example was NOT tried. Install both or set PYTHON. ***\n',
-  );
+/** For a test, which says that it is skipped where there is none. */
+export function findPythonOrWarn(): Python | undefined {
+  const python = findPython();
+  if (python === undefined) {
+    console.warn(
+      '\n*** SKIPPED: no python3 with psycopg2 and boto3 1.29 or later, the Python example was NOT tried. Install both or set PYTHON. ***\n',
+    );
+  }
+  return python;
 }
+
+export const exampleScript = join(
+  import.meta.dirname,
+  '..',
+  '..',
+  'examples',
+  'python',
+  'service.py',
+);
+
+/** How a shell starts the example, or what is made of it. */
+export function startOfExample({ executable, path }: Python, script = exampleScript): string {
+  const quoted = [executable, script].map(quote).join(' ');
+  return `PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=${quote(path)} exec ${quoted}`;
+}
+
+/** One word of a shell. */
+export const quote = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
