@@ -1074,6 +1074,31 @@ create index definitions_with_open_side on indicator.definitions (instrument_id)
 create trigger _600_follow_side after update of side on indicator.definitions for each row when (old.side <> new.side)
   execute function alert.tg_definitions__follow();
 
+-- Stored values that came out otherwise when they were computed again from the same candles: the newest 1000. Written by indicator.compare_values. One counts as long as its value stays as it is.
+create table indicator.differences (
+  indicator_id int not null,
+  bucket timestamptz not null,
+  -- Of the value that was stored.
+  revision bigint not null,
+  -- When that value was computed (UTC): computed_at of indicator.values.
+  stored_at timestamptz not null,
+  params jsonb not null,
+  -- Its outputs, verdict, strength, forecast and bars.
+  stored jsonb not null,
+  -- The same of the value that came out.
+  computed jsonb not null,
+  -- What computed it again, and in which version.
+  computed_by text not null,
+  found_at timestamptz not null default clock_timestamp(),
+  looked_at timestamptz not null default clock_timestamp(),
+  -- When it differed again (UTC), some time after it was found; null: it was seen once, and is told by nobody.
+  confirmed_at timestamptz,
+  constraint differences_pkey primary key (indicator_id, bucket),
+  constraint differences_indicator_id_fkey foreign key (indicator_id) references indicator.definitions(indicator_id) on delete cascade,
+  constraint computed_by_has_at_most_200_characters check (length(computed_by) <= 200)
+);
+create index differences_by_age on indicator.differences (found_at);
+
 -- What is wrong between a queue and the values of each service, in words, and since when (UTC).
 create view indicator.faults (
   fault text,
@@ -1192,6 +1217,8 @@ create table indicator.services (
   registered_at timestamptz not null default now(),
   -- How many messages and candles it has ever refused or set aside; the newest of them are in indicator.dead_letters.
   refused_count bigint not null default 0,
+  -- When values of it were last drawn (UTC) to be computed again, see indicator.draw_values.
+  checked_at timestamptz not null default '-infinity'::timestamptz,
   constraint services_pkey primary key (service),
   constraint services_queue_key unique (queue),
   constraint service_is_a_short_code check (service ~ '^[a-z][a-z0-9_]{0,39}$')
@@ -1404,6 +1431,13 @@ grant execute on function indicator.claim_pending to foresight_indicators, fores
 -- A time in UTC as a person reads it: with its day where that is not today.
 create function indicator.clock_time(at timestamptz) returns text;
 
+-- Compare values that indicator.draw_values drew with what came out when they were computed again (array i is value i): revisions and stored_at (UTC) as drawn; window_starts the first bucket of the window that was read, null where it had fewer candles than its whole length; the rest as for indicator.record_values; computed_by what computed it, in words.
+create function indicator.compare_values(indicator_ids int[], buckets timestamptz[], revisions bigint[],
+  stored_at timestamptz[], window_starts timestamptz[], outputs text[], verdicts smallint[], strengths real[],
+  horizons int[], lows double precision[], highs double precision[], bars int[], computed_by text)
+  returns int security definer;
+grant execute on function indicator.compare_values to foresight_indicators, foresight_service;
+
 -- Compute an indicator with complete parameters from now on and on all stored candles; returns its id (the existing one's if it is there). is_side_open: nobody asked for this side, the first ticks tell the right one.
 create function indicator.define(instrument_id int, timeframe text, side text, is_side_open boolean, kind text,
   params jsonb) returns int;
@@ -1414,6 +1448,13 @@ create function indicator.derived(kind text, params jsonb, out label text, out b
 
 -- Delete an indicator with its values, whoever asked for it.
 create function indicator.discard(indicator_id int) returns indicator.definitions;
+
+-- Draw up to max_values (1000 at most) stored values of a service at random, to be computed again from the same window and handed to indicator.compare_values: first those that differed once, again_after later.
+create function indicator.draw_values(service text, max_values int default 8,
+  every interval default '00:00:10'::interval, again_after interval default '00:00:20'::interval)
+  returns table(indicator_id int, instrument_id int, timeframe text, side text, kind text, params jsonb,
+  bars_required int, bars_window int, bucket timestamptz, revision bigint, computed_at timestamptz) security definer;
+grant execute on function indicator.draw_values to foresight_indicators, foresight_service;
 
 -- The values that these claims asked for could not be computed, detail says why: they are claimed again in 10 seconds, each alone; one that failed three times is set aside in indicator.dead_letters.
 create function indicator.fail_pending(work_ids bigint[], detail text) returns int security definer;

@@ -7,13 +7,15 @@ create table indicator.services (
   closed_only boolean not null default false,
   forming_every interval not null default '0',
   registered_at timestamptz not null default now(),
-  refused_count bigint not null default 0
+  refused_count bigint not null default 0,
+  checked_at timestamptz not null default '-infinity'
 );
 comment on table indicator.services is 'Who computes. Each service has its own queue, kinds and work, so that none delays or strikes off another''s.';
 comment on column indicator.services.queue is 'The SQS queue on which it is told about candles.';
 comment on column indicator.services.closed_only is 'It is told about closed candles only.';
 comment on column indicator.services.forming_every is 'At most one state of a candle per this time while it forms; 0: each.';
 comment on column indicator.services.refused_count is 'How many messages and candles it has ever refused or set aside; the newest of them are in indicator.dead_letters.';
+comment on column indicator.services.checked_at is 'When values of it were last drawn (UTC) to be computed again, see indicator.draw_values.';
 
 create table indicator.kinds (
   kind text primary key constraint kind_is_a_short_code check (kind ~ '^[a-z][a-z0-9_]{0,39}$'),
@@ -247,3 +249,26 @@ create index marks_by_age on indicator.marks (marked_at);
 comment on table indicator.marks is 'Watched candles with a value that changed and was not looked at since, however often it changed.';
 comment on column indicator.marks.generation is 'Value of indicator.mark_generation when the value was stored.';
 comment on column indicator.marks.marked_at is 'Since when (UTC) it waits to be looked at.';
+
+create table indicator.differences (
+  indicator_id int not null references indicator.definitions on delete cascade,
+  bucket timestamptz not null,
+  revision bigint not null,
+  stored_at timestamptz not null,
+  params jsonb not null,
+  stored jsonb not null,
+  computed jsonb not null,
+  computed_by text not null constraint computed_by_has_at_most_200_characters check (length(computed_by) <= 200),
+  found_at timestamptz not null default clock_timestamp(),
+  looked_at timestamptz not null default clock_timestamp(),
+  confirmed_at timestamptz,
+  primary key (indicator_id, bucket)
+);
+create index differences_by_age on indicator.differences (found_at);
+comment on table indicator.differences is 'Stored values that came out otherwise when they were computed again from the same candles: the newest 1000. Written by indicator.compare_values. One counts as long as its value stays as it is.';
+comment on column indicator.differences.revision is 'Of the value that was stored.';
+comment on column indicator.differences.stored_at is 'When that value was computed (UTC): computed_at of indicator.values.';
+comment on column indicator.differences.stored is 'Its outputs, verdict, strength, forecast and bars.';
+comment on column indicator.differences.computed is 'The same of the value that came out.';
+comment on column indicator.differences.computed_by is 'What computed it again, and in which version.';
+comment on column indicator.differences.confirmed_at is 'When it differed again (UTC), some time after it was found; null: it was seen once, and is told by nobody.';

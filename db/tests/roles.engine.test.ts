@@ -133,6 +133,13 @@ const rights: readonly (readonly [statement: string, who: string])[] = [
   ["select indicator.redrive('nobody')", ''],
   ['select from indicator.dead_letters limit 0', ''],
   ["select indicator.claim_pending('nobody')", 'cs'],
+  ["select indicator.draw_values('nobody')", 'cs'],
+  [
+    "select indicator.compare_values('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '')",
+    'cs',
+  ],
+  ['select from indicator.differences limit 0', ''],
+  ['select indicator.absences(null)', ''],
   ["select indicator.lease_pending('{}')", 'cs'],
   ["select indicator.candle_windows('{}', '{}', '{}', '{}', '{}', '{}', '{}')", 'cs'],
   ["select indicator.finish_pending('{}')", 'cs'],

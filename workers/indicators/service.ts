@@ -49,6 +49,25 @@ export interface ComputedValue {
   readonly revision: string;
 }
 
+/** A stored value that is to be computed again, with the candles of its window. */
+export interface DrawnValue {
+  readonly definition: Definition;
+  readonly bucket: string;
+  readonly revision: string;
+  /** When it was computed. */
+  readonly storedAt: string;
+  readonly series: Series;
+}
+
+/** What came out. */
+export interface CheckedValue {
+  readonly drawn: DrawnValue;
+  readonly reading: Reading | null;
+  readonly bars: number;
+  /** The first bucket of its window; null where there are fewer candles than the whole of it. */
+  readonly windowStart: string | null;
+}
+
 /** What a service asks of the database. */
 export interface ServiceStore {
   /** Says that it is there, and what it can compute; returns the queue on which it is told about candles. */
@@ -71,6 +90,10 @@ export interface ServiceStore {
   finishBackfill(work: Work, reachedBucket: string): Promise<void>;
   recordValues(values: readonly ComputedValue[]): Promise<void>;
   nudge(): Promise<void>;
+  /** Some stored values at random; none before its time, however many processes ask. */
+  drawValues(maxValues: number, everyMs: number): Promise<DrawnValue[]>;
+  /** Keeps those that differ from what is stored; returns how many did for the second time. */
+  compareValues(values: readonly CheckedValue[]): Promise<number>;
 }
 
 /** Of a process that computes for some services. */
@@ -94,8 +117,11 @@ export function createHeart(sql: Sql, services: readonly Service[]): Heart {
 /** The SQL functions of schema indicator, for one service. */
 export function createServiceStore(sql: Sql, service: string): ServiceStore {
   /** After the claim was committed, so that it holds nobody up. */
-  async function readWindows(claims: readonly Claim[]): Promise<[Claim, Window][]> {
-    const around = claims.map(({ bars }) => (bars ?? 1) - 1);
+  async function readWindows<Read extends Placed>(
+    claims: readonly Read[],
+    { barsAfter }: { barsAfter: boolean },
+  ): Promise<[Read, Window][]> {
+    const before = claims.map(({ bars }) => (bars ?? 1) - 1);
     const rows = await sql<(Window & { position: number })[]>`
       select * from indicator.candle_windows(
         ${claims.map(claim => claim.instrument_id)}::int[],
@@ -103,7 +129,7 @@ export function createServiceStore(sql: Sql, service: string): ServiceStore {
         ${claims.map(claim => claim.side)}::text[],
         ${claims.map(claim => claim.from_bucket)}::text[]::timestamptz[],
         ${claims.map(claim => claim.to_bucket)}::text[]::timestamptz[],
-        ${around}::int[], ${around}::int[])`;
+        ${before}::int[], ${before.map(bars => (barsAfter ? bars : 0))}::int[])`;
     return rows.flatMap(row => {
       const claim = claims[row.position - 1];
       return claim === undefined ? [] : [[claim, row]];
@@ -162,7 +188,8 @@ export function createServiceStore(sql: Sql, service: string): ServiceStore {
       const windows = new Map<Claim, Window>();
       const wanted = claims.filter(({ bars }) => bars !== null);
       const unreadable = await apart(wanted, async some => {
-        for (const [claim, window] of await readWindows(some)) windows.set(claim, window);
+        for (const [claim, window] of await readWindows(some, { barsAfter: true }))
+          windows.set(claim, window);
       });
       for (const { item, error } of unreadable) await failPending(item.work_ids, error.message);
       const failed = new Set(unreadable.map(({ item }) => item));
@@ -197,16 +224,14 @@ export function createServiceStore(sql: Sql, service: string): ServiceStore {
         ${work.workIds[0] ?? null}::bigint, ${reachedBucket}::text::timestamptz)`;
     },
     async recordValues(values) {
-      const readings = values.map(value => value.reading);
+      const { outputs, verdicts, strengths, horizons, lows, highs } = columnsOf(
+        values.map(value => value.reading),
+      );
       await sql`select indicator.record_values(
         ${values.map(value => value.indicatorId)}::int[],
         ${values.map(value => value.bucket)}::text[]::timestamptz[],
-        ${readings.map(reading => (reading === null ? null : `{${reading.outputs.join()}}`))}::text[],
-        ${readings.map(reading => reading?.verdict ?? null)}::int2[],
-        ${readings.map(reading => (reading === null ? null : Math.fround(reading.strength)))}::float8[]::float4[],
-        ${readings.map(reading => reading?.forecast?.horizon ?? null)}::int[],
-        ${readings.map(reading => reading?.forecast?.low ?? null)}::float8[],
-        ${readings.map(reading => reading?.forecast?.high ?? null)}::float8[],
+        ${outputs}::text[], ${verdicts}::int2[], ${strengths}::float8[]::float4[],
+        ${horizons}::int[], ${lows}::float8[], ${highs}::float8[],
         ${values.map(value => value.bars)}::int[],
         ${values.map(value => value.revision)}::bigint[],
         ${values.map(value => value.price)}::float8[])`;
@@ -214,6 +239,65 @@ export function createServiceStore(sql: Sql, service: string): ServiceStore {
     async nudge() {
       await sql`select indicator.nudge(${service})`;
     },
+    async drawValues(maxValues, everyMs) {
+      const drawn = await sql<Drawn[]>`
+        select *, bars_window as bars, bucket as from_bucket, bucket as to_bucket
+        from indicator.draw_values(${service}, ${maxValues}, ${everyMs}::int * interval '1 ms')`;
+      if (drawn.length === 0) return [];
+      return (await readWindows(drawn, { barsAfter: false })).map(([value, window]) => ({
+        definition: value,
+        bucket: value.bucket,
+        revision: value.revision,
+        storedAt: value.computed_at,
+        series: toSeries(window),
+      }));
+    },
+    async compareValues(values) {
+      const { outputs, verdicts, strengths, horizons, lows, highs } = columnsOf(
+        values.map(value => value.reading),
+      );
+      const drawn = values.map(value => value.drawn);
+      const [row] = await sql<{ differing: number }[]>`select indicator.compare_values(
+        ${drawn.map(value => value.definition.indicator_id)}::int[],
+        ${drawn.map(value => value.bucket)}::text[]::timestamptz[],
+        ${drawn.map(value => value.revision)}::bigint[],
+        ${drawn.map(value => value.storedAt)}::text[]::timestamptz[],
+        ${values.map(value => value.windowStart)}::text[]::timestamptz[],
+        ${outputs}::text[], ${verdicts}::int2[], ${strengths}::float8[]::float4[],
+        ${horizons}::int[], ${lows}::float8[], ${highs}::float8[],
+        ${values.map(value => value.bars)}::int[],
+        ${`node ${process.version}`}) as differing`;
+      return row?.differing ?? 0;
+    },
+  };
+}
+
+/** Whose candles are read, and how many of them at least. */
+interface Placed {
+  readonly instrument_id: number;
+  readonly timeframe: string;
+  readonly side: string;
+  readonly from_bucket: string;
+  readonly to_bucket: string;
+  readonly bars: number | null;
+}
+
+type Drawn = Definition &
+  Placed & {
+    readonly bucket: string;
+    readonly revision: string;
+    readonly computed_at: string;
+  };
+
+/** As the database keeps the parts of readings. */
+function columnsOf(readings: readonly (Reading | null)[]) {
+  return {
+    outputs: readings.map(reading => (reading === null ? null : `{${reading.outputs.join()}}`)),
+    verdicts: readings.map(reading => reading?.verdict ?? null),
+    strengths: readings.map(reading => (reading === null ? null : Math.fround(reading.strength))),
+    horizons: readings.map(reading => reading?.forecast?.horizon ?? null),
+    lows: readings.map(reading => reading?.forecast?.low ?? null),
+    highs: readings.map(reading => reading?.forecast?.high ?? null),
   };
 }
 

@@ -25,6 +25,20 @@ select format('service %s refused or set aside %s candles and messages since %s 
     d.service, count(*), to_char(min(d.first_failed_at), 'YYYY-MM-DD HH24:MI:SS "UTC"'),
     (array_agg(d.detail order by d.failed_at desc))[1]), min(d.first_failed_at)
 from indicator.dead_letters as d
-group by d.service;
+group by d.service
+union all
+select format('%s values of service %s differ from what the same candles give (indicator.differences), such as %s of %s %s at %s: select indicator.recompute(%s)',
+    count(*), k.service, (array_agg(d.label order by f.confirmed_at))[1], (array_agg(i.symbol order by f.confirmed_at))[1],
+    (array_agg(d.timeframe order by f.confirmed_at))[1],
+    to_char((array_agg(f.bucket order by f.confirmed_at))[1], 'YYYY-MM-DD HH24:MI:SS "UTC"'),
+    (array_agg(f.indicator_id order by f.confirmed_at))[1]), min(f.confirmed_at)
+from indicator.differences as f
+join indicator.definitions as d using (indicator_id)
+join feed.instruments as i using (instrument_id)
+join indicator.kinds as k using (kind)
+-- One that was stored anew since is another value.
+join indicator.values as v on v.indicator_id = f.indicator_id and v.bucket = f.bucket and v.revision = f.revision and v.computed_at = f.stored_at
+where f.confirmed_at is not null
+group by k.service;
 
 comment on view indicator.faults is 'What is wrong between a queue and the values of each service, in words, and since when (UTC).';

@@ -107,6 +107,33 @@ describeOnEngine('The task that computes values', ({ sql }) => {
     expect(await left()).toEqual({ pending: 0, backfills: 0, leased: 0 });
   });
 
+  it('computes some stored values again when nothing else is left, and not at each run', async () => {
+    const symbol = await addInstrument(sql);
+    const id = await addIndicator(sql, symbol, { fast: 1, slow: 2 });
+    await record(symbol, [0, 1, 2, 3, 4]);
+    await catchUp(sql);
+    await sql`update indicator.values set strength = strength / 2 where indicator_id = ${id} and verdict <> 0`;
+    await sql`update indicator.services set checked_at = '-infinity'`;
+    const store = createServiceStore(sql, 'classical');
+    let draws = 0;
+    const task = createTask(maCross.compute, {
+      store: {
+        drawValues: (most, everyMs) => {
+          draws += 1;
+          return store.drawValues(20 * most, everyMs);
+        },
+      },
+    });
+    await record(symbol, [5]);
+    await accept(sql, await publish(sql));
+    await task.run();
+    await task.run();
+    expect(draws).toBe(1);
+    const found = await sql`select from indicator.differences where indicator_id = ${id}`;
+    expect(found.length).toBeGreaterThan(0);
+    await sql`select indicator.remove(${id})`;
+  });
+
   it('claims less when windows cannot be read in time, and as much again when they can', async () => {
     const symbol = await addInstrument(sql);
     const id = await addIndicator(sql, symbol, { fast: 1, slow: 2 });

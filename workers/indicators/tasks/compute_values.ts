@@ -3,6 +3,7 @@ import { apart } from '../apart.ts';
 import { computeValues } from '../compute.ts';
 import type { Kind } from '../kind.ts';
 import type { ComputedValue, ServiceStore, Work } from '../service.ts';
+import { createCheck } from './check_values.ts';
 
 const maxCandles = 500;
 const maxBackfillCandles = 1_000;
@@ -25,24 +26,27 @@ interface Options {
 }
 
 /**
- * Computes what waits for a service: changed candles first, then a stretch of history at a time. Each
- * stretch has a turn of limited time, after which newer candles are looked for. Values are stored before
+ * Computes what waits for a service: changed candles first, then a stretch of history at a time, then some values
+ * again as a check. Each stretch has a turn of limited time, after which newer candles are looked for. Values are stored before
  * the work is struck off, so a death in between only repeats it.
  */
 export function computeValuesTask(options: Options): () => Promise<void> {
   const claim = createClaim(options.store);
+  const check = createCheck(options);
   let runs = 0;
-  let isInHistory = false;
+  let isInBackground = false;
   let isAskedAgain = false;
 
-  /** One of the runs at most: the other is there when a candle changes. */
-  async function computeHistory(run: ReturnType<typeof createRun>): Promise<boolean> {
-    if (isInHistory) return false;
-    isInHistory = true;
+  /** In one of the runs at most: the other is there when a candle changes. */
+  async function workInBackground(run: ReturnType<typeof createRun>): Promise<boolean> {
+    if (isInBackground) return false;
+    isInBackground = true;
     try {
-      return await run.computeBackfill();
+      if (await run.computeBackfill()) return true;
+      await check();
+      return false;
     } finally {
-      isInHistory = false;
+      isInBackground = false;
     }
   }
 
@@ -55,7 +59,7 @@ export function computeValuesTask(options: Options): () => Promise<void> {
     try {
       while (isAskedAgain && !options.signal.aborted) {
         isAskedAgain = false;
-        if ((await run.computePending()) || (await computeHistory(run))) isAskedAgain = true;
+        if ((await run.computePending()) || (await workInBackground(run))) isAskedAgain = true;
       }
     } finally {
       runs -= 1;
