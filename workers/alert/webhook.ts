@@ -1,11 +1,10 @@
 import { createHmac } from 'node:crypto';
-import { lookup as lookUpName } from 'node:dns';
+import type { lookup as lookUpName } from 'node:dns';
 import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
-import { isIP, type LookupFunction } from 'node:net';
 import { oneLine } from '../../db/runtime/logger.ts';
+import { createPublicHosts } from '../public_host.ts';
 import { readRetryAfter } from '../retry_after.ts';
-import { isPublicAddress } from './address.ts';
 
 /** What became of a request to a webhook. */
 export interface Answer {
@@ -49,35 +48,18 @@ export function signatureOf(secret: string, timestamp: number, body: string): st
  * the moment of connecting; no redirect is followed, and nothing but the head of an answer is read.
  */
 export function createWebhook(options: WebhookOptions = {}): Webhook {
-  const { privateHosts = [], deadlineMs = 10_000, lookUp = lookUpName } = options;
+  const { privateHosts, deadlineMs = 10_000, lookUp } = options;
   const { now = () => Math.floor(Date.now() / 1_000) } = options;
 
-  /** The connection is made to an address that was looked at here, not to a name that is looked up again. */
-  const lookUpPublic: LookupFunction = (hostname, wanted, callback) => {
-    lookUp(hostname, { ...wanted, all: true }, (error, addresses) => {
-      const [first] = addresses ?? [];
-      if (error !== null || first === undefined) {
-        callback(error ?? new Error(`${hostname} has no address`), '', 0);
-      } else if (!addresses.every(({ address }) => isPublicAddress(address))) {
-        callback(new Error(privateAddress(hostname)), '', 0);
-      } else if (wanted.all === true) {
-        callback(null, addresses);
-      } else {
-        callback(null, first.address, first.family);
-      }
-    });
-  };
+  const setting = 'WEBHOOK_HOSTS of the publisher';
+  const hosts = createPublicHosts({ privateHosts, setting, lookUp });
 
   return {
     async send({ url, eventId, secret, body, signal }) {
       if (!URL.canParse(url)) return failed('the URL cannot be read');
       const target = new URL(url);
-      const host = target.hostname.replace(/^\[(.*)\]$/, '$1');
-      const isPrivateAllowed = privateHosts.includes(host);
-      // What stands there as an address is not looked up.
-      if (!isPrivateAllowed && isIP(host) !== 0 && !isPublicAddress(host)) {
-        return failed(privateAddress(host));
-      }
+      const refusal = hosts.refusalOf(target);
+      if (refusal !== undefined) return failed(refusal);
       const timestamp = now();
       const ask = target.protocol === 'https:' ? requestHttps : requestHttp;
       const { promise, resolve } = Promise.withResolvers<Answer>();
@@ -87,7 +69,7 @@ export function createWebhook(options: WebhookOptions = {}): Webhook {
         // One connection a message: one that is kept was made to what a name stood for before.
         agent: false,
         signal: AbortSignal.any([deadline, signal]),
-        ...(isPrivateAllowed ? {} : { lookup: lookUpPublic }),
+        ...hosts.lookupOf(target),
         headers: {
           'content-type': 'application/json; charset=utf-8',
           'content-length': Buffer.byteLength(body),
@@ -121,9 +103,6 @@ export function createWebhook(options: WebhookOptions = {}): Webhook {
 }
 
 const failed = (error: string): Answer => ({ error, retryAfterMs: 0 });
-
-const privateAddress = (host: string): string =>
-  `the address of ${host} is private: WEBHOOK_HOSTS of the publisher does not name it`;
 
 const wordsOf = (status: number): string =>
   status >= 300 && status < 400 ? `HTTP ${status}, and no redirect is followed` : `HTTP ${status}`;
