@@ -185,6 +185,65 @@ create view feed.notes (
   since timestamptz
 );
 
+-- Sources that are asked over HTTP again and again and answer with JSON: a row is written by feed.add_polled_source, or UPDATE it. The ingest process of the source reads it every two seconds, tries at once what is new in it, and writes what came of it.
+create table feed.polled_sources (
+  source text not null,
+  -- What is asked (GET); {symbol} stands for the provider's symbol, then each instrument is asked for alone. No secrets: it is told.
+  url text not null,
+  poll_every interval not null,
+  -- The provider's symbols by ours; an instrument that is not in it is called the same there.
+  symbols jsonb not null default '{}'::jsonb,
+  -- Headers of the request by name. {POLLED_TOKEN_...} in a value stands for that variable of the environment of the ingest process.
+  headers jsonb not null default '{}'::jsonb,
+  -- How times are written: iso with a zone, s, ms, us or ns since 1970; received: the answer has none, and its ticks have the time at which it came.
+  time_format text not null,
+  -- JSON Pointer (RFC 6901) to the list of prices or trades in the answer; absent: the answer is one. {symbol} in a path stands for the provider's symbol.
+  items_path text,
+  -- JSON Pointer in an item to the provider's symbol; absent: the items are of the instrument that was asked for.
+  symbol_path text,
+  -- JSON Pointer in an item, as the others: where when it was observed stands.
+  time_path text,
+  bid_path text,
+  ask_path text,
+  last_path text,
+  size_path text,
+  -- To the id of a trade, a whole number.
+  id_path text,
+  -- The ids of an instrument's trades grow by one: those that were skipped are gaps, and where none was the time is covered.
+  ids_are_consecutive boolean not null default false,
+  -- untried: no process has asked yet; works: each instrument was understood; faulty: outcome says why not.
+  status text not null default 'untried',
+  outcome text,
+  -- Since when (UTC) status and outcome are so.
+  told_at timestamptz not null default now(),
+  constraint polled_sources_pkey primary key (source),
+  constraint polled_sources_source_fkey foreign key (source) references feed.sources(source),
+  constraint ask_path_is_a_json_pointer check (ask_path ~ '^(/([^~/]|~[01])*)*$'),
+  constraint bid_path_is_a_json_pointer check (bid_path ~ '^(/([^~/]|~[01])*)*$'),
+  constraint consecutive_ids_need_id_path_and_time_path check (not ids_are_consecutive or id_path is not null
+    and time_path is not null),
+  constraint headers_are_an_object check (jsonb_typeof(headers) = 'object'),
+  constraint id_path_is_a_json_pointer check (id_path ~ '^(/([^~/]|~[01])*)*$'),
+  constraint items_path_is_a_json_pointer check (items_path ~ '^(/([^~/]|~[01])*)*$'),
+  constraint last_path_is_a_json_pointer check (last_path ~ '^(/([^~/]|~[01])*)*$'),
+  constraint poll_every_is_from_one_second_to_one_day check (poll_every >= '00:00:01'::interval
+    and poll_every <= '1 day'::interval),
+  constraint size_is_of_a_trade_and_needs_last_path check (size_path is null or last_path is not null),
+  constraint size_path_is_a_json_pointer check (size_path ~ '^(/([^~/]|~[01])*)*$'),
+  constraint status_is_untried_works_or_faulty check (status = any (array['untried', 'works', 'faulty'])),
+  constraint symbol_path_is_a_json_pointer check (symbol_path ~ '^(/([^~/]|~[01])*)*$'),
+  constraint symbol_path_needs_items_path check (symbol_path is null or items_path is not null),
+  constraint symbols_are_an_object check (jsonb_typeof(symbols) = 'object'),
+  constraint there_is_a_path_to_a_price check (coalesce(bid_path, ask_path, last_path) is not null),
+  constraint time_format_is_iso_s_ms_us_ns_or_received check (time_format = any (array['iso', 's', 'ms', 'us', 'ns',
+    'received'])),
+  constraint time_path_is_a_json_pointer check (time_path ~ '^(/([^~/]|~[01])*)*$'),
+  constraint time_path_is_there_unless_the_time_is_that_of_reception
+    check ((time_path is null) = (time_format = 'received')),
+  constraint url_is_of_http_and_names_no_user
+    check (url ~ '^https?://[^/?#@[:space:][:cntrl:]]+([/?#][^[:space:][:cntrl:]]*)?$' and length(url) <= 2000)
+);
+
 -- What came in and was not stored, as it came, with the reason: bad input, or another price under a stored key (conflict). Of a flood only the first thousand of each reason per source and hour; feed.rejections counts them all.
 create table feed.rejected_ticks (
   rejected_tick_id bigint not null generated always as identity,
@@ -370,6 +429,13 @@ create function feed.add_instrument(symbol text, source text default 'manual', d
   price_precision int default 5, is_active boolean default true) returns int security definer;
 grant execute on function feed.add_instrument to foresight_ingest;
 
+-- Describe a source that is asked over HTTP and answers with JSON, or describe it anew; the columns of feed.polled_sources say what each argument means.
+create function feed.add_polled_source(source text, url text, poll_every interval, time_format text,
+  symbols jsonb default '{}'::jsonb, items_path text default null, symbol_path text default null,
+  time_path text default null, bid_path text default null, ask_path text default null, last_path text default null,
+  size_path text default null, id_path text default null, ids_are_consecutive boolean default false,
+  headers jsonb default '{}'::jsonb, description text default 'Polled over HTTP') returns text;
+
 -- Keep candles of another width from now on, and for all history: a number and s, m, h or d that divides a day, such as 30s or 2h.
 create function feed.add_timeframe(timeframe text) returns text security definer;
 
@@ -515,6 +581,10 @@ grant execute on function feed.open_gaps to foresight_ingest;
 create function feed.place_ticks(symbols text[], observed_ats timestamptz[], seqs bigint[], bids double precision[],
   asks double precision[], lasts double precision[], sizes double precision[], copies int[]) returns bigint[];
 
+-- How a source is polled, as feed.polled_sources says it and with its status, poll_every in milliseconds; null when there is no such row.
+create function feed.polled_source(source text) returns jsonb security definer;
+grant execute on function feed.polled_source to foresight_ingest;
+
 -- Make the tables of feed.storage ready to be compressed and dropped, as every deploy does.
 create function feed.prepare_levels() returns void;
 
@@ -554,6 +624,10 @@ create function feed.record_ticks(source text, symbols text[], observed_ats time
   future_tolerance interval default '00:00:05'::interval, copies int[] default null) returns table(stored_count int,
   duplicate_count int, conflicting_count int, rejected_count int) security definer;
 grant execute on function feed.record_ticks to foresight_ingest;
+
+-- Write down what came of asking a polled source: whether each instrument was understood, and in words.
+create function feed.record_trial(source text, works boolean, outcome text) returns void security definer;
+grant execute on function feed.record_trial to foresight_ingest;
 
 -- Make the candles whose buckets meet [from_time, to_time] (UTC) equal to the ticks, in every timeframe. force also recomputes what TimescaleDB believes to be up to date; plain PostgreSQL always recomputes.
 create procedure feed.refresh_candles(from_time timestamptz, to_time timestamptz, force boolean default false);

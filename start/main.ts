@@ -7,7 +7,7 @@ import { command, readNumber } from '../db/runtime/arguments.ts';
 import { type Config, ConfigError, loadConfig, type Passwords } from '../db/runtime/config.ts';
 import { openDatabase } from '../db/runtime/database.ts';
 import { hideCredentials, type Logger, oneLine } from '../db/runtime/logger.ts';
-import { sourceNames } from '../workers/ingest/entries.ts';
+import { polledName, sourceNames } from '../workers/ingest/entries.ts';
 import { checkDatabase, checkPort } from './checks.ts';
 import { FolderError, makeFolder } from './embedded/account.ts';
 import { type Embedded, startEmbedded } from './embedded/embedded.ts';
@@ -61,12 +61,15 @@ interface Services {
 function readArguments(): Arguments {
   const prices: Prices[] = [];
   let early: string | undefined;
-  const source = new Option('--source <name>', 'where prices come from; again for another one')
+  const source = new Option(
+    '--source <name>',
+    'where prices come from; polled:NAME for a row of feed.polled_sources; again for another one',
+  )
     .choices(sourceNames)
     .default('simulated');
   const check = source.parseArg;
   source.argParser<string>((name, before) => {
-    check?.call(source, name, before);
+    if (polledName(name) === undefined) check?.call(source, name, before);
     if (prices.some(each => each.source === name)) {
       throw new InvalidArgumentError('It is there twice.');
     }
@@ -163,7 +166,7 @@ function describeProcesses(session: Session): ProcessSpec[] {
     value === undefined ? [] : [`--${name}`, String(value)];
   const script = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
   const ingests = args.prices.map(({ source, symbols }) => ({
-    name: args.prices.length === 1 ? 'ingest' : `ingest-${source}`,
+    name: args.prices.length === 1 ? 'ingest' : `ingest-${source.replace(':', '-')}`,
     script: script('workers/ingest/main.ts'),
     args: [
       ...option('source', source),

@@ -90,6 +90,14 @@ const schema = z.object({
       )
       .optional(),
   ),
+  POLLED_HOSTS: text(
+    line
+      .regex(
+        /^[a-z0-9.:-]{1,253}(\s*,\s*[a-z0-9.:-]{1,253})*$/i,
+        'must be host names or addresses with commas between, without ports',
+      )
+      .optional(),
+  ),
   LOG_LEVEL: text(
     z
       .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'], {
@@ -149,6 +157,12 @@ export interface Config {
   };
   /** Names and addresses that webhooks of alerts may go to although they are private. */
   readonly webhookHosts: readonly string[];
+  readonly polled: {
+    /** The same of polled sources. */
+    readonly hosts: readonly string[];
+    /** What their headers may carry, by the name of the variable. */
+    readonly tokens: Readonly<Record<string, string>>;
+  };
   readonly logLevel: string;
   /** Where embedded mode keeps its database and its queue. */
   readonly dataDir: string;
@@ -205,16 +219,22 @@ function loadFile(path: string): void {
  * @throws {ConfigError} one line per fault, all faults at once.
  */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
-  const result = schema.safeParse(env);
-  if (!result.success) {
+  const tokens = tokensIn(env);
+  const read = schema.safeParse(env);
+  const result = z.record(z.string(), token).safeParse(tokens);
+  if (!read.success || !result.success) {
+    const issues = [...(read.error?.issues ?? []), ...(result.error?.issues ?? [])];
     // Of each variable the first fault.
     const faults = new Map(
-      result.error.issues.toReversed().map(({ path, message }) => [path.join('.'), message]),
+      issues.toReversed().map(({ path, message }) => [path.join('.'), message]),
     );
     const told = [...faults].toReversed().map(([name, message]) => `${name} ${message}`);
     throw new ConfigError(`wrong configuration: ${told.join('; ')}`);
   }
-  const read = result.data;
+  return configOf(read.data, result.data);
+}
+
+function configOf(read: z.infer<typeof schema>, tokens: Readonly<Record<string, string>>): Config {
   return {
     databaseUrl: read.DATABASE_URL,
     databaseOwnerUrl: read.DATABASE_OWNER_URL ?? read.DATABASE_URL,
@@ -234,6 +254,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       hosts: namesIn(read.PAGE_HOSTS),
     },
     webhookHosts: namesIn(read.WEBHOOK_HOSTS),
+    polled: { hosts: namesIn(read.POLLED_HOSTS), tokens },
     logLevel: read.LOG_LEVEL,
     dataDir: read.FORESIGHT_DATA_DIR,
     oanda: {
@@ -248,6 +269,15 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     coinbase: { streamUrl: read.COINBASE_STREAM_URL, apiUrl: read.COINBASE_API_URL },
     kraken: { streamUrl: read.KRAKEN_STREAM_URL, apiUrl: read.KRAKEN_API_URL },
   };
+}
+
+/** Of each polled source its operator names one: those that are none have another beginning. */
+function tokensIn(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  const all = Object.entries(env).filter(
+    (each): each is [string, string] =>
+      /^POLLED_TOKEN_[A-Z0-9_]{1,50}$/.test(each[0]) && each[1] !== undefined && each[1] !== '',
+  );
+  return Object.fromEntries(all);
 }
 
 const namesIn = (list = ''): string[] =>

@@ -24,6 +24,7 @@ const roles: Readonly<Record<string, readonly string[]>> = {
   foresight_ingest: [
     ...['feed.sources', 'feed.source_states', 'feed.instruments', 'feed.ticks', 'feed.candles_'],
     ...['feed.rejections', 'feed.rejected_ticks', 'feed.coverage', 'feed.gaps', 'feed.replays'],
+    'feed.polled_sources',
     ...['outbox.changes', 'ops.processes', 'graphile_worker.'],
   ],
   foresight_upkeep: [

@@ -30,6 +30,7 @@ export const wrong: Readonly<Record<string, readonly string[]>> = {
   PAGE_ACCESS: ['yes', 'LOCAL', 'open,proxy'],
   PAGE_HOSTS: ['https://h', 'a b', 'h:80', ',', `${'a,'.repeat(900)},`],
   WEBHOOK_HOSTS: ['https://h', 'a b', '[::1]', ',', `${'a,'.repeat(900)},`],
+  POLLED_HOSTS: ['https://h', 'a b', '[::1]', ',', `${'a,'.repeat(900)},`],
   LOG_LEVEL: ['loud', 'INFO', '30'],
   FORESIGHT_DATA_DIR: ['a\nb', '\u001b[31m', 'x'.repeat(2_001)],
   OANDA_API_TOKEN: ['sekret token', 'sekret\r\nx: y', 'sekrét'],

@@ -74,6 +74,10 @@ export interface Feed {
   /** To be repaired again: at once, or after a fault later. */
   releaseGap(id: string, fault: string | null): Promise<void>;
   giveUpGap(id: string, reason: string): Promise<void>;
+  /** How a source is polled, as its row says it; null when there is none. */
+  polledSource(source: string): Promise<unknown>;
+  /** What came of asking a polled source. */
+  recordTrial(source: string, works: boolean, outcome: string): Promise<void>;
   /** The last line that an interrupted replay of a file has stored, else 0. */
   replayedUntil(fingerprint: string, symbol: string): Promise<number>;
   recordReplay(replay: Replay): Promise<void>;
@@ -225,6 +229,13 @@ export function createFeed(sql: Sql): Feed {
     },
     async giveUpGap(id, reason) {
       await sql`select feed.give_up_gap(${id}::bigint, ${printable(reason)})`;
+    },
+    async polledSource(source) {
+      const [row] = await sql<{ told: unknown }[]>`select feed.polled_source(${source}) as told`;
+      return row?.told ?? null;
+    },
+    async recordTrial(source, works, outcome) {
+      await sql`select feed.record_trial(${source}, ${works}, ${printable(outcome)})`;
     },
     async replayedUntil(fingerprint, symbol) {
       const [row] = await sql<{ line: string }[]>`

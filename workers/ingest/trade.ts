@@ -68,7 +68,8 @@ export function readQuote(text: QuoteText, raw: string, now: number): Tick | Rej
   return fault === null ? tick : refuse(fault);
 }
 
-function readNumbers<Name extends string>(
+/** @returns the first that is none as a fault. */
+export function readNumbers<Name extends string>(
   texts: Readonly<Record<Name, string | null>>,
 ): Record<Name, number | null> | Fault {
   const numbers = {} as Record<Name, number | null>;

@@ -1,7 +1,9 @@
 create or replace view feed.faults as
 with watched as (
-  select s.source, s.state, s.reason, s.changed_at, s.alive_at
-  from feed.source_states as s
+  select s.source, s.state, s.reason, s.changed_at, s.alive_at,
+    -- Three answers of a polled source may stay out.
+    greatest(l.silence, 3 * (select p.poll_every from feed.polled_sources as p where p.source = s.source)) as silence
+  from feed.source_states as s, feed.fault_limits as l
   where s.source <> 'replay'
     and not exists (select from feed.sources as k where k.source = s.source and k.is_pushed)
     and exists (select from feed.instruments as i where i.source = s.source and i.is_active)
@@ -11,8 +13,16 @@ from watched as s
 where s.state = 'disconnected'
 union all
 select format('source %s has been silent since %s', s.source, to_char(s.alive_at, 'YYYY-MM-DD HH24:MI:SS "UTC"')), s.alive_at
-from watched as s, feed.fault_limits as l
-where s.state = 'connected' and s.alive_at < now() - l.silence
+from watched as s
+where s.state = 'connected' and s.alive_at < now() - s.silence
+union all
+select case p.status
+    when 'untried' then format('polled source %s is not asked: no process runs for it (start:ingest -- --source polled:%s)', p.source, p.source)
+    else format('polled source %s: %s', p.source, p.outcome)
+  end, p.told_at
+from feed.polled_sources as p, feed.fault_limits as l
+where (p.status = 'faulty' or p.status = 'untried' and p.told_at < now() - l.silence)
+  and exists (select from feed.instruments as i where i.source = p.source and i.is_active)
 union all
 select format('source %s has a clock that is ahead of the database''s: its ticks are refused', r.source), r.since
 from feed.fault_limits as l
