@@ -40,6 +40,7 @@ begin
     or (received, received, received, received, received, received) is distinct from
       (cardinality(observed_ats), cardinality(seqs), cardinality(bids), cardinality(asks), cardinality(lasts), cardinality(sizes))
     or received <> cardinality(copies)
+    or array_ndims(seqs) > 1
   then
     raise exception 'the arrays of a batch must have one element per tick: % symbols, % observed_ats, % seqs, % bids, % asks, % lasts, % sizes, % copies',
       received, cardinality(observed_ats), cardinality(seqs), cardinality(bids), cardinality(asks),
@@ -134,5 +135,5 @@ end
 $$;
 
 comment on function feed.record_ticks(text, text[], timestamptz[], bigint[], double precision[], double precision[], double precision[], double precision[], interval, int[]) is
-  'Store a batch of ticks, each once: array i holds tick i; absent prices are null, and the seq of a tick without an id. Such a one is the same as a stored one if time and content are the same: the n-th copy of it, which copies[i] says (from 1 on; copies absent: they are counted in the batch). Returns how many were stored, duplicate (same key, same content), conflicting (same id, other content: kept in feed.rejected_ticks), and rejected (kept there with the reason); the four add up to the batch. future_tolerance: how far observed_at (UTC) may be ahead of our clock, at most 5 seconds. Error ARRAY: arrays of unequal length.';
+  'Store a batch of ticks, each once: array i holds tick i; absent prices are null, and the seq of a tick without an id. Such a one is the same as a stored one if time and content are the same: the n-th copy of it, which copies[i] says (from 1 on; copies absent: they are counted in the batch). Returns how many were stored, duplicate (same key, same content), conflicting (same id, other content: kept in feed.rejected_ticks), and rejected (kept there with the reason); the four add up to the batch. future_tolerance: how far observed_at (UTC) may be ahead of our clock, at most 5 seconds. Error ARRAY: arrays of unequal length, or seqs of more than one dimension.';
 grant execute on function feed.record_ticks(text, text[], timestamptz[], bigint[], double precision[], double precision[], double precision[], double precision[], interval, int[]) to foresight_ingest;

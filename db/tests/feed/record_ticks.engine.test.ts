@@ -307,6 +307,7 @@ describeOnEngine('feed.record_ticks', ({ sql }) => {
         '{1,1}', '{2,2}', '{null,null}', ${sizes}::text::float8[])`;
     await expect(call('{0}', '{null,null}')).rejects.toMatchObject({ code: 'ARRAY' });
     await expect(call('{0,1}', '{}')).rejects.toMatchObject({ code: 'ARRAY' });
+    await expect(call('{{0,1}}', '{null,null}')).rejects.toMatchObject({ code: 'ARRAY' });
     await expect(
       sql`select * from feed.record_ticks('manual', array[${symbol}], null, '{0}', '{1}', '{2}', '{null}', '{null}')`,
     ).rejects.toMatchObject({ code: 'ARRAY' });
