@@ -233,7 +233,7 @@ async function prepare(world: World): Promise<void> {
     await registerKinds(sql);
     const feed = createFeed(sql);
     for (const [source, own] of Object.entries(instruments)) {
-      await sql`select feed.register_source(${source}, false)`;
+      await sql`select feed.register_source(${source}, false, is_pushed => ${source === 'manual'})`;
       for (const { symbol } of own) {
         await feed.addInstrument(source, { symbol, description: 'soak', pricePrecision: 5 });
         const side = symbol.includes('TRADE') ? 'last' : 'mid';
