@@ -38,7 +38,13 @@ export interface FakePolled {
   readonly goSilent: (isOn: boolean) => void;
   /** The next requests end without an answer, or within it. */
   readonly cut: (count: number, isWithin?: boolean) => void;
-  readonly refuseNext: (count: number, status: number, headers?: Record<string, string>) => void;
+  /** The next requests are refused, the first of them being the next one, or the next one of that symbol. */
+  readonly refuseNext: (
+    count: number,
+    status: number,
+    headers?: Record<string, string>,
+    from?: string,
+  ) => void;
   /** The next answer is this text. */
   readonly say: (text: string) => void;
   /** How far its clock is ahead, in milliseconds. */
@@ -73,7 +79,7 @@ export async function startFakePolled({
   const dropped = new Set<FakeTrade>();
   const quotes = new Map<string, unknown>();
   const pages = new Map<string, FakeAnswer>();
-  const refusals: FakeAnswer[] = [];
+  const refusals: (FakeAnswer & { readonly from?: string })[] = [];
   const sayings: string[] = [];
   const cuts: boolean[] = [];
   let headers: IncomingMessage['headers'] = {};
@@ -104,7 +110,11 @@ export async function startFakePolled({
   }
 
   function answerTo(request: IncomingMessage): FakeAnswer {
-    const refusal = refusals.shift();
+    const from = refusals[0]?.from;
+    const refusal =
+      from === undefined || request.url?.includes(encodeURIComponent(from))
+        ? refusals.shift()
+        : undefined;
     if (refusal !== undefined) return refusal;
     if (token !== undefined && request.headers.authorization !== `Bearer ${token}`) {
       return { status: 401, body: JSON.stringify({ message: request.headers.authorization }) };
@@ -187,8 +197,11 @@ export async function startFakePolled({
     cut: (count, isWithin = false) => {
       for (let index = 0; index < count; index++) cuts.push(isWithin);
     },
-    refuseNext: (count, status, own = {}) => {
-      for (let index = 0; index < count; index++) refusals.push({ status, headers: own });
+    refuseNext: (count, status, own = {}, from) => {
+      for (let index = 0; index < count; index++) {
+        const isFirst = index === 0 && from !== undefined;
+        refusals.push({ status, headers: own, ...(isFirst && { from }) });
+      }
     },
     say: text => sayings.push(text),
     skew: milliseconds => {
