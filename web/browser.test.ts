@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { hasChromium, launchChromium } from '../tests/support/chromium.ts';
 import { createApp } from './app.ts';
 import { createEvents, type Events } from './live/events.ts';
-import { createFixture, type Fixture } from './tests/fixture.ts';
+import { createFixture, crowdedRows, type Fixture } from './tests/fixture.ts';
 
 const logger = pino({ level: 'silent' });
 let browser: Browser;
@@ -299,6 +299,48 @@ describe.skipIf(!hasChromium)('in a real browser', () => {
     expect(
       await page.evaluate('document.documentElement.scrollWidth - innerWidth'),
     ).toBeLessThanOrEqual(0);
+  });
+
+  /** How much of something lies beyond its right edge. */
+  const beyond = (selector: string) =>
+    page.evaluate(
+      `Math.max(...[...document.querySelectorAll('${selector}')].map(each => each.scrollWidth - each.clientWidth))`,
+    );
+
+  test.each([390, 1_280, 1_440])(
+    'at %i pixels all that every instrument has by itself is seen without scrolling sideways',
+    async width => {
+      fixture.rows = crowdedRows();
+      await page.setViewportSize({ width, height: 800 });
+      await visit('/');
+      expect(
+        await page.evaluate('document.documentElement.scrollWidth - innerWidth'),
+      ).toBeLessThanOrEqual(0);
+      expect(await beyond('.grid')).toBeLessThanOrEqual(0);
+      expect(await beyond('.market td, .market th')).toBeLessThanOrEqual(0);
+      const name = 'Logistic regression 270, 3 returns, 1 ahead';
+      expect(await page.locator(`.market [title^="${name}"]`).count()).toBeGreaterThan(0);
+      // The word is there for who does not see arrow and colour.
+      expect(await textOf('#row-2')).toContain('▼ bearish −1');
+      expect(await page.evaluate(`${weakTexts}; weakTexts()`)).toEqual([]);
+    },
+  );
+
+  test('with more indicators than fit the grid alone scrolls, and its rows keep their names', async () => {
+    fixture.rows = crowdedRows(40);
+    await page.setViewportSize({ width: 1_280, height: 800 });
+    await visit('/');
+    expect(
+      await page.evaluate('document.documentElement.scrollWidth - innerWidth'),
+    ).toBeLessThanOrEqual(0);
+    const left = () =>
+      page.evaluate(
+        "document.querySelector('.market tbody th').getBoundingClientRect().left - document.querySelector('.grid').getBoundingClientRect().left",
+      );
+    const before = await left();
+    await page.evaluate("document.querySelector('.grid').scrollLeft = 500");
+    expect(await page.evaluate("document.querySelector('.grid').scrollLeft")).toBe(500);
+    expect(await left()).toBe(before);
   });
 
   test('text has a contrast of 4.5 to 1 in both themes', async () => {

@@ -24,7 +24,7 @@ export function verdictMark(row: Pick<IndicatorRow, 'verdict' | 'absence'>): Htm
     return html`<span class="verdict warming">${row.absence?.words ?? 'no verdict'}</span>`;
   }
   const { tone, arrow, word, sign } = format.verdictSigns(row.verdict);
-  return html`<span class="verdict ${tone}"><span class="arrow" aria-hidden="true">${arrow}</span> ${word} <span class="sign">${sign}</span></span>`;
+  return html`<span class="verdict ${tone}"><span class="arrow" aria-hidden="true">${arrow}</span> <span class="word">${word}</span> <span class="sign">${sign}</span></span>`;
 }
 
 /**

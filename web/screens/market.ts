@@ -40,6 +40,8 @@ interface Column {
 
 /** Width of a candle of the trend. */
 const trendSeconds = 900;
+/** With more columns of indicators there is no room for words: arrow and sign say the same, the title says it whole. */
+const mostColumnsWithWords = 5;
 
 type Query = (name: string) => string | undefined;
 
@@ -106,11 +108,25 @@ function verdictCell(indicator: IndicatorRow, precision: number): Html {
   const { state, outputs } = indicator;
   const [value] = outputs;
   const unsettled = settling(indicator);
-  return html`<a class="cell" href="/indicators/${indicator.indicator_id}" ${freshness(indicator.bucket, indicator.width_seconds, state)} data-verdict="${indicator.verdict ?? ''}">${verdictMark(
+  return html`<a class="cell" href="/indicators/${indicator.indicator_id}" title="${titleOf(indicator)}" ${freshness(indicator.bucket, indicator.width_seconds, state)} data-verdict="${indicator.verdict ?? ''}">${verdictMark(
     indicator,
-  )}<span class="detail">${value === undefined || value.value === null ? '' : format.output(value.value, value.unit, precision)} ${oldness(state)}${
-    indicator.is_closed === false ? html`<span class="forming">forming</span>` : ''
-  }</span>${unsettled === null ? '' : html`<span class="detail">${unsettled}</span>`}</a>`;
+  )}<span class="detail ${unsettled === null ? '' : 'unsettled'}">${value === undefined || value.value === null ? '' : format.output(value.value, value.unit, precision)} ${oldness(state)}${
+    indicator.is_closed === false
+      ? html`<span class="forming"><span class="word">forming</span></span>`
+      : ''
+  }</span>${unsettled === null ? '' : html`<span class="detail word">${unsettled}</span>`}</a>`;
+}
+
+/** All that a narrow cell may leave out. */
+function titleOf(indicator: IndicatorRow): string {
+  const { label, timeframe, verdict, absence, is_closed } = indicator;
+  const word =
+    verdict === null ? (absence?.words ?? 'no verdict') : format.verdictSigns(verdict).word;
+  return [
+    `${label} · ${timeframe}: ${word}`,
+    ...(is_closed === false ? ['its candle still forms'] : []),
+    ...[settling(indicator)].filter(text => text !== null),
+  ].join(', ');
 }
 
 function indicatorCell(row: WatchlistRow, column: Column): Html {
@@ -164,11 +180,11 @@ function tableHead({ columns, view, hasRatings }: Shown): Html {
   return html`<thead><tr>
     <th scope="col" ${aria('symbol')}>${sortHeader(view, 'symbol', 'Instrument')}</th>
     <th scope="col" class="num">Price</th>
-    <th scope="col" class="num">Bid<br>Ask</th>
+    <th scope="col" class="num quote">Bid<br>Ask</th>
     <th scope="col" class="num" ${aria('change')}>${sortHeader(view, 'change', 'Change')}<span class="detail">since 00:00 UTC</span></th>
     <th scope="col">Trend<span class="detail">30 × 15m</span></th>
     ${hasRatings ? html`<th scope="col" ${aria('rating')}>${sortHeader(view, 'rating', 'Rating')}<span class="detail">mean of votes</span></th>` : ''}
-    ${columns.map(column => html`<th scope="col">${column.label}<span class="detail">${column.timeframe}</span></th>`)}
+    ${columns.map(column => html`<th scope="col" title="${column.label} · ${column.timeframe}"><span class="label">${column.label}</span><span class="detail">${column.timeframe}</span></th>`)}
   </tr></thead>`;
 }
 
@@ -200,15 +216,17 @@ function emptyState(): Html {
 
 function watchlist(rows: readonly WatchlistRow[], view: View, now: number): Html {
   const shown = shownOf(rows, view);
+  const isDense = shown.columns.length > mostColumnsWithWords;
   if (rows.length === 0) return html`<section id="watchlist">${emptyState()}</section>`;
   return html`<section id="watchlist">
     ${timeframeTabs(rows, view)}
     <div class="grid" tabindex="0" role="region" aria-label="Watchlist, scrolls sideways">
-      <table class="market">
+      <table class="market ${isDense ? 'dense' : ''}">
         ${tableHead(shown)}
         <tbody>${sorted(rows, view).map(row => tableRow(row, shown, now))}</tbody>
       </table>
     </div>
+    ${isDense ? html`<p class="marks" aria-hidden="true">… its candle still forms · ≈ it still settles, as there are fewer candles than it looks back at</p>` : ''}
   </section>`;
 }
 

@@ -318,6 +318,75 @@ function startRows(): WatchlistRow[] {
   ];
 }
 
+/** As wide as they come: what every instrument has by itself after `npm start`. */
+const crowdLabels = [
+  ['Logistic regression 270, 3 returns, 1 ahead', 'probability'],
+  ['ADX 14', 'ratio'],
+  ['ARIMA best 90, 4 ahead at 0.80', 'price'],
+  ['Bollinger 20, 2', 'price'],
+  ['Drift 60, 4 ahead at 0.80', 'price'],
+  ['Ichimoku 9/26/52/26', 'price'],
+  ['MA cross 10/30', 'difference'],
+  ['MACD 12/26/9', 'difference'],
+  ['RSI 14', 'ratio'],
+  ['Stochastic 14/3/3', 'ratio'],
+  ['Tick intensity 20', 'ratio'],
+  ['VWAP of the day, 96 bars', 'price'],
+] as const;
+
+/** Instruments with so many indicators each; beyond the usual ones these repeat with another number. */
+export function crowdedRows(indicators: number = crowdLabels.length): WatchlistRow[] {
+  return [
+    ['SPX500_USD.SIM', 'US 500 index / US dollar (simulated)', 6_743.6, 1] as const,
+    ['BTC_USD.SIM', 'Bitcoin / US dollar (simulated)', 102_948.8, 1] as const,
+    ['EUR_USD.SIM', 'Euro / US dollar (simulated)', 1.15924, 5] as const,
+    ['XAU_USD.SIM', 'Gold / US dollar (simulated)', 4_122.24, 3] as const,
+  ].map(([symbol, description, price, price_precision], place) =>
+    watchlistRow({
+      symbol,
+      description,
+      instrument_id: place + 1,
+      price,
+      price_precision,
+      bid: price - 0.01,
+      ask: price + 0.01,
+      change: -0.022 * price,
+      change_percent: -2.24,
+      indicators: Array.from({ length: indicators }, (_, index) => {
+        const [label, unit] = crowdLabels[index % crowdLabels.length] ?? crowdLabels[0];
+        const isModel = /ahead/.test(label);
+        const isWarming = index === 1 && place === 0;
+        const value = { price, difference: -0.0004 * price, probability: 0.513, ratio: 137.08 }[
+          unit
+        ];
+        return indicatorRow({
+          indicator_id: 100 * place + index + 1,
+          label: index < crowdLabels.length ? label : `${label} ${index}`,
+          timeframe: '15m',
+          width_seconds: 900,
+          verdict: isWarming ? null : (((index % 3) - 1) as 1 | 0 | -1),
+          absence: isWarming
+            ? { reason: 'too_few', words: 'warming up 12 of 31, about 14:35 UTC' }
+            : null,
+          is_closed: isModel,
+          bars: 97,
+          bars_window: isModel ? 97 : 449,
+          outputs: [
+            {
+              name: 'value',
+              unit: unit === 'difference' ? 'price' : unit,
+              pane: 'own',
+              thresholds: [],
+              value: isWarming ? null : value,
+            },
+          ],
+        });
+      }),
+      ratings: [ratingRow({ timeframe: '15m', width_seconds: 900 })],
+    }),
+  );
+}
+
 const trackRow = (row: Partial<TrackRow>): TrackRow => ({
   as_said: true,
   horizon: 1,
