@@ -9,7 +9,7 @@ grant usage on schema feed, outbox to foresight_push;
 grant usage on schema feed, outbox, indicator, track, alert, ops to foresight_upkeep;
 grant usage on schema feed, outbox, alert, ops to foresight_publish;
 grant usage on schema feed, indicator, ops to foresight_indicators;
-grant usage on schema indicator to foresight_service;
+grant usage on schema indicator to foresight_service, foresight_sandbox;
 grant usage on schema dashboard, ops to foresight_web;
 revoke execute on all functions in schema feed, outbox, indicator, rating, track, alert, dashboard, ops from public;
 revoke execute on all procedures in schema feed, outbox, indicator, rating, track, alert, dashboard, ops from public;

@@ -2,7 +2,7 @@
 -- made them, and a dump of this one does not bring them.
 do $$
 declare
-  roles text[] := '{foresight_ingest,foresight_upkeep,foresight_publish,foresight_indicators,foresight_service,foresight_push,foresight_web}';
+  roles text[] := '{foresight_ingest,foresight_upkeep,foresight_publish,foresight_indicators,foresight_service,foresight_sandbox,foresight_push,foresight_web}';
   -- From PostgreSQL 16 on, who makes a role may grant it, but not take it on.
   knows_options boolean := current_setting('server_version_num')::int >= 160000;
   role_name text;

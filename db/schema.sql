@@ -1055,7 +1055,15 @@ create function outbox.unsubscribe(name text) returns boolean security definer;
 
 -- Indicators on candles: kinds, definitions, values.
 create schema indicator;
-grant usage on schema indicator to foresight_indicators, foresight_service, foresight_upkeep;
+grant usage on schema indicator to foresight_indicators, foresight_sandbox, foresight_service, foresight_upkeep;
+
+-- What a SQL function that is a kind gets of a candle: its left edge (UTC), and of one side its prices; average is sum / tick_count, volume the sum of trade sizes, null where no tick had one.
+create type indicator.candle as (bucket timestamptz, open double precision, high double precision,
+  low double precision, close double precision, average double precision, volume double precision, tick_count bigint);
+
+-- What a SQL function that is a kind returns: the numbers that it declares, verdict +1, 0 or -1, strength from -1 to 1 with its sign; of a forecast the horizon in bars and its interval, else null. Without outputs there is no value.
+create type indicator.reading as (outputs double precision[], verdict int, strength double precision, horizon int,
+  low double precision, high double precision);
 
 -- The generation that new marks belong to; who takes marks begins the next one.
 create sequence indicator.mark_generation as bigint;
@@ -1314,6 +1322,17 @@ create trigger _500_follow after insert or delete or update on indicator.sets fo
 create trigger _600_keep_votes after update of params on indicator.sets for each row when (old.set = 'rating'
   and new.set = 'rating' and new.kind = old.kind) execute function rating.tg_sets__keep_votes();
 
+-- Kinds that are SQL functions: see indicator.define_sql_kind.
+create table indicator.sql_kinds (
+  kind text not null,
+  -- Its name with its schema.
+  function text not null,
+  -- Digest of the function as it was defined: another one is not run, as its values would be of another kind.
+  fingerprint text not null,
+  constraint sql_kinds_pkey primary key (kind),
+  constraint sql_kinds_kind_fkey foreign key (kind) references indicator.kinds(kind) on delete cascade
+);
+
 -- Closed candles whose values were stored, again or for the first time, and were not scored since: a stretch of an indicator per row, as often as it was stored. Written by indicator.record_values.
 create table indicator.unscored (
   unscored_id bigint not null generated always as identity,
@@ -1516,6 +1535,12 @@ grant execute on function indicator.compare_values to foresight_indicators, fore
 create function indicator.define(instrument_id int, timeframe text, side text, is_side_open boolean, kind text,
   params jsonb) returns int;
 
+-- Have a SQL function computed as an indicator kind, live and on all history, by the service sql. function: its name with its schema, of a function (candles indicator.candle[], params jsonb) returns indicator.reading that is immutable; it runs as foresight_sandbox, which can read no table, for a second.
+create function indicator.define_sql_kind(kind text, function text, description text, rule text, outputs jsonb,
+  bars_required jsonb, parameters jsonb default '[]'::jsonb, bars_window jsonb default null, label text default null,
+  definition text default null, closed_only boolean default false, defaults jsonb default '[]'::jsonb)
+  returns void security definer;
+
 -- What follows from a kind and complete parameters: the label, and how many candles a value needs at least and at most.
 create function indicator.derived(kind text, params jsonb, out label text, out bars_required int, out bars_window int)
   returns record;
@@ -1529,6 +1554,18 @@ create function indicator.draw_values(service text, max_values int default 8,
   returns table(indicator_id int, instrument_id int, timeframe text, side text, kind text, params jsonb,
   bars_required int, bars_window int, bucket timestamptz, revision bigint, computed_at timestamptz) security definer;
 grant execute on function indicator.draw_values to foresight_indicators, foresight_service;
+
+-- End the sessions in which indicator.evaluate has run for longer than this, at least two seconds: what a function cannot keep from happening.
+create function indicator.end_evaluations(longer_than interval) returns int security definer;
+grant execute on function indicator.end_evaluations to foresight_indicators;
+
+-- Run a SQL function that is an indicator kind, in a role that can read no table: for each of these places (from 1 on) of a series of candles, oldest first, on up to bars_window candles that end with it. function, fingerprint and output_count as indicator.sql_kind_functions has them.
+create function indicator.evaluate(function text, fingerprint text, params jsonb, output_count int, places int[],
+  bars_window int, buckets timestamptz[], opens double precision[], highs double precision[], lows double precision[],
+  closes double precision[], averages double precision[], volumes double precision[], tick_counts bigint[])
+  returns table(place int, outputs double precision[], verdict int, strength double precision, horizon int,
+  low double precision, high double precision, fault text) security definer;
+grant execute on function indicator.evaluate to foresight_indicators;
 
 -- The values that these claims asked for could not be computed, detail says why: they are claimed again in 10 seconds, each alone; one that failed three times is set aside in indicator.dead_letters.
 create function indicator.fail_pending(work_ids bigint[], detail text) returns int security definer;
@@ -1617,6 +1654,9 @@ create function indicator.remove_service(service text) returns void security def
 create function indicator.remove_set(symbol text, timeframe text, set text, side text default null)
   returns int security definer;
 
+-- Forget a kind that is a SQL function; the function stays.
+create function indicator.remove_sql_kind(kind text) returns void security definer;
+
 -- Have a service told again about the candles of its indicators, or of one, of which it is not told any more, and compute those anew; returns how many indicators.
 create function indicator.repair_subscription(service text, indicator_id int default null) returns int;
 
@@ -1630,6 +1670,11 @@ create function indicator.settle_sides() returns int;
 
 -- The side that an instrument's indicators take when none is asked for, by its newest ticks: mid, of an instrument that has trades only last, else the one side there is; null: it has no ticks yet.
 create function indicator.side_of(instrument_id int) returns text;
+
+-- Of these kinds those that are SQL functions: the function and its fingerprint, how many outputs it declares, and whether it has no value of a candle that forms.
+create function indicator.sql_kind_functions(kinds text[]) returns table(kind text, function text, fingerprint text,
+  output_count int, closed_only boolean) security definer;
+grant execute on function indicator.sql_kind_functions to foresight_indicators;
 
 -- Have the service of an indicator told about its candles, as outbox.subscribe does.
 create function indicator.subscribe(indicator_id int) returns void;

@@ -305,6 +305,7 @@ describeOnEngine('ops.status, ops.lag and ops.queues', database => {
     const must = [
       /^service classical is not running$/,
       /^service models is not running$/,
+      /^service sql is not running$/,
       /^\d+ indicators of service classical have been behind their candles since /,
       // It takes connections and sends nothing.
       /^source oanda (is disconnected: nothing came for 10 s$|has been silent since )/,
@@ -346,6 +347,7 @@ describeOnEngine('ops.status, ops.lag and ops.queues', database => {
     const must = [
       /^service classical is not running$/,
       /^service models is not running$/,
+      /^service sql is not running$/,
       /^changes of 2 instruments have waited to be captured since /,
     ];
     const may = [

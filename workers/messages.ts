@@ -94,7 +94,7 @@ export function decodeMessage(body: string): Message {
 /** What is not taken of a message, and why. */
 export interface Refusal {
   /** As in `indicator.dead_letters`. */
-  readonly reason: 'not_a_message' | 'not_a_candle' | 'not_storable';
+  readonly reason: 'not_a_message' | 'not_a_candle' | 'not_storable' | 'not_computed';
   readonly detail: string;
   /** The message, or its candle, as JSON. */
   readonly body: string;

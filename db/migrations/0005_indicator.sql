@@ -42,6 +42,25 @@ comment on column indicator.kinds.bars_required is 'Candles that a value needs a
 comment on column indicator.kinds.bars_window is 'Candles that a value is computed from when there are enough, in the same way.';
 comment on column indicator.kinds.closed_only is 'It has no value of a candle that forms.';
 
+create table indicator.sql_kinds (
+  kind text primary key references indicator.kinds on delete cascade,
+  function text not null,
+  fingerprint text not null
+);
+comment on table indicator.sql_kinds is 'Kinds that are SQL functions: see indicator.define_sql_kind.';
+comment on column indicator.sql_kinds.function is 'Its name with its schema.';
+comment on column indicator.sql_kinds.fingerprint is 'Digest of the function as it was defined: another one is not run, as its values would be of another kind.';
+
+create type indicator.candle as (
+  bucket timestamptz, open double precision, high double precision, low double precision, close double precision,
+  average double precision, volume double precision, tick_count bigint
+);
+comment on type indicator.candle is 'What a SQL function that is a kind gets of a candle: its left edge (UTC), and of one side its prices; average is sum / tick_count, volume the sum of trade sizes, null where no tick had one.';
+create type indicator.reading as (
+  outputs double precision[], verdict int, strength double precision, horizon int, low double precision, high double precision
+);
+comment on type indicator.reading is 'What a SQL function that is a kind returns: the numbers that it declares, verdict +1, 0 or -1, strength from -1 to 1 with its sign; of a forecast the horizon in bars and its interval, else null. Without outputs there is no value.';
+
 -- Without a foreign key to the kinds, which services register after this is filled.
 create table indicator.sets (
   set text not null constraint set_is_a_short_code check (set ~ '^[a-z][a-z0-9_]{0,39}$'),

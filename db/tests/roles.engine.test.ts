@@ -8,16 +8,17 @@ const roles = {
   p: 'foresight_publish',
   c: 'foresight_indicators',
   s: 'foresight_service',
+  x: 'foresight_sandbox',
   h: 'foresight_push',
   w: 'foresight_web',
 } as const;
 
-/** A service of another's is no process of ours: it lives by `indicator.beat`. Neither is who pushes ticks. */
+/** No process of ours: a service of another's lives by `indicator.beat`, who pushes ticks by them, and in the sandbox only functions run. */
 const beats: readonly string[] = Object.values(roles).filter(
-  role => role !== 'foresight_service' && role !== 'foresight_push',
+  role => !/service|sandbox|push/.test(role),
 );
 
-/** Who may: ingest, upkeep, publish, indicators (c for computation), services of others, who pushes ticks (h), web. The arguments are harmless ones. */
+/** Who may: ingest, upkeep, publish, indicators (c for computation), services of others, what runs in the sandbox (x), who pushes ticks (h), web. The arguments are harmless ones. */
 const rights: readonly (readonly [statement: string, who: string])[] = [
   ['select from feed.ticks limit 0', ''],
   ['insert into feed.ticks (instrument_id, observed_at, bid) select 1, now(), 1 where false', ''],
@@ -131,6 +132,15 @@ const rights: readonly (readonly [statement: string, who: string])[] = [
   ["select indicator.checked_service('nobody')", ''],
   ["select indicator.subscription_of('nobody')", ''],
   ["select indicator.register_kind('nobody', 'x', '', '', '', '', '[]', '{}', '[]', '[]')", 'cs'],
+  ["select indicator.define_sql_kind('x', 'mine.x', '', '', '[]', '[]')", ''],
+  ["select indicator.remove_sql_kind('x')", ''],
+  ["select indicator.sql_kind_functions('{}')", 'c'],
+  [
+    "select indicator.evaluate('mine.x', '', '{}', 1, '{}', 1, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')",
+    'cx',
+  ],
+  ["select indicator.end_evaluations('1 hour')", 'c'],
+  ['select from indicator.sql_kinds limit 0', ''],
   ["select indicator.accept_candles('nobody', '{}', '{}', '{}', '{}', '{}')", 'cs'],
   ["select indicator.set_aside('nobody', '{}', '{}', '{}')", 'cs'],
   ["select indicator.fail_pending('{}', '')", 'cs'],

@@ -59,7 +59,9 @@ export function createRoster({
       holders,
     });
   }
-  if (twins) programs.push({ name: all, script, args: [] });
+  // Not for SQL functions, of which there are none.
+  const args = services.flatMap(({ service }) => ['--service', service]);
+  if (twins) programs.push({ name: all, script, args });
   add('web', 'web/main.ts');
   return { programs, roles };
 }

@@ -8,6 +8,15 @@ import { waitFor } from './wait.ts';
 
 export const processes = ['upkeep', 'publish', 'indicators', 'ingest', 'web'] as const;
 
+/** Of the owner, who need not be a superuser to have it run where it can read nothing. */
+const sqlKind = `
+  create schema works;
+  create function works.middle(candles indicator.candle[], params jsonb) returns indicator.reading language sql immutable as
+    $$ select row(array[(candles[1].high + candles[1].low) / 2], 0, 0, null, null, null)::indicator.reading $$;
+  select indicator.define_sql_kind('works_sql', 'works.middle', 'Middle', 'Neutral',
+    '[{"name": "middle", "unit": "price", "pane": "price"}]', '[{"plus": 1}]');
+  select indicator.add('EUR_USD.SIM', '1s', 'works_sql')`;
+
 /**
  * All processes run on a migrated database, and candles, values and a page that is well come of it; the owner maintains.
  * @param envOf What else a process is given.
@@ -32,17 +41,22 @@ export async function expectWorks(
     await waitFor('instrument and kinds are there', () =>
       addAverages(sql, 'EUR_USD.SIM', '1s', { fast: 2, slow: 3 }),
     );
+    await sql.unsafe(sqlKind);
     const seen = async () => {
-      const [row] = await sql<[{ faults: string[]; has_candles: boolean; has_values: boolean }]>`
+      const [row] = await sql<[{ faults: string[]; has_candles: boolean; kinds: string[] }]>`
         select s.faults, exists (select from feed.candles('EUR_USD.SIM', '1m')) as has_candles,
-          exists (select from indicator.values as v where v.value is not null) as has_values
+          array(select distinct d.kind from indicator.values as v join indicator.definitions as d using (indicator_id)
+            where v.value is not null) as kinds
         from ops.status as s`;
       return row;
     };
     await waitFor('all is well', seen, {
       deadlineMs: 60_000,
-      until: ({ faults, has_candles, has_values }) =>
-        faults.length === 0 && has_candles && has_values,
+      until: ({ faults, has_candles, kinds }) =>
+        faults.length === 0 &&
+        has_candles &&
+        kinds.includes('ma_cross') &&
+        kinds.includes('works_sql'),
       explain: system.logs,
     });
     expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(200);

@@ -19,6 +19,14 @@ export const services: readonly Service[] = [
   },
 ];
 
+/** Its kinds are SQL functions of operators: `indicator.define_sql_kind` registers them. */
+export const sqlService: Service = {
+  service: 'sql',
+  description: 'Kinds that are SQL functions',
+  isClosedOnly: false,
+  kinds: [],
+};
+
 /** Every kind that is built in, by its name. */
 export const catalog: ReadonlyMap<string, Kind> = new Map(
   services.flatMap(({ kinds }) => kinds).map(kind => [kind.kind, kind]),

@@ -1,5 +1,5 @@
 import type { Kind, Reading } from './kind.ts';
-import type { ComputedValue, Definition, Work } from './service.ts';
+import type { ComputedValue, Definition, Due } from './service.ts';
 import { type Series, windowOf } from './window.ts';
 
 /** An indicator that could not be computed at a bucket. */
@@ -10,6 +10,16 @@ export interface Failure {
 }
 
 /**
+ * Computes what is due. It may end with `rests`: a history has to wait where it is.
+ *
+ * @param onFailure Told of what cannot be computed; the others go on without it.
+ */
+export type Compute = (
+  work: Due,
+  onFailure: (failure: Failure) => void,
+) => Iterator<ComputedValue, unknown> | AsyncIterator<ComputedValue, unknown>;
+
+/**
  * Every value that a stretch of work asks for, one at a time, so that who asks can stop when time is up
  * and go on later. Each is computed from its own window alone, so it is the same whatever else is
  * computed with it: that is what makes live, backfilled and recomputed values equal.
@@ -17,7 +27,7 @@ export interface Failure {
  * @param onFailure Told of an indicator that cannot be computed; the others go on without it.
  */
 export function* computeValues(
-  work: Work,
+  work: Due,
   kinds: ReadonlyMap<string, Kind>,
   onFailure: (failure: Failure) => void,
 ): Generator<ComputedValue, void> {
@@ -37,7 +47,7 @@ export function* computeValues(
       const kind = kinds.get(definition.kind);
       if (kind?.isClosedOnly && bucket > closedTo) continue;
       try {
-        if (kind === undefined) throw new Error(`this process has no kind ${definition.kind}`);
+        if (kind === undefined) throw new UnknownKindError(definition.kind);
         const { reading, bars } = readingAt(series, index, kind, definition);
         const isSaid = !isHistory && bucket <= closedTo;
         const price = isSaid ? (series.columns.close[index] ?? null) : null;
@@ -47,6 +57,14 @@ export function* computeValues(
         onFailure({ definition, bucket, error });
       }
     }
+  }
+}
+
+/** A kind that only a newer version has. */
+export class UnknownKindError extends Error {
+  override readonly name = 'UnknownKindError';
+  constructor(kind: string) {
+    super(`this process has no kind ${kind}`);
   }
 }
 
@@ -65,15 +83,15 @@ export function readingAt(
   const bars = index + 1 - from;
   if (bars < bars_required) return { reading: null, bars };
   const reading = kind.compute(windowOf(series, kind.columns, from, index + 1), params);
-  return { reading: checked(kind, reading), bars };
+  return { reading: checked(kind.outputs.length, reading), bars };
 }
 
 /** @throws when a kernel does not give what its kind declares. */
-function checked(kind: Kind, reading: Reading | null): Reading | null {
+export function checked(outputCount: number, reading: Reading | null): Reading | null {
   if (reading === null || !reading.outputs.every(Number.isFinite)) return null;
   const { outputs, verdict, strength, forecast } = reading;
-  if (outputs.length !== kind.outputs.length) {
-    throw new Error(`${outputs.length} outputs instead of ${kind.outputs.length}`);
+  if (outputs.length !== outputCount) {
+    throw new Error(`${outputs.length} outputs instead of ${outputCount}`);
   }
   const isRightStrength = Math.abs(strength) <= 1 && [0, verdict].includes(Math.sign(strength));
   if (!isRightStrength) throw new Error(`strength ${strength} with verdict ${verdict}`);

@@ -7,16 +7,18 @@ import { type Context, runProcess } from '../../db/runtime/process.ts';
 import { createAlarm, runJobs, startWorkHeartbeat } from '../jobs.ts';
 import { openQueue } from '../queue.ts';
 import { watchCalls } from '../watch.ts';
-import { catalog, services } from './catalog.ts';
+import { catalog, services, sqlService } from './catalog.ts';
 import { consume } from './consumer.ts';
-import { createHeart, createServiceStore, type Service } from './service.ts';
+import { createSandbox, createSqlComputation, sandboxTimeoutMs } from './sandbox.ts';
+import { createHeart, createServiceStore, createSqlKindStore, type Service } from './service.ts';
 import { computeValuesTask } from './tasks/compute_values.ts';
 
 /** A window of candles is read in milliseconds. */
 const statementTimeout = 20_000;
 
-const names = services.map(each => each.service).join(', ');
-const { service: served = services } = command(
+const all = [...services, sqlService];
+const names = all.map(each => each.service).join(', ');
+const { service: served = all } = command(
   'start:indicators',
   'Compute the indicators of one or several services.',
 )
@@ -25,7 +27,7 @@ const { service: served = services } = command(
   .opts<{ service?: readonly Service[] }>();
 
 function add(name: string, chosen: readonly Service[] = []): readonly Service[] {
-  const service = services.find(each => each.service === name);
+  const service = all.find(each => each.service === name);
   if (service === undefined) throw new InvalidArgumentError(`It must be one of ${names}.`);
   return [...chosen.filter(each => each !== service), service];
 }
@@ -43,8 +45,18 @@ async function start(context: Context): Promise<void> {
   onStop(() => sql.end({ timeout: 2 }));
   await waitForDatabase(sql, { ...connection, signal });
   if (signal.aborted) return;
-  const pool = openPgPool(connection);
+  // Enough that no service takes all of them.
+  const concurrency = 2 * served.length;
+  const pool = openPgPool({ ...connection, maxConnections: Math.max(4, concurrency) });
   onStop(() => pool.end());
+  // What operators' functions hold up is none of ours.
+  const sandbox = openPgPool({
+    ...connection,
+    process: 'sandbox',
+    statementTimeout: sandboxTimeoutMs,
+    maxConnections: 2,
+  });
+  onStop(() => sandbox.end());
   const queue = openQueue({ region: config.awsRegion, endpoint: config.sqsEndpoint });
   onStop(() => queue.close());
 
@@ -54,16 +66,34 @@ async function start(context: Context): Promise<void> {
     store: watchCalls(createServiceStore(sql, service.service), watch),
   }));
   const heart = watchCalls(createHeart(sql, served), watch);
+  const sqlKinds = watchCalls(createSqlKindStore(sql), watch);
+  const computeSqlValues = createSqlComputation(createSandbox(sandbox), sqlKinds);
+  if (served.includes(sqlService)) {
+    // Of a process that is no more; once more, for what it began just before its end.
+    await sqlKinds.endEvaluations();
+    const again = setTimeout(() => {
+      sqlKinds
+        .endEvaluations()
+        .catch((err: unknown) => logger.warn({ err }, 'what was left running is not ended'));
+    }, 3_000);
+    onStop(() => clearTimeout(again));
+  }
   const jobs = await runJobs({
     pool,
     tasks: Object.fromEntries(
       stores.map(({ service, store }) => [
         `compute_values.${service}`,
-        computeValuesTask({ service, store, kinds: catalog, logger, signal }),
+        computeValuesTask({
+          service,
+          store,
+          kinds: catalog,
+          ...(service === sqlService.service ? { compute: computeSqlValues } : {}),
+          logger,
+          signal,
+        }),
       ]),
     ),
-    // Enough that no service takes all of them.
-    concurrency: 2 * stores.length,
+    concurrency,
     logger,
     fail: context.fail,
   });

@@ -37,6 +37,9 @@ export interface Work {
   readonly series: Series;
 }
 
+/** What values are computed from, whatever asks for them. */
+export type Due = Omit<Work, 'timeframe' | 'workIds'>;
+
 export interface ComputedValue {
   readonly indicatorId: number;
   readonly bucket: string;
@@ -96,6 +99,24 @@ export interface ServiceStore {
   compareValues(values: readonly CheckedValue[]): Promise<number>;
 }
 
+/** A kind that is a SQL function, as the database tells it. */
+export interface SqlKind {
+  readonly kind: string;
+  /** With its schema. */
+  readonly function: string;
+  /** Of the function as it was defined: another one is not run. */
+  readonly fingerprint: string;
+  readonly output_count: number;
+  readonly closed_only: boolean;
+}
+
+export interface SqlKindStore {
+  /** What of these kinds is a SQL function. */
+  read(kinds: readonly string[]): Promise<readonly SqlKind[]>;
+  /** Ends what a function keeps from ending. */
+  endEvaluations(): Promise<void>;
+}
+
 /** Of a process that computes for some services. */
 export interface Heart {
   /** All that a quiet process asks: in how many milliseconds there is work, 0 or less for now; null: none. */
@@ -110,6 +131,16 @@ export function createHeart(sql: Sql, services: readonly Service[]): Heart {
         select extract(epoch from indicator.beat(${names}::text[], ${host}, ${processId},
           ${workerIds as string[]}::text[]) - clock_timestamp())::float8 * 1000 as next_work_in`;
       return row?.next_work_in ?? null;
+    },
+  };
+}
+
+export function createSqlKindStore(sql: Sql): SqlKindStore {
+  return {
+    read: async kinds =>
+      sql<SqlKind[]>`select * from indicator.sql_kind_functions(${kinds as string[]}::text[])`,
+    async endEvaluations() {
+      await sql`select indicator.end_evaluations('2 seconds')`;
     },
   };
 }

@@ -18,6 +18,15 @@ begin
   loop
     begin
       delete from indicator.dead_letters as d where d.dead_letter_id = letter.dead_letter_id;
+      if letter.reason = 'not_computed' and letter.body::jsonb ? 'indicator_id' then
+        -- A history that went on without some of its values; of an indicator that is gone, nothing is left to do.
+        perform indicator.recompute(d.indicator_id, (letter.body::jsonb ->> 'bucket')::timestamptz)
+        from indicator.definitions as d
+        join indicator.kinds as k using (kind)
+        where d.indicator_id = (letter.body::jsonb ->> 'indicator_id')::int and k.service = letter.service;
+        redriven := redriven + 1;
+        continue;
+      end if;
       perform indicator.accept_candles(
         letter.service, array_agg(c ->> 'symbol'), array_agg(c ->> 'timeframe'), array_agg(c ->> 'side'),
         array_agg((c ->> 'bucket')::timestamptz), array_agg((c ->> 'revision')::bigint))

@@ -16,9 +16,12 @@ import {
 } from '../../../tests/support/indicators.ts';
 import { secondsAfter, tickOf } from '../../../tests/support/ticks.ts';
 import { catalog } from '../../../workers/indicators/catalog.ts';
+import { type Compute, computeValues } from '../../../workers/indicators/compute.ts';
 import { createServiceStore, type ServiceStore } from '../../../workers/indicators/service.ts';
 import { createCheck } from '../../../workers/indicators/tasks/check_values.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
+
+const compute: Compute = (work, onFailure) => computeValues(work, catalog, onFailure);
 
 describeOnEngine('The standing check of stored values', ({ sql }) => {
   const feed = createFeed(sql);
@@ -54,7 +57,7 @@ describeOnEngine('The standing check of stored values', ({ sql }) => {
     await createCheck({
       service: 'classical',
       store: { ...store, drawValues: count => store.drawValues(count, 0) },
-      kinds: catalog,
+      compute,
       logger: pino({ level: 'warn' }, { write: line => void lines.push(line) }),
     })();
     expect(lines.filter(line => !line.includes('differ from their candles'))).toEqual([]);
@@ -137,7 +140,7 @@ describeOnEngine('The standing check of stored values', ({ sql }) => {
           return all.flat();
         },
       },
-      kinds: catalog,
+      compute,
       logger: pino({}, { write: line => void lines.push(line) }),
     })();
     expect(lines).toEqual([]);
@@ -340,7 +343,7 @@ describeOnEngine('The standing check, after candles were given up', ({ sql }) =>
       await createCheck({
         service: 'classical',
         store: { ...store, drawValues: count => store.drawValues(count, 0) },
-        kinds: catalog,
+        compute,
         logger: pino({}, { write: line => void lines.push(line) }),
       })();
     }

@@ -1,7 +1,6 @@
 import type { Logger } from '../../../db/runtime/logger.ts';
-import { readingAt } from '../compute.ts';
-import type { Kind } from '../kind.ts';
-import type { CheckedValue, ServiceStore } from '../service.ts';
+import { type Compute, type Failure, UnknownKindError } from '../compute.ts';
+import type { CheckedValue, DrawnValue, ServiceStore } from '../service.ts';
 
 /** So often at most, and so many values each time: what all processes of a service draw together. */
 const everyMs = 10_000;
@@ -10,35 +9,41 @@ const maxValues = 8;
 interface Options {
   readonly service: string;
   readonly store: Pick<ServiceStore, 'drawValues' | 'compareValues'>;
-  readonly kinds: ReadonlyMap<string, Kind>;
+  readonly compute: Compute;
   readonly logger: Logger;
 }
 
 /**
- * The standing check that stored values follow from stored candles: computes some again, drawn at random, by the same
- * kernels from the same windows as live ones, and hands them in to be compared.
+ * The standing check that stored values follow from stored candles: computes some again, drawn at random, in the
+ * same way from the same windows as live ones, and hands them in to be compared.
  *
  * It is asked for after work, and never makes work of its own: in a quiet market there is nothing new to check.
  */
-export function createCheck({ service, store, kinds, logger }: Options): () => Promise<void> {
+export function createCheck({ service, store, compute, logger }: Options): () => Promise<void> {
   let dueAt = Number.NEGATIVE_INFINITY;
+
+  async function computeAgain(drawn: DrawnValue): Promise<CheckedValue | undefined> {
+    const { definition, series, bucket, revision } = drawn;
+    const log = { service, indicator_id: definition.indicator_id, bucket };
+    const one = { fromBucket: bucket, toBucket: bucket, closedTo: bucket, isHistory: false };
+    const onFailure = ({ error: err }: Failure) => {
+      if (!(err instanceof UnknownKindError)) logger.warn({ err, ...log }, 'not checked');
+    };
+    const work = { ...one, revision, indicators: [definition], series };
+    const step = await compute(work, onFailure).next();
+    // A candle that was given up, or a value that cannot be computed.
+    if (step.done) return undefined;
+    const { reading, bars } = step.value;
+    const isWhole = bars === definition.bars_window;
+    const windowStart = isWhole ? (series.buckets.at(-bars) ?? null) : null;
+    return { drawn, reading, bars, windowStart };
+  }
 
   async function check(): Promise<void> {
     const computed: CheckedValue[] = [];
     for (const drawn of await store.drawValues(maxValues, everyMs)) {
-      const { definition, series, bucket } = drawn;
-      const kind = kinds.get(definition.kind);
-      const index = series.buckets.lastIndexOf(bucket);
-      // A kind that only a newer version has, or a candle that was given up.
-      if (kind === undefined || index < 0) continue;
-      try {
-        const { reading, bars } = readingAt(series, index, kind, definition);
-        const isWhole = bars === definition.bars_window;
-        const windowStart = isWhole ? (series.buckets[index + 1 - bars] ?? null) : null;
-        computed.push({ drawn, reading, bars, windowStart });
-      } catch (err) {
-        logger.warn({ err, service, indicator_id: definition.indicator_id, bucket }, 'not checked');
-      }
+      const value = await computeAgain(drawn);
+      if (value !== undefined) computed.push(value);
       // Live candles do not wait for all of them.
       await new Promise(setImmediate);
     }

@@ -1,6 +1,6 @@
 import type { Logger } from '../../../db/runtime/logger.ts';
 import { apart } from '../apart.ts';
-import { computeValues } from '../compute.ts';
+import { type Compute, computeValues } from '../compute.ts';
 import type { Kind } from '../kind.ts';
 import type { ComputedValue, ServiceStore, Work } from '../service.ts';
 import { createCheck } from './check_values.ts';
@@ -21,6 +21,11 @@ interface Options {
   readonly service: string;
   readonly store: ServiceStore;
   readonly kinds: ReadonlyMap<string, Kind>;
+  /**
+   * Where it is not done by the kernels of `kinds`. It gives no value of a changed candle that fails, and of history an
+   * empty one: such a history does not wait there, but goes on, and what failed is set aside.
+   */
+  readonly compute?: Compute;
   readonly logger: Logger;
   readonly signal: AbortSignal;
 }
@@ -32,7 +37,7 @@ interface Options {
  */
 export function computeValuesTask(options: Options): () => Promise<void> {
   const claim = createClaim(options.store);
-  const check = createCheck(options);
+  const check = createCheck({ ...options, compute: computeOf(options) });
   let runs = 0;
   let isInBackground = false;
   let isAskedAgain = false;
@@ -91,6 +96,10 @@ function createClaim(store: ServiceStore): () => Promise<Work[]> {
   };
 }
 
+function computeOf({ compute, kinds }: Options): Compute {
+  return compute ?? ((work, onFailure) => computeValues(work, kinds, onFailure));
+}
+
 /** PostgreSQL's query_canceled: a statement took longer than the session allows. */
 function isTimeout(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === '57014';
@@ -99,9 +108,11 @@ function isTimeout(error: unknown): boolean {
 /** Work in hand, and how far it has come. */
 interface Stretch {
   readonly work: Work;
-  readonly values: Iterator<ComputedValue, void>;
-  /** Why some of its values cannot be computed or stored. */
+  readonly values: ReturnType<Compute>;
+  /** Why some of its values cannot be computed or stored: the first of them. */
   failure: string | undefined;
+  /** Each of them. */
+  readonly failed: { readonly indicatorId: number; readonly bucket: string }[];
 }
 
 interface Computed {
@@ -109,18 +120,18 @@ interface Computed {
   readonly value: ComputedValue;
 }
 
-function createRun(
-  { service, store, kinds, logger, signal }: Options,
-  claim: () => Promise<Work[]>,
-) {
+function createRun(options: Options, claim: () => Promise<Work[]>) {
+  const { service, store, logger, signal } = options;
+  const compute = computeOf(options);
+  const isHistoryStopped = options.compute === undefined;
   /** Claimed candles that needed more than their turn: they go on after newer ones had theirs. */
   let unfinished: readonly Stretch[] = [];
 
   function begin(work: Work): Stretch {
-    const values = computeValues(work, kinds, ({ definition, bucket, error }) => {
+    const values = compute(work, ({ definition, bucket, error }) => {
       fail(stretch, definition.indicator_id, bucket, error);
     });
-    const stretch: Stretch = { work, values, failure: undefined };
+    const stretch: Stretch = { work, values, failure: undefined, failed: [] };
     return stretch;
   }
 
@@ -129,6 +140,10 @@ function createRun(
     const { kind, params } = indicators.find(each => each.indicator_id === indicatorId) ?? {};
     const message = `indicator ${indicatorId} (${kind}) cannot be computed at ${bucket}`;
     stretch.failure ??= `${message}: ${error instanceof Error ? error.message : String(error)}`;
+    const isTold =
+      !isHistoryStopped && stretch.failed.some(each => each.indicatorId === indicatorId);
+    stretch.failed.push({ indicatorId, bucket });
+    if (isTold) return;
     const log = { err: error, service, indicator_id: indicatorId, kind, params, timeframe, bucket };
     logger.error(log, message);
   }
@@ -149,8 +164,9 @@ function createRun(
     const endsAt = performance.now() + turnMs;
     let breatheAt = endsAt - turnMs + breathMs;
     for (;;) {
-      const next = stretch.values.next();
-      if (next.done) return true;
+      const step = stretch.values.next();
+      const next = step instanceof Promise ? await step : step;
+      if (next.done) return next.value !== 'rests';
       computed.push({ stretch, value: next.value });
       const now = performance.now();
       if (now >= endsAt) return false;
@@ -181,6 +197,21 @@ function createRun(
         begunAt = performance.now();
       },
     };
+  }
+
+  /** One letter for a stretch of history: its values mostly fail for one reason. */
+  async function setAside({ work, failure, failed }: Stretch): Promise<void> {
+    const [first, ...others] = failed;
+    if (failure === undefined || first === undefined) return;
+    const more = `; nor at ${others.length} more up to ${others.at(-1)?.bucket}`;
+    const { indicatorId: indicator_id, bucket } = first;
+    await store.setAside([
+      {
+        reason: 'not_computed',
+        detail: others.length === 0 ? failure : `${failure}${more}`,
+        body: JSON.stringify({ indicator_id, timeframe: work.timeframe, bucket }),
+      },
+    ]);
   }
 
   async function release(stretches: readonly Stretch[]): Promise<void> {
@@ -229,8 +260,11 @@ function createRun(
       const isAll = await takeTurn(stretch, computed);
       const [refused] = await record(computed);
       const stored =
-        refused === undefined ? computed : computed.slice(0, computed.indexOf(refused));
-      const isDone = isAll && stretch.failure === undefined;
+        refused === undefined || !isHistoryStopped
+          ? computed
+          : computed.slice(0, computed.indexOf(refused));
+      if (!isHistoryStopped) await setAside(stretch);
+      const isDone = isAll && (stretch.failure === undefined || !isHistoryStopped);
       const reached = isDone ? work.toBucket : stored.at(-1)?.value.bucket;
       // One that cannot go on keeps its lease, and is tried again when that ends.
       if (reached !== undefined) await store.finishBackfill(work, reached);
