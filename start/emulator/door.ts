@@ -31,10 +31,14 @@ export interface Answer {
   readonly body: unknown;
 }
 
-/** What is behind the door: it is given whole JSON objects of who has the credentials, and nothing else. */
+/**
+ * What is behind the door: it is given whole JSON objects of who has the credentials, and nothing else. `isGone`
+ * says that nobody waits for the answer any more.
+ */
 export type Handle = (
   body: Record<string, unknown>,
   headers: IncomingHttpHeaders,
+  isGone: () => boolean,
 ) => Promise<Answer>;
 
 /** A batch of SQS has 1 MiB at most, and a character of it may take six in JSON. */
@@ -78,7 +82,8 @@ export function createDoor(options: {
     }
     // A queue's URL has the address of the host that its creator called, which is to be this one.
     const host = `127.0.0.1:${request.socket.localPort}`;
-    send(response, await options.handle(body, { ...request.headers, host }));
+    const isGone = () => response.destroyed;
+    send(response, await options.handle(body, { ...request.headers, host }, isGone));
   }
 
   return createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {

@@ -148,6 +148,23 @@ describe('the embedded queue', { timeout: 30_000 }, () => {
     expect(bodies(await receive(connect(second), QueueUrl))).toEqual(['one']);
   });
 
+  test('hands out at once what came for a receiver that is gone', async () => {
+    const emulator = await start(await temporaryFolder());
+    const client = connect(emulator);
+    const QueueUrl = await createQueue(client);
+    const gone = new AbortController();
+    const poll = client.send(
+      new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 20, VisibilityTimeout: 40 }),
+      { abortSignal: gone.signal },
+    );
+    await sleep(100);
+    gone.abort();
+    await expect(poll).rejects.toThrow('aborted');
+    await sleep(100);
+    await send(client, QueueUrl, 'one');
+    expect(bodies(await receive(client, QueueUrl))).toEqual(['one']);
+  });
+
   test('stops at once although somebody waits for a message', async () => {
     const emulator = await start(await temporaryFolder());
     const client = connect(emulator);

@@ -36,12 +36,18 @@ const actions = [
 interface Queue {
   url: string;
   persistence: unknown;
+  changeVisibility(receiptHandle: string, seconds: number): void;
+}
+
+interface Received {
+  readonly Messages?: readonly { readonly ReceiptHandle: string }[];
 }
 
 interface QueueStore {
   persistence: unknown;
   host: string;
   allQueues(): Iterable<Queue>;
+  getQueue(url: string): Queue | undefined;
   /** Lets everybody go who waits for a message. */
   shutdown(): void;
 }
@@ -116,7 +122,7 @@ async function createHandler(queues: QueueStore): Promise<Handle> {
       router.register(action, (await importPart(`sqs/actions/${name}.js`))[name]);
     }),
   );
-  return async (body, headers) => {
+  return async (body, headers, isGone) => {
     let status = 200;
     const added: Record<string, string> = {};
     const reply = {
@@ -128,6 +134,11 @@ async function createHandler(queues: QueueStore): Promise<Handle> {
       },
     };
     const answer = await router.handle({ body, headers }, reply);
+    // A process that died while it waited for messages took them, and kept them from the others for a while.
+    const { Messages = [] } = isGone() ? (answer as Received) : {};
+    for (const { ReceiptHandle } of Messages) {
+      queues.getQueue(String(body.QueueUrl))?.changeVisibility(ReceiptHandle, 0);
+    }
     return { status, headers: added, body: answer };
   };
 }
