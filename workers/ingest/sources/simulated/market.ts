@@ -7,11 +7,11 @@ export const SLOT_MICROSECONDS = 500_000;
 /**
  * The rule that keeps a fill cheap: of the slots that begin more than this long before now, only those
  * whose number (microseconds since 1970 / {@link SLOT_MICROSECONDS}) is a multiple of
- * {@link THINNED_TO_EVERY} are sent, about a tick in ten seconds. A thinned slot has the very tick that
- * it would have in a dense run, so both together store nothing twice.
+ * {@link THINNED_TO_EVERY} are sent, about three ticks per minute, so that few minutes are empty. A thinned
+ * slot has the very tick that it would have in a dense run, so both together store nothing twice.
  */
-export const DENSE_MICROSECONDS = 3_600_000_000;
-export const THINNED_TO_EVERY = 10;
+export const DENSE_MICROSECONDS = 1_800_000_000;
+export const THINNED_TO_EVERY = 20;
 
 const GROUP_SIZE = 2_000;
 

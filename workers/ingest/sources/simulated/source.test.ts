@@ -220,7 +220,7 @@ describe('time ranges', () => {
     }
   });
 
-  it('keep every tenth slot where they are thinned, with the ticks of a dense run', () => {
+  it('keep few slots where they are thinned, with the ticks of a dense run', () => {
     const end = start + 1_200 * SECOND;
     const denseFrom = start + 600 * SECOND + 1;
     const dense = simulatedTicks(7, symbols, start, end);
@@ -275,10 +275,12 @@ describe('following the market', () => {
   });
 
   it('goes on after a restart where each symbol was stored, without a gap or a repeat', async () => {
-    const stops = fc.array(fc.integer({ min: 0, max: 1_800_000 }), { minLength: 3, maxLength: 3 });
+    const span = DENSE_MICROSECONDS / 2;
+    const stop = fc.integer({ min: 0, max: span / 1_000 });
+    const stops = fc.array(stop, { minLength: 3, maxLength: 3 });
     await fc.assert(
       fc.asyncProperty(stops, async offsets => {
-        const whole = simulatedTicks(7, symbols, start, start + 1_800 * SECOND + 1);
+        const whole = simulatedTicks(7, symbols, start, start + span + 1);
         const stored = whole.filter(tick => {
           const until = start + (offsets[symbols.indexOf(tick.symbol)] ?? 0) * 1_000;
           return epochMicroseconds(tick.observedAt) <= until;
@@ -290,7 +292,7 @@ describe('following the market', () => {
               fromEpochMicroseconds(start + (offsets[index] ?? 0) * 1_000),
           ]),
         );
-        const clock = virtualClock(start + 1_800 * SECOND);
+        const clock = virtualClock(start + span);
         const rest = await run({ clock, untilMs: clock.ms, storedUntil });
         expect(keys([...stored, ...rest]).sort()).toEqual(keys(whole).sort());
       }),
@@ -311,11 +313,15 @@ describe('following the market', () => {
       },
     });
     const woke = start + 5 * HOUR;
-    const recent = ticks.filter(tick => epochMicroseconds(tick.observedAt) >= woke - HOUR / 2);
+    const dense = woke - DENSE_MICROSECONDS / 2;
+    const recent = ticks.filter(tick => epochMicroseconds(tick.observedAt) >= dense);
     const last = epochMicroseconds(ticks.at(-1)?.observedAt ?? '');
-    expect(recent).toEqual(simulatedTicks(7, symbols, woke - HOUR / 2, last + 1));
-    expect(ticks.length).toBeGreaterThan(3 * (3_600 + 4 * 300));
-    expect(ticks.length).toBeLessThan(3 * (3_600 + 4 * 420));
+    expect(recent).toEqual(simulatedTicks(7, symbols, dense, last + 1));
+    // Half of the slots have a tick.
+    const densely = DENSE_MICROSECONDS / SLOT_MICROSECONDS / 2;
+    const thinly = (5 * HOUR - DENSE_MICROSECONDS) / SLOT_MICROSECONDS / THINNED_TO_EVERY / 2;
+    expect(ticks.length).toBeGreaterThan(3 * (densely + (5 / 6) * thinly));
+    expect(ticks.length).toBeLessThan(3 * (densely + (7 / 6) * thinly));
     expect(inOrder(ticks)).toBe(true);
   });
 
