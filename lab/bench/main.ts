@@ -17,6 +17,7 @@ import { measureModels } from './models.ts';
 import { measurePublish } from './publish.ts';
 import { formatMarkdown, formatText, type Report } from './report.ts';
 import { measureServices } from './services.ts';
+import { measureStart } from './start.ts';
 import { measureStorage } from './storage.ts';
 import { measureWindows } from './windows.ts';
 
@@ -40,6 +41,8 @@ const parts: Record<string, Part> = {
   alerts: inOneDatabase(measureAlerts),
   models: async (_, isQuick) => measureModels(isQuick),
   history: measureHistory,
+  // It brings its own database, which is of this engine.
+  start: async ({ engine }, isQuick) => (engine === 'postgres' ? measureStart(isQuick) : []),
 };
 
 const options = command(
