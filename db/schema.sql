@@ -104,7 +104,9 @@ create view feed.fault_limits (
   -- A host's clock that is further from the database's is wrong: its ticks are refused, or late.
   clock_skew interval,
   -- What takes longer to be removed was interrupted.
-  removal interval
+  removal interval,
+  -- What was lost on its way and found again within this time is told.
+  loss interval
 );
 
 -- What is wrong with sources and candles, in words, and since when (UTC; null: not known).
@@ -1265,6 +1267,24 @@ create table indicator.marks (
 ) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=200, fillfactor=50);
 create index marks_by_age on indicator.marks (marked_at);
 
+-- Closed candles that a service did not hear of though it did of later ones: its queue lost them. They were given to it when they were found. Written by indicator.find_missed.
+create table indicator.missed (
+  service text not null,
+  instrument_id int not null,
+  timeframe text not null,
+  side text not null,
+  bucket timestamptz not null,
+  revision bigint not null,
+  -- When the change was captured (UTC), and so queued to be sent.
+  captured_at timestamptz not null,
+  found_at timestamptz not null default clock_timestamp(),
+  constraint missed_pkey primary key (service, instrument_id, timeframe, side, bucket),
+  constraint missed_instrument_id_fkey foreign key (instrument_id) references feed.instruments(instrument_id) on delete cascade,
+  constraint missed_service_fkey foreign key (service) references indicator.services(service) on delete cascade,
+  constraint missed_timeframe_fkey foreign key (timeframe) references feed.timeframes(timeframe) on delete cascade
+);
+create index missed_by_age on indicator.missed (found_at);
+
 -- Changed candles whose indicators a service did not compute since.
 create table indicator.pending (
   service text not null,
@@ -1571,6 +1591,11 @@ grant execute on function indicator.evaluate to foresight_indicators;
 create function indicator.fail_pending(work_ids bigint[], detail text) returns int security definer;
 grant execute on function indicator.fail_pending to foresight_indicators, foresight_service;
 
+-- Find closed candles of the last 7 days that a service has not computed, and that nothing will tell it of any more, though it has computed what was captured overtaken_by later: keep them in indicator.missed and have them computed.
+create function indicator.find_missed(overtaken_by interval default '00:02:00'::interval, max_buckets int default 600)
+  returns int security definer;
+grant execute on function indicator.find_missed to foresight_upkeep;
+
 -- The values of a claimed stretch of history are stored up to reached_bucket (UTC), which may be before its end: the history goes on after it when it is its turn again, unless it was asked for anew meanwhile.
 create function indicator.finish_backfill(work_id bigint, reached_bucket timestamptz) returns void security definer;
 grant execute on function indicator.finish_backfill to foresight_indicators, foresight_service;
@@ -1609,7 +1634,7 @@ grant execute on function indicator.next_work_at to foresight_indicators, foresi
 create function indicator.nudge(service text) returns void security definer;
 grant execute on function indicator.nudge to foresight_indicators;
 
--- Forget dead letters of services that did not come again for longer than keep; returns how many.
+-- Forget dead letters of services that did not come again, and candles that were found to be missed, for longer than keep; returns how many.
 create function indicator.purge(keep interval default '30 days'::interval) returns int security definer;
 grant execute on function indicator.purge to foresight_upkeep;
 

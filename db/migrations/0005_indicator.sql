@@ -241,6 +241,21 @@ comment on column indicator.backfills.revision is '0 fills only what no candle r
 comment on column indicator.backfills.work_id is 'Drawn anew each time the history is asked for.';
 comment on column indicator.backfills.progressed_at is 'When its last stretch was stored: the one that waits longest is next.';
 
+create table indicator.missed (
+  service text not null references indicator.services on delete cascade,
+  instrument_id int not null references feed.instruments on delete cascade,
+  timeframe text not null references feed.timeframes on delete cascade,
+  side text not null,
+  bucket timestamptz not null,
+  revision bigint not null,
+  captured_at timestamptz not null,
+  found_at timestamptz not null default clock_timestamp(),
+  primary key (service, instrument_id, timeframe, side, bucket)
+);
+create index missed_by_age on indicator.missed (found_at);
+comment on table indicator.missed is 'Closed candles that a service did not hear of though it did of later ones: its queue lost them. They were given to it when they were found. Written by indicator.find_missed.';
+comment on column indicator.missed.captured_at is 'When the change was captured (UTC), and so queued to be sent.';
+
 create table indicator.watched (
   instrument_id int not null references feed.instruments on delete cascade,
   timeframe text not null references feed.timeframes on delete cascade,

@@ -118,6 +118,8 @@ const rights: readonly (readonly [statement: string, who: string])[] = [
   ['select outbox.purge()', 'u'],
   ['select feed.purge()', 'u'],
   ['select indicator.purge()', 'u'],
+  ['select indicator.find_missed()', 'u'],
+  ['select from indicator.missed limit 0', ''],
   ['select outbox.next_work_at()', 'p'],
   ['select outbox.queues()', 'p'],
   ["select outbox.queue_deliveries('{}')", ''],

@@ -71,6 +71,7 @@ export async function judge(parts: {
   const candlesOf = createOracle(bySymbol);
   for (const symbol of bySymbol.keys()) add(await compareCandles(world.query, candlesOf, symbol));
   add(await settled(() => compareValues(world.query, candlesOf)));
+  differences.push(...(await compareMissed(world)));
   add(await compareOld(world.query));
   for (const each of wanted) {
     const isEmpty = await isRead(world, each.name);
@@ -189,6 +190,16 @@ async function resendStreamed(
     for (const tick of missing)
       differences.push(`sent again and not stored: ${JSON.stringify(tick)}`);
   }
+}
+
+/** What upkeep found that a service had not heard of would be repaired, and nobody would see that it was lost. */
+async function compareMissed(world: World): Promise<string[]> {
+  await world.query(`select indicator.find_missed('0 s', max_buckets => 10000)`);
+  const rows = await world.query<{ what: string }>(`
+    select format('service %s did not hear of %s %s %s at %s with revision %s, captured at %s, found at %s',
+      m.service, i.symbol, m.timeframe, m.side, m.bucket, m.revision, m.captured_at, m.found_at) as what
+    from indicator.missed as m join feed.instruments as i using (instrument_id) order by m.found_at`);
+  return rows.map(({ what }) => what);
 }
 
 /**

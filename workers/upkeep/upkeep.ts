@@ -27,6 +27,8 @@ export interface Upkeep {
   reapWorkers(): Promise<void>;
   /** Forgets what was captured long ago and sent; how many candles. */
   purge(): Promise<number>;
+  /** Has candles computed that a queue lost; how many. */
+  findMissed(): Promise<number>;
   /** Brings some of the track record up to date; how many stretches of values, 0 when there are none. */
   scoreSome(): Promise<number>;
   /** The heartbeat, which is all that a quiet one asks. */
@@ -92,6 +94,10 @@ export function createUpkeep(sql: Sql, owner: Sql): Upkeep {
     async purge() {
       const [row] = await sql<{ count: number }[]>`
         select (outbox.purge() + feed.purge() + indicator.purge() + alert.purge())::int as count`;
+      return row?.count ?? 0;
+    },
+    async findMissed() {
+      const [row] = await sql<{ count: number }[]>`select indicator.find_missed() as count`;
       return row?.count ?? 0;
     },
     async scoreSome() {

@@ -27,6 +27,14 @@ select format('service %s refused or set aside %s candles and messages since %s 
 from indicator.dead_letters as d
 group by d.service
 union all
+select format('service %s did not hear of %s closed candles, such as %s %s at %s, though it did of later ones: its queue lost messages; they are computed now (indicator.missed)',
+    m.service, count(*), (array_agg(i.symbol order by m.found_at desc))[1], (array_agg(m.timeframe order by m.found_at desc))[1],
+    to_char((array_agg(m.bucket order by m.found_at desc))[1], 'YYYY-MM-DD HH24:MI:SS "UTC"')), min(m.captured_at)
+from feed.fault_limits as l, indicator.missed as m
+join feed.instruments as i using (instrument_id)
+where m.found_at > now() - l.loss
+group by m.service
+union all
 select format('%s values of service %s differ from what the same candles give (indicator.differences), such as %s of %s %s at %s: select indicator.recompute(%s)',
     count(*), k.service, (array_agg(d.label order by f.confirmed_at))[1], (array_agg(i.symbol order by f.confirmed_at))[1],
     (array_agg(d.timeframe order by f.confirmed_at))[1],

@@ -5,9 +5,9 @@ import type { Upkeep } from '../upkeep.ts';
 const scoringMs = 10_000;
 
 /**
- * When something changed, at most once a minute: free dead workers, forget what is old, score what was said. What
- * may take long, storage and yesterday's candles, goes on beside it, one at a time. A step that could not be done
- * leaves the run unfinished, so that there is another one.
+ * When something changed, at most once a minute: free dead workers, forget what is old, find what queues lost, score
+ * what was said. What may take long, storage and yesterday's candles, goes on beside it, one at a time. A step that
+ * could not be done leaves the run unfinished, so that there is another one.
  */
 export function maintain(parts: {
   upkeep: Upkeep;
@@ -59,6 +59,8 @@ export function maintain(parts: {
     await upkeep.reapWorkers();
     const purged = await upkeep.purge();
     if (purged > 0) logger.debug({ purged }, 'old deltas forgotten');
+    const missed = await upkeep.findMissed();
+    if (missed > 0) logger.warn({ missed }, 'candles that a queue lost are computed now');
     const isScored = await store('score', score);
     stored
       .then(async isStored => {
