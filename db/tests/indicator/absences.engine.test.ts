@@ -272,4 +272,24 @@ describeOnEngine('An indicator without a verdict', ({ sql }) => {
     expect(await sql`select from indicator.absences(null)`).toHaveLength(0);
     expect(unasked).not.toBe(silent);
   });
+
+  it('costs indicator.latest one look per column, and none where it is not asked for', async () => {
+    for (let period = 2; period < 12; period++) await add('sma', { period });
+    const looksOf = (columns: string) =>
+      sql.begin(async transaction => {
+        await transaction`set local track_functions = 'pl'`;
+        // It counts those of transactions before, until they are told to all.
+        const calls = async () => {
+          const [row] = await transaction<{ calls: number }[]>`
+            select coalesce(sum(calls), 0)::int as calls from pg_stat_xact_user_functions where funcname = 'absences'`;
+          return row?.calls ?? 0;
+        };
+        const before = await calls();
+        const rows = await transaction.unsafe(`select ${columns} from indicator.latest`);
+        return { isAll: rows.length >= 10, calls: (await calls()) - before };
+      });
+    expect(await looksOf('reading')).toEqual({ isAll: true, calls: 1 });
+    expect(await looksOf('reading, reason')).toEqual({ isAll: true, calls: 2 });
+    expect(await looksOf('verdict, value')).toEqual({ isAll: true, calls: 0 });
+  });
 });

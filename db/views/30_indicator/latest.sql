@@ -1,3 +1,5 @@
+-- Why there is none is asked for all indicators at once, when the first row needs it: asked for each, every row would open
+-- all chunks of the ticks.
 create or replace view indicator.latest as
 select d.indicator_id, i.symbol, d.timeframe, d.side, d.kind, d.label, d.params,
   v.bucket, v.value,
@@ -9,12 +11,16 @@ select d.indicator_id, i.symbol, d.timeframe, d.side, d.kind, d.label, d.params,
     when v.verdict > 0 then 'bullish'
     when v.verdict < 0 then 'bearish'
     when v.verdict = 0 then 'neutral'
-    else (select a.words from indicator.absences(array[d.indicator_id]) as a)
+    else (
+      select jsonb_object_agg(a.indicator_id, a.words) from indicator.absences(array(select e.indicator_id from indicator.definitions as e)) as a
+    ) ->> d.indicator_id::text
   end as reading,
   coalesce(v.bars, 0) as bars, d.bars_required, d.bars_window,
   v.bucket + t.width + s.grace <= now() as is_closed,
   v.revision, v.computed_at, i.is_active,
-  case when v.verdict is null then (select a.reason from indicator.absences(array[d.indicator_id]) as a) end as reason
+  case when v.verdict is null then (
+    select jsonb_object_agg(a.indicator_id, a.reason) from indicator.absences(array(select e.indicator_id from indicator.definitions as e)) as a
+  ) ->> d.indicator_id::text end as reason
 from indicator.definitions as d
 join feed.instruments as i using (instrument_id)
 join feed.sources as s using (source)
