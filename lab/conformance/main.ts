@@ -3,7 +3,7 @@ import { command, readNumber } from '../../db/runtime/arguments.ts';
 import { openDatabase } from '../../db/runtime/database.ts';
 import { exitForConfig } from '../../db/runtime/process.ts';
 import { createDatabase, type Engine, labLogger, startServer } from '../harness/server.ts';
-import { checkNames, conform, type Verdict } from './checks.ts';
+import { checkNames, conform, type Verdict } from './conform.ts';
 import { known, subjectOf } from './subjects.ts';
 import { openWorld, type Subject } from './world.ts';
 

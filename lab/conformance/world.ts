@@ -7,7 +7,6 @@ import {
   SendMessageCommand,
   type SQSClient,
 } from '@aws-sdk/client-sqs';
-import pg from 'pg';
 import type { Sql } from '../../db/runtime/database.ts';
 import { capture } from '../../tests/support/database.ts';
 import { openQueueServer, queueCredentials } from '../../tests/support/queue_server.ts';
@@ -18,6 +17,7 @@ import { createFeed } from '../../workers/ingest/feed.ts';
 import { decodeMessage, encodeMessages, messageSchema } from '../../workers/messages.ts';
 import { createOutbox } from '../../workers/publish/outbox.ts';
 import { labLogger } from '../harness/server.ts';
+import { type HeldTable, hold, inTransaction, prepareHolding, whileAlone } from './holding.ts';
 import { createServiceProcess, type ServiceProcess } from './process.ts';
 
 export interface Subject {
@@ -34,18 +34,12 @@ export interface Subject {
   readonly signal: AbortSignal;
 }
 
-/** A stored value, in all its bits. */
-export interface Value {
-  readonly bucket: string;
-  readonly bits: string;
-  readonly revision: number;
-}
-
 /**
  * One database, one queue, the service, and we in place of the publisher: what it is told, and when, is ours to say.
  * All that waits has an end, and throws what it waits for.
  */
 export interface World {
+  readonly url: string;
   readonly sql: Sql;
   readonly subject: Subject;
   readonly process: ServiceProcess;
@@ -79,22 +73,10 @@ export interface World {
   whileQueueHangs(act: () => Promise<void>): Promise<void>;
   /** Runs `act` beside a second process of the service. */
   besideAnother(act: () => Promise<void>): Promise<void>;
-  /** A service beside it that never computes, with changed candles and a history that wait for it. */
-  addBystander(): Promise<void>;
-  /** All that there is of the bystander, by what it is. */
-  bystander(): Promise<ReadonlyMap<string, string>>;
   /** Takes away what is on its queue, and what waits to be computed. */
   forgetWork(): Promise<void>;
-  valuesOf(indicatorId: number): Promise<Value[]>;
-  /** Why these are not the values that there must be; undefined: they are. */
-  faultOf(indicatorId: number): Promise<string | undefined>;
-  /** Why what it said of the newest candles, when they were closed, was not kept; undefined: it was. */
-  sayingFaultOf(indicatorId: number, candles: number): Promise<string | undefined>;
   close(): Promise<void>;
 }
-
-/** To the one it adds when it notes what a message names, to the other when it stores values. */
-export type HeldTable = 'indicator.pending' | 'indicator.values';
 
 /** Longer than a service may be silent. */
 const hangMs = 18_000;
@@ -105,14 +87,13 @@ export async function openWorld(
   database: { readonly url: string; readonly sql: Sql },
   subject: Subject,
 ): Promise<World> {
-  const { sql } = database;
+  const { url: owners, sql } = database;
   const { service, patienceMs } = subject;
   const login = `conformance_${randomBytes(4).toString('hex')}`;
-  const other = `bystander_${randomBytes(4).toString('hex')}`;
   await sql.unsafe(`create role ${login} login password '${login}' in role ${subject.role}`);
-  await sql.unsafe(holding);
+  await prepareHolding(sql);
   const queues = await openQueueServer(labLogger);
-  const url = new URL(database.url);
+  const url = new URL(owners);
   url.username = login;
   url.password = login;
   const { AWS_PROFILE: _, AWS_SESSION_TOKEN: __, ...own } = process.env;
@@ -191,29 +172,15 @@ export async function openWorld(
     return rows.length > 0;
   }
 
-  /** A transaction of ours, which is undone when `use` does not commit it. */
-  async function inTransaction<Result>(
-    use: (client: pg.Client) => Promise<Result>,
-  ): Promise<Result> {
-    const client = new pg.Client({ connectionString: database.url });
-    await client.connect();
-    try {
-      await client.query('begin');
-      return await use(client);
-    } finally {
-      await client.end();
-    }
+  /** What it had claimed is free now: what died holds it until its leases end, which is ten seconds of nothing. */
+  async function endLeases(): Promise<void> {
+    await sql`
+      select indicator.lease_pending(array(select work_id from indicator.pending where service = ${service}), '0')`;
+    await sql`update indicator.backfills set leased_until = '-infinity' where service = ${service}`;
   }
 
-  /** Runs `use` when all that changed is captured; in one world of a database at a time, else something may just be on its way. */
-  const whenCaptured = <Result>(use: () => Promise<Result>): Promise<Result> =>
-    inTransaction(async client => {
-      await client.query(`select pg_advisory_xact_lock(${capturing})`);
-      await capture(sql);
-      return use();
-    });
-
   const world: World = {
+    url: owners,
     sql,
     subject,
     process: program,
@@ -251,9 +218,15 @@ export async function openWorld(
     },
     async publish(maxBytes) {
       const own = await queueName();
-      const queueNames = await sql<{ queue: string }[]>`select queue from outbox.subscriptions`;
-      const others = queueNames.map(({ queue }) => queue).filter(queue => queue !== own);
-      const deliveries = await whenCaptured(() => outbox.claimDeliveries(100_000, others));
+      const deliveries = await whileAlone(owners, async () => {
+        await capture(sql);
+        const others = await sql<{ queue: string }[]>`
+          select queue from outbox.subscriptions where queue <> ${own}`;
+        return outbox.claimDeliveries(
+          100_000,
+          others.map(({ queue }) => queue),
+        );
+      });
       await outbox.markSent(deliveries);
       const [{ subscription } = { subscription: '' }] = deliveries;
       if (subscription === '') return [];
@@ -276,8 +249,8 @@ export async function openWorld(
       await until('its work is not done', whatIsLeft);
     },
     whileItAdds: (table, act, meanwhile) =>
-      inTransaction(async client => {
-        await client.query(`select pg_advisory_xact_lock(${lockOf(table)})`);
+      inTransaction(owners, async client => {
+        await hold(client, table, login);
         await act();
         await until(`it does not add to ${table}`, async () =>
           (await isWaitingFor('advisory')) ? '' : (await whatIsLeft()) || 'it has nothing to do',
@@ -290,10 +263,11 @@ export async function openWorld(
         // What it asked for would be done else, as soon as nothing holds it any more.
         await cutConnections();
       });
+      await endLeases();
       program.start();
     },
     removeWhileItStores: (indicatorId, act) =>
-      inTransaction(async client => {
+      inTransaction(owners, async client => {
         await client.query('select indicator.remove($1)', [indicatorId]);
         await act();
         await until('it does not call indicator.record_values', async () =>
@@ -337,119 +311,11 @@ export async function openWorld(
         await second.kill();
       }
     },
-    async addBystander() {
-      const symbol = await world.addInstrument();
-      const kind = `${other}_close`;
-      await sql`select indicator.register_service(${other})`;
-      await sql`select indicator.register_kind(${other}, ${kind}, 'Close', 'Neutral', 'Close', 'Close',
-        parameters => '[]', columns => '{close}', outputs => '[{"name": "close", "unit": "price", "pane": "price"}]',
-        bars_required => '[{"plus": 1}]')`;
-      await world.record(symbol, new Map([1, 2, 3].map(minute => [minute, minute])));
-      await world.addIndicator(symbol, kind);
-      await whenCaptured(
-        async () => sql`
-        select indicator.accept_candles(${other}, array_agg(${symbol}::text), array_agg(c.timeframe),
-          array_agg(c.side), array_agg(c.bucket), array_agg(c.revision))
-        from outbox.candles as c
-        where c.instrument_id = feed.instrument_id(${symbol}) and c.timeframe = ${timeframe} and c.side = ${side}`,
-      );
-      const there = await world.bystander();
-      if (!there.get('changed candles') || !there.get('history'))
-        throw new Error('nothing waits for the service beside it');
-    },
-    async bystander() {
-      const rows = await sql<{ what: string; rows: string }[]>`
-        select 'signs of life' as what, coalesce(string_agg(p::text, E'\n' order by p.process, p.host, p.process_id), '') as rows
-        from ops.processes as p where p.services @> array[${other}]
-        union all
-        select 'changed candles', coalesce(string_agg(p::text, E'\n' order by p.work_id), '')
-        from indicator.pending as p where p.service = ${other}
-        union all
-        select 'history', coalesce(string_agg(b::text, E'\n'), '') from indicator.backfills as b where b.service = ${other}
-        union all
-        select 'values', coalesce(string_agg(v::text, E'\n' order by v.bucket), '')
-        from indicator.values as v
-        join indicator.definitions as d using (indicator_id)
-        join indicator.kinds as k using (kind)
-        where k.service = ${other}
-        union all
-        select 'dead letters', coalesce(string_agg(l::text, E'\n' order by l.dead_letter_id), '')
-        from indicator.dead_letters as l where l.service = ${other}`;
-      return new Map(rows.map(row => [row.what, row.rows]));
-    },
     async forgetWork() {
       const QueueUrl = await ensureQueue(queues.sqs, await queueName());
       await queues.sqs.send(new PurgeQueueCommand({ QueueUrl }));
       await sql`delete from indicator.pending where service = ${service}`;
       await sql`delete from indicator.backfills where service = ${service}`;
-    },
-    async valuesOf(indicatorId) {
-      const rows = await sql<Value[]>`
-        select to_char(v.bucket, 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as bucket, v.revision::int as revision,
-          concat_ws(' ', v.outputs::text, v.verdict, v.strength, v.horizon, v.low, v.high, v.bars) as bits
-        from indicator.values as v where v.indicator_id = ${indicatorId} order by v.bucket`;
-      return [...rows];
-    },
-    async faultOf(indicatorId) {
-      const [row] = await sql<{ fault: string }[]>`
-        with candles as (
-          select c.bucket, row_number() over (order by c.bucket) as place, d.bars_window, o.revision
-          from indicator.definitions as d
-          join feed.instruments as i using (instrument_id)
-          cross join lateral feed.candles(i.symbol, d.timeframe, d.side, '-infinity', 'infinity') as c
-          left join outbox.candles as o on o.instrument_id = d.instrument_id and o.timeframe = d.timeframe
-            and o.side = d.side and o.bucket = c.bucket
-          where d.indicator_id = ${indicatorId}
-        ),
-        due as (
-          select c.bucket, least(c.place, c.bars_window) as bars, max(w.revision) as revision
-          from candles as c
-          join candles as w on w.place between c.place - c.bars_window + 1 and c.place
-          group by c.bucket, c.place, c.bars_window
-        ),
-        compared as (
-          select coalesce(c.bucket, v.bucket) as bucket,
-            case
-              when v.bucket is null then 'it has no value'
-              when c.bucket is null then 'it has a value, but is no candle'
-              when v.bars <> c.bars then format('its value is of %s candles in place of %s', v.bars, c.bars)
-              when v.revision < c.revision then format('its value has revision %s, a candle of its window %s', v.revision, c.revision)
-              when v.revision > pg_sequence_last_value('outbox.revision')
-                then format('its value has revision %s, which no claim had', v.revision)
-            end as fault
-          from due as c
-          full join (select * from indicator.values where indicator_id = ${indicatorId}) as v using (bucket)
-        )
-        select format('%s of %s candles are not right; %s: %s', count(*) filter (where fault is not null), count(*),
-          (array_agg(bucket order by bucket) filter (where fault is not null))[1],
-          (array_agg(fault order by bucket) filter (where fault is not null))[1]) as fault
-        from compared having count(*) filter (where fault is not null) > 0`;
-      return row?.fault;
-    },
-    async sayingFaultOf(indicatorId, candles) {
-      const [row] = await sql<{ fault: string }[]>`
-        select format('of the candle %s, %s', v.bucket, case
-          when s.price is null then 'nothing is kept'
-          else format('the close is kept as %s, it is %s', s.price, c.close) end) as fault
-        from indicator.definitions as d
-        join feed.instruments as i using (instrument_id)
-        cross join lateral (
-          select c.bucket, c.close
-          from feed.candles(i.symbol, d.timeframe, d.side, '-infinity', 'infinity') as c
-          order by c.bucket desc
-          limit ${candles}
-        ) as c
-        join indicator.values as v on v.indicator_id = d.indicator_id and v.bucket = c.bucket and v.value is not null
-        left join lateral (
-          select s.price from indicator.verdicts as s
-          where s.indicator_id = v.indicator_id and s.bucket = v.bucket
-          order by s.revision desc
-          limit 1
-        ) as s on true
-        where d.indicator_id = ${indicatorId} and s.price is distinct from c.close
-        order by v.bucket
-        limit 1`;
-      return row?.fault;
     },
     async close() {
       try {
@@ -463,24 +329,6 @@ export async function openWorld(
   };
   return world;
 }
-
-/** What adds to these tables waits for who holds their lock; a lock of the table would stop claims too. */
-const heldTables: readonly HeldTable[] = ['indicator.pending', 'indicator.values'];
-const capturing = 738_299;
-const lockOf = (table: HeldTable): number => 738_300 + heldTables.indexOf(table);
-const holding = `
-  create schema if not exists conformance;
-  create or replace function conformance.wait() returns trigger language plpgsql as $$
-  begin
-    perform pg_advisory_xact_lock_shared(tg_argv[0]::bigint);
-    return null;
-  end $$;
-  ${heldTables
-    .map(
-      table => `create or replace trigger conformance_wait before insert on ${table}
-      for each statement execute function conformance.wait(${lockOf(table)});`,
-    )
-    .join('\n')}`;
 
 async function ensureQueue(sqs: SQSClient, name: string): Promise<string> {
   try {

@@ -30,10 +30,12 @@ import { labLogger } from '../../harness/server.ts';
  * `strikes_all_off` strikes off whatever there is, also of other services.
  */
 const [fault = 'none'] = process.argv.slice(2);
+/** Several of them may be side by side. */
+const name = `double_${fault}`;
 
 let valueCount = 0;
 const kind: Kind<'close'> = {
-  kind: 'double_move',
+  kind: `${name}_move`,
   description: 'Move of the close',
   rule: 'Bullish when it rose, bearish when it fell',
   label: 'Move {bars}',
@@ -53,7 +55,7 @@ const kind: Kind<'close'> = {
   },
 };
 
-const service = { service: 'double', description: 'A double', isClosedOnly: false, kinds: [kind] };
+const service = { service: name, description: 'A double', isClosedOnly: false, kinds: [kind] };
 const kinds = new Map<string, Kind>([[kind.kind, kind]]);
 const sql = openDatabase({
   url: process.env.DATABASE_URL ?? '',
@@ -133,7 +135,7 @@ let beatAt = 0;
 for (;;) {
   try {
     if (Date.now() >= beatAt) {
-      await heart.beat('double', fault === 'beats_as_one' ? 1 : process.pid, []);
+      await heart.beat(name, fault === 'beats_as_one' ? 1 : process.pid, []);
       beatAt = Date.now() + 2_000;
     }
     await takeMessages();
@@ -152,5 +154,5 @@ for (;;) {
     console.error(error);
     process.exit(1);
   }
-  await sleep(50);
+  await sleep(100);
 }
