@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { createFeed } from '../workers/ingest/feed.ts';
 import { simulatedTicks } from '../workers/ingest/sources/simulated/source.ts';
 import { epochMicroseconds } from '../workers/ingest/time.ts';
@@ -12,6 +12,9 @@ import { waitFor } from './support/wait.ts';
 const symbols = ['EUR_USD.GAP', 'BTC_USD.GAP'];
 /** The seed of the process's market. */
 const seed = 1;
+
+/** Longer than what it waits for, one after the other, may take. */
+vi.setConfig({ testTimeout: 240_000 });
 
 /** The market over a bad line, through the real processes. */
 describeOnEngine('What a source missed', database => {
