@@ -20,7 +20,8 @@ const furtherVersions = (process.env.TEST_TIMESCALE_URL ?? '').split(',').slice(
 
 export default defineConfig({
   test: {
-    maxWorkers: 2,
+    // Most of a run is waiting for real processes: leases, silences and back-offs that last as long as they do.
+    maxWorkers: 3,
     reporters: ['default', './tests/support/reporter.ts'],
     projects: [
       {
