@@ -20,8 +20,7 @@ const furtherVersions = (process.env.TEST_TIMESCALE_URL ?? '').split(',').slice(
 
 export default defineConfig({
   test: {
-    // Most of a run is waiting for real processes: leases, silences and back-offs that last as long as they do.
-    maxWorkers: 3,
+    maxWorkers: 2,
     reporters: ['default', './tests/support/reporter.ts'],
     projects: [
       {
