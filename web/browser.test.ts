@@ -301,11 +301,20 @@ describe.skipIf(!hasChromium)('in a real browser', () => {
     ).toBeLessThanOrEqual(0);
   });
 
-  /** How much of something lies beyond its right edge. */
-  const beyond = (selector: string) =>
+  /** How much of something lies beyond its right or lower edge. */
+  const beyond = (selector: string, edge: 'Width' | 'Height' = 'Width') =>
     page.evaluate(
-      `Math.max(...[...document.querySelectorAll('${selector}')].map(each => each.scrollWidth - each.clientWidth))`,
+      `Math.max(...[...document.querySelectorAll('${selector}')].map(each => each.scroll${edge} - each.client${edge}))`,
     );
+  /** So many pixels are between the sign of a verdict and the nearest mark beside it. */
+  const nearestMark = `Math.min(...[...document.querySelectorAll('.cell .sign')].flatMap(sign => {
+    const cell = sign.closest('.cell');
+    const right = cell.getBoundingClientRect().right - sign.getBoundingClientRect().right;
+    return [[cell.querySelector('.unsettled'), '::before'], [cell.querySelector('.forming'), '::after']]
+      .map(([each, mark]) => each && getComputedStyle(each, mark))
+      .filter(style => style?.position === 'absolute')
+      .map(style => right - parseFloat(style.right) - parseFloat(style.width));
+  }))`;
 
   test.each([390, 1_280, 1_440])(
     'at %i pixels all that every instrument has by itself is seen without scrolling sideways',
@@ -320,6 +329,8 @@ describe.skipIf(!hasChromium)('in a real browser', () => {
       expect(await beyond('.market td, .market th')).toBeLessThanOrEqual(0);
       const name = 'Logistic regression 270, 3 returns, 1 ahead';
       expect(await page.locator(`.market [title^="${name}"]`).count()).toBeGreaterThan(0);
+      expect(await beyond('.market .label', 'Height')).toBeLessThanOrEqual(0);
+      expect(await page.evaluate(nearestMark)).toBeGreaterThanOrEqual(2);
       // The word is there for who does not see arrow and colour.
       expect(await textOf('#row-2')).toContain('▼ bearish −1');
       expect(await page.evaluate(`${weakTexts}; weakTexts()`)).toEqual([]);
