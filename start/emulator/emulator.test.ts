@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   ChangeMessageVisibilityCommand,
@@ -43,9 +44,15 @@ function connect({ endpoint, credentials }: Omit<Emulator, 'stop'>): SQSClient {
   return client;
 }
 
-async function createQueue(client: SQSClient): Promise<string> {
-  const { QueueUrl } = await client.send(new CreateQueueCommand({ QueueName: 'prices' }));
+async function createQueue(client: SQSClient, QueueName = 'prices'): Promise<string> {
+  const { QueueUrl } = await client.send(new CreateQueueCommand({ QueueName }));
   return QueueUrl ?? '';
+}
+
+/** A publisher sends again what was lost only where it finds the queue missing. */
+async function expectMissing(emulator: Emulator): Promise<void> {
+  const asked = connect(emulator).send(new GetQueueUrlCommand({ QueueName: 'prices' }));
+  await expect(asked).rejects.toThrow('does not exist');
 }
 
 async function receive(client: SQSClient, QueueUrl: string, VisibilityTimeout = 30) {
@@ -203,5 +210,44 @@ describe('the embedded queue', { timeout: 30_000 }, () => {
     const url = await createQueue(client);
     await send(client, url, 'one');
     expect(bodies(await receive(client, url))).toEqual(['one']);
+  });
+
+  test('does not take up what it held before it was in memory only', async () => {
+    const folder = await temporaryFolder();
+    const first = await start(folder);
+    const client = connect(first);
+    await send(client, await createQueue(client), 'before');
+    await first.stop();
+    const [kept, aside] = [join(folder, 'queue'), join(folder, 'aside')];
+    await rename(kept, aside);
+    await writeFile(kept, 'not a folder');
+    const second = await start(folder);
+    await expectMissing(second);
+    const inMemory = connect(second);
+    await send(inMemory, await createQueue(inMemory), 'meanwhile');
+    await second.stop();
+    await rm(kept);
+    await rename(aside, kept);
+
+    const third = await start(folder);
+    await expectMissing(third);
+    const again = connect(third);
+    await send(again, await createQueue(again), 'after');
+    await third.stop();
+    const fourth = connect(await start(folder));
+    expect(bodies(await receive(fourth, await createQueue(fourth)))).toEqual(['after']);
+  });
+
+  test('has no queue rather than some of them when it cannot read what it kept', async () => {
+    const folder = await temporaryFolder();
+    const first = await start(folder);
+    const client = connect(first);
+    for (const name of ['prices', 'torn']) await createQueue(client, name);
+    await first.stop();
+    const kept = new DatabaseSync(join(folder, 'queue', 'fauxqs.db'));
+    kept.exec(`update sqs_queues set attributes = '{' where name = 'torn'`);
+    kept.close();
+
+    await expectMissing(await start(folder));
   });
 });

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { access, chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -50,6 +50,8 @@ interface QueueStore {
   getQueue(url: string): Queue | undefined;
   /** Lets everybody go who waits for a message. */
   shutdown(): void;
+  /** Forgets every queue, of this process only. */
+  purgeAll(): void;
 }
 
 interface Router {
@@ -78,9 +80,12 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
   const { dataDir, logger } = options;
   await mkdir(dataDir, { recursive: true });
   const [queues, credentials] = await Promise.all([createStore(), keepCredentials(dataDir)]);
-  const persistence = await keep(queues, join(dataDir, 'queue'), logger);
+  const persistence = await keep(queues, dataDir, logger);
   const server = createDoor({ credentials, handle: await createHandler(queues), logger });
-  const endpoint = await listen(server, options);
+  const endpoint = await listen(server, options).catch((error: unknown) => {
+    persistence?.close();
+    throw error;
+  });
   // A stored queue URL names the endpoint of its time.
   for (const queue of queues.allQueues()) {
     queue.url = new URL(new URL(queue.url).pathname, endpoint).href;
@@ -143,27 +148,47 @@ async function createHandler(queues: QueueStore): Promise<Handle> {
   };
 }
 
-/** Undefined when the queue cannot be kept: the database sends again what is lost with it. */
+/**
+ * Undefined when the queues cannot be kept: then there is none, and the database sends again what is lost with
+ * them. It does so only for queues that are missing, so of what was kept before nothing may come back later: a
+ * start that finds `queue.stale` begins without it.
+ */
 async function keep(
   queues: QueueStore,
-  folder: string,
+  dataDir: string,
   logger: Logger,
 ): Promise<Persistence | undefined> {
+  const folder = join(dataDir, 'queue');
+  const stale = join(dataDir, 'queue.stale');
+  let persistence: Persistence | undefined;
   try {
+    if (await isThere(stale)) await rm(folder, { recursive: true, force: true });
     await mkdir(folder, { recursive: true, mode: 0o700 });
     await chmod(folder, 0o700);
     const { PersistenceManager } = await importPart('persistence.js');
-    const persistence: Persistence = new PersistenceManager(folder);
-    repair(persistence);
-    persistence.loadSqsQueues(queues);
-    queues.persistence = persistence;
-    for (const queue of queues.allQueues()) queue.persistence = persistence;
-    return persistence;
+    const opened: Persistence = new PersistenceManager(folder);
+    persistence = opened;
+    repair(opened);
+    opened.loadSqsQueues(queues);
+    await rm(stale, { force: true });
+    queues.persistence = opened;
+    for (const queue of queues.allQueues()) queue.persistence = opened;
+    return opened;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     logger.warn({ folder, reason }, 'the embedded queue is kept in memory only');
+    persistence?.close();
+    queues.purgeAll();
+    await writeFile(stale, '');
     return undefined;
   }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 function importPart(file: string) {
