@@ -865,8 +865,6 @@ create table outbox.deliveries (
   claimed_until timestamptz not null default '-infinity'::timestamptz,
   -- Not sent before: the pace of a forming candle.
   due_at timestamptz not null default '-infinity'::timestamptz,
-  -- Queued again by outbox.republish while it was on its way, and not claimed since: what is on its way does not count.
-  is_repeated boolean not null default false,
   -- Since when the subscriber waits for it (UTC): since the first tick was stored of its instrument's changes that were captured together, since the candle and its grace were over, or since history was queued.
   changed_at timestamptz not null default clock_timestamp(),
   constraint deliveries_pkey primary key (subscription_id, instrument_id, timeframe, side, bucket),
@@ -911,7 +909,7 @@ create table outbox.subscriptions (
   last_error text,
   last_sent_at timestamptz,
   sent_count bigint not null default 0,
-  -- When everything was queued again last (UTC): as long as something waits from before, its queue does not hold all.
+  -- When everything was queued again last (UTC): as long as something waits from before, its queue does not hold all, and what was claimed before counts as not sent.
   republished_at timestamptz not null default '-infinity'::timestamptz,
   constraint subscriptions_pkey primary key (subscription_id),
   constraint subscriptions_name_key unique (name),
@@ -936,12 +934,12 @@ grant execute on function outbox.capture_deltas to foresight_publish;
 -- The candles of every timeframe and side that somebody wants and that hold ticks of these marks, as they are now, to be stored: without revision, is_closed and captured_at.
 create function outbox.changed_candles(marks outbox.changes[]) returns setof outbox.candles;
 
--- Take up to max_deliveries waiting candles of each subscription for 20 seconds, oldest first, with their newest state. except_queues: queues that somebody sends to right now.
+-- Take up to max_deliveries waiting candles of each subscription for 20 seconds, oldest first, with their newest state. claimed_at (UTC) is for outbox.mark_sent. except_queues: queues that somebody sends to right now.
 create function outbox.claim_deliveries(max_deliveries int default 1000, except_queues text[] default '{}'::text[])
   returns table(subscription_id int, subscription text, queue text, instrument_id int, symbol text, timeframe text,
   side text, bucket timestamptz, open double precision, high double precision, low double precision,
   close double precision, average double precision, sum double precision, volume double precision, tick_count bigint,
-  is_closed boolean, revision bigint) security definer;
+  is_closed boolean, revision bigint, claimed_at timestamptz) security definer;
 grant execute on function outbox.claim_deliveries to foresight_publish;
 
 -- Close the captured candles whose bucket and grace are over, and whose ticks of before that are captured, and queue them with a new revision; returns how many.
@@ -964,7 +962,7 @@ create function outbox.is_refresh_due() returns boolean;
 
 -- Lock these deliveries (array i is delivery i) until the end of the transaction, before several of them are changed.
 create function outbox.lock_deliveries(subscription_ids int[], instrument_ids int[], timeframes text[], sides text[],
-  buckets timestamptz[], revisions bigint[]) returns table(place tid, has_changed boolean, is_repeated boolean);
+  buckets timestamptz[], revisions bigint[]) returns table(place tid, subscription_id int, has_changed boolean);
 
 -- A subscription's queue could not be reached or refused: its deliveries wait, for 0.25 seconds doubling to 15, and others go on.
 create function outbox.mark_failed(subscription_id int, error text) returns timestamptz security definer;
@@ -973,9 +971,9 @@ grant execute on function outbox.mark_failed to foresight_publish;
 -- The late ticks that these marks stand for are in the candles now: they may be captured, except where more came meanwhile.
 create function outbox.mark_refreshed(marks outbox.changes[]) returns int;
 
--- These candle revisions were accepted by their queues (array i is delivery i): remove the deliveries, except where the candle changed since.
+-- These candle revisions were accepted by their queues (array i is delivery i, claimed_ats as outbox.claim_deliveries gave them): remove the deliveries, except where the candle changed, or was queued again, since.
 create function outbox.mark_sent(subscription_ids int[], instrument_ids int[], timeframes text[], sides text[],
-  buckets timestamptz[], revisions bigint[]) returns int security definer;
+  buckets timestamptz[], revisions bigint[], claimed_ats timestamptz[]) returns int security definer;
 grant execute on function outbox.mark_sent to foresight_publish;
 
 -- Whether a subscription takes more of its history now: it is sent to, and fewer than 2,000 candles wait for it.

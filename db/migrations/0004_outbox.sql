@@ -51,7 +51,7 @@ comment on table outbox.subscriptions is 'Who is told about changed candles, and
 comment on column outbox.subscriptions.closed_only is 'Only candles whose bucket is over; else forming ones too.';
 comment on column outbox.subscriptions.forming_every is 'At most one state of a candle per this time while it forms; 0: each that is captured. Closed candles never wait for it.';
 comment on column outbox.subscriptions.retry_at is 'After a failed send: not tried again before this time.';
-comment on column outbox.subscriptions.republished_at is 'When everything was queued again last (UTC): as long as something waits from before, its queue does not hold all.';
+comment on column outbox.subscriptions.republished_at is 'When everything was queued again last (UTC): as long as something waits from before, its queue does not hold all, and what was claimed before counts as not sent.';
 
 create table outbox.filters (
   subscription_id int not null references outbox.subscriptions on delete cascade,
@@ -97,7 +97,6 @@ create table outbox.deliveries (
   queued_at timestamptz not null default clock_timestamp(),
   claimed_until timestamptz not null default '-infinity',
   due_at timestamptz not null default '-infinity',
-  is_repeated boolean not null default false,
   changed_at timestamptz not null default clock_timestamp(),
   primary key (subscription_id, instrument_id, timeframe, side, bucket)
 ) with (fillfactor = 50, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_scale_factor = 0);
@@ -105,7 +104,6 @@ create table outbox.deliveries (
 create index deliveries_by_age on outbox.deliveries ((subscription_id + 0), queued_at);
 comment on table outbox.deliveries is 'Candles a subscription still has to be sent; further changes of a waiting candle raise its revision, not the number of rows.';
 comment on column outbox.deliveries.due_at is 'Not sent before: the pace of a forming candle.';
-comment on column outbox.deliveries.is_repeated is 'Queued again by outbox.republish while it was on its way, and not claimed since: what is on its way does not count.';
 comment on column outbox.deliveries.changed_at is 'Since when the subscriber waits for it (UTC): since the first tick was stored of its instrument''s changes that were captured together, since the candle and its grace were over, or since history was queued.';
 
 create table outbox.backfills (

@@ -111,7 +111,7 @@ const rights: readonly (readonly [statement: string, who: string])[] = [
   ['select outbox.capture_deltas()', 'p'],
   ['select outbox.close_candles()', 'p'],
   ['select outbox.claim_deliveries(0)', 'p'],
-  ["select outbox.mark_sent('{}', '{}', '{}', '{}', '{}', '{}')", 'p'],
+  ["select outbox.mark_sent('{}', '{}', '{}', '{}', '{}', '{}', '{}')", 'p'],
   ["select outbox.mark_failed(0, '')", 'p'],
   ["select outbox.bury('{}', '{}', '{}', '{}', '{}', '{}', '')", 'p'],
   ["select outbox.republish('nobody')", 'p'],

@@ -7,6 +7,8 @@ export interface Delivery extends CandleDelta {
   readonly subscription: string;
   readonly queue: string;
   readonly instrument_id: number;
+  /** As PostgreSQL prints it. */
+  readonly claimed_at: string;
 }
 
 /** What a heartbeat says there is to do. */
@@ -67,7 +69,8 @@ export function createOutbox(sql: Sql): Outbox {
       const keys = keysOf(deliveries);
       await sql`select outbox.mark_sent(
         ${keys.subscriptionIds}::int[], ${keys.instrumentIds}::int[], ${keys.timeframes}::text[],
-        ${keys.sides}::text[], ${keys.buckets}::text[]::timestamptz[], ${keys.revisions}::bigint[])`;
+        ${keys.sides}::text[], ${keys.buckets}::text[]::timestamptz[], ${keys.revisions}::bigint[],
+        ${deliveries.map(delivery => delivery.claimed_at)}::text[]::timestamptz[])`;
     },
     async markFailed(subscriptionId, reason) {
       await sql`select outbox.mark_failed(${subscriptionId}, ${reason})`;

@@ -7,7 +7,7 @@ returns table (
   instrument_id int, symbol text, timeframe text, side text, bucket timestamptz,
   open double precision, high double precision, low double precision, close double precision,
   average double precision, sum double precision, volume double precision, tick_count bigint,
-  is_closed boolean, revision bigint
+  is_closed boolean, revision bigint, claimed_at timestamptz
 )
 language sql
 volatile
@@ -17,7 +17,7 @@ set enable_seqscan = off
 as $$
   with claimed as (
     update outbox.deliveries as d
-    set claimed_until = clock_timestamp() + interval '20 seconds', is_repeated = false
+    set claimed_until = clock_timestamp() + interval '20 seconds'
     -- By their place in the table, whatever the planner believes of its size.
     where d.ctid = any (array(
       select free.ctid
@@ -37,7 +37,7 @@ as $$
   )
   select s.subscription_id, s.name, s.queue,
     i.instrument_id, i.symbol, c.timeframe, c.side, c.bucket,
-    c.open, c.high, c.low, c.close, c.sum / c.tick_count, c.sum, c.volume, c.tick_count, c.is_closed, c.revision
+    c.open, c.high, c.low, c.close, c.sum / c.tick_count, c.sum, c.volume, c.tick_count, c.is_closed, c.revision, statement_timestamp()
   from claimed as d
   join outbox.subscriptions as s on s.subscription_id = d.subscription_id
   join feed.instruments as i on i.instrument_id = d.instrument_id
@@ -52,5 +52,5 @@ as $$
 $$;
 
 comment on function outbox.claim_deliveries(int, text[]) is
-  'Take up to max_deliveries waiting candles of each subscription for 20 seconds, oldest first, with their newest state. except_queues: queues that somebody sends to right now.';
+  'Take up to max_deliveries waiting candles of each subscription for 20 seconds, oldest first, with their newest state. claimed_at (UTC) is for outbox.mark_sent. except_queues: queues that somebody sends to right now.';
 grant execute on function outbox.claim_deliveries(int, text[]) to foresight_publish;

@@ -1,5 +1,6 @@
 create or replace function outbox.mark_sent(
-  subscription_ids int[], instrument_ids int[], timeframes text[], sides text[], buckets timestamptz[], revisions bigint[]
+  subscription_ids int[], instrument_ids int[], timeframes text[], sides text[], buckets timestamptz[], revisions bigint[],
+  claimed_ats timestamptz[]
 )
 returns int
 language plpgsql
@@ -8,14 +9,23 @@ set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 as $$
 declare
+  claimed_at timestamptz := (select min(c.claimed_at) from unnest(claimed_ats) as c(claimed_at));
+  places tid[];
+  subscriptions int[];
+  changes boolean[];
   sent tid[];
   waiting tid[];
 begin
-  -- What was queued again meanwhile waits too: what it was sent to is gone.
-  select array_agg(l.place) filter (where not l.has_changed and not l.is_repeated),
-    array_agg(l.place) filter (where l.has_changed or l.is_repeated)
-  into sent, waiting
+  select array_agg(l.place), array_agg(l.subscription_id), array_agg(l.has_changed) into places, subscriptions, changes
   from outbox.lock_deliveries(subscription_ids, instrument_ids, timeframes, sides, buckets, revisions) as l;
+  -- What was queued again since it was claimed waits too, whoever has claimed it meanwhile: what it was sent to is gone.
+  -- In a later statement than the one that waited for who queues it again.
+  select array_agg(l.place) filter (where not l.is_waiting), array_agg(l.place) filter (where l.is_waiting) into sent, waiting
+  from (
+    select l.place, l.has_changed or s.republished_at >= claimed_at as is_waiting
+    from unnest(places, subscriptions, changes) as l(place, subscription_id, has_changed)
+    join outbox.subscriptions as s on s.subscription_id = l.subscription_id
+  ) as l;
   delete from outbox.deliveries as d where d.ctid = any (sent);
   perform outbox.requeue_deliveries(waiting);
 
@@ -29,6 +39,6 @@ begin
 end
 $$;
 
-comment on function outbox.mark_sent(int[], int[], text[], text[], timestamptz[], bigint[]) is
-  'These candle revisions were accepted by their queues (array i is delivery i): remove the deliveries, except where the candle changed since. Returns how many are done.';
-grant execute on function outbox.mark_sent(int[], int[], text[], text[], timestamptz[], bigint[]) to foresight_publish;
+comment on function outbox.mark_sent(int[], int[], text[], text[], timestamptz[], bigint[], timestamptz[]) is
+  'These candle revisions were accepted by their queues (array i is delivery i, claimed_ats as outbox.claim_deliveries gave them): remove the deliveries, except where the candle changed, or was queued again, since. Returns how many are done.';
+grant execute on function outbox.mark_sent(int[], int[], text[], text[], timestamptz[], bigint[], timestamptz[]) to foresight_publish;

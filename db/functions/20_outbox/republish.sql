@@ -23,14 +23,12 @@ begin
     and (f.timeframe is null or f.timeframe = c.timeframe)
   where (c.is_closed or not subscription.closed_only) and c.closes_at > from_time
   order by 3, 1, 2, 4, 5
-  -- Somebody may be sending it to the queue that is lost: he must not mark it as sent.
   on conflict (subscription_id, instrument_id, timeframe, side, bucket) do update
-    set claimed_until = '-infinity', is_repeated = true where old.claimed_until > '-infinity';
+    set claimed_until = '-infinity' where old.claimed_until > '-infinity';
   get diagnostics queued = row_count;
-  if queued > 0 then
-    update outbox.subscriptions as s set republished_at = clock_timestamp()
-    where s.subscription_id = subscription.subscription_id;
-  end if;
+  -- Somebody may have sent some of it to the queue that is lost, and not yet have said so: he must not mark it as sent.
+  update outbox.subscriptions as s set republished_at = clock_timestamp()
+  where s.subscription_id = subscription.subscription_id;
   return queued;
 end
 $$;

@@ -62,7 +62,7 @@ describeOnEngine('Work that is named by its keys', ({ sql }) => {
     {
       name: 'outbox.mark_sent',
       table: 'outbox.deliveries',
-      call: `select outbox.mark_sent(k.a, k.b, k.c, k.d, k.e, k.f) as done from (${keys}) as k(a, b, c, d, e, f)`,
+      call: `select outbox.mark_sent(k.a, k.b, k.c, k.d, k.e, k.f, array[now()]) as done from (${keys}) as k(a, b, c, d, e, f)`,
     },
     {
       name: 'outbox.bury',

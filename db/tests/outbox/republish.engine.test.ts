@@ -54,6 +54,35 @@ describeOnEngine('What was sent', ({ sql }) => {
     expect(await waitingFor(sql, name)).toEqual([]);
   });
 
+  const claim = async () => void (await outbox.claimDeliveries(10_000));
+  const giveBack = async () => {
+    await sql`select outbox.mark_failed(s.subscription_id, 'no queue') from outbox.subscriptions as s`;
+    await sql`update outbox.subscriptions set retry_at = '-infinity'`;
+  };
+  const sendToo = async () => {
+    await sql`update outbox.deliveries set claimed_until = clock_timestamp() - interval '1 ms'`;
+    await sendAll();
+  };
+
+  it.each([
+    { other: 'claims it afterwards', after: claim },
+    { other: 'gave it back before', before: giveBack },
+    { other: 'sent it too before', before: sendToo },
+  ])('stays queued when its sender is late to say so, and another one $other', async each => {
+    const { symbol, name } = await sentCandles();
+    await feed.recordTicks('manual', [tickOf(symbol, at('10:00:30'), { bid: 2 })]);
+    await capture(sql);
+    const onItsWay = await outbox.claimDeliveries(10_000);
+    expect(onItsWay).toHaveLength(1);
+    await each.before?.();
+    await outbox.republish(name);
+    await each.after?.();
+    await outbox.markSent(onItsWay);
+    expect(await waitingFor(sql, name)).toHaveLength(2);
+    await sendToo();
+    expect(await waitingFor(sql, name)).toEqual([]);
+  });
+
   it('is a fault in ops.status until it was sent again', async () => {
     const { symbol, name } = await sentCandles();
     const faults = async () => {
