@@ -68,6 +68,8 @@ begin
   where s.kind = register_kind.kind and s.params <> preset || s.params;
 
   if known.kind is null then
+    -- Who is adding an instrument, or wishing a set, does not see this kind yet, nor is it seen here: it is waited for.
+    perform pg_advisory_xact_lock(hashtext('indicator.wishes'));
     for wished_id in
       select indicator.wish('*', d.timeframe, d.side, kind => register_kind.kind, params => d.params)
       from jsonb_to_recordset(register_kind.defaults) as d(timeframe text, side text, params jsonb)

@@ -425,6 +425,40 @@ describeOnEngine('The defaults of a kind', ({ sql }) => {
     },
   );
 
+  it.each(['the instrument', 'the kind'])(
+    'with the votes of a rating, which no kind declares, go to it too, %s first',
+    async first => {
+      const kind = {
+        ...kindOf('ma_cross'),
+        kind: `vote_${first.length}`,
+        label: `Vote ${first.length}`,
+        defaults: [],
+      };
+      // As a new installation has them, before any service was there.
+      await sql`alter table indicator.sets disable trigger user`;
+      await sql`insert into indicator.sets (set, kind, params) values ('early', ${kind.kind}, ${sql.json(params)})`;
+      await sql`alter table indicator.sets enable trigger user`;
+      await sql`insert into indicator.wishes (timeframe, set) values ('5m', 'early') on conflict do nothing`;
+      await withSessions(sql, async (one, other) => {
+        await one.sql`begin`;
+        let symbol = '';
+        const addOn = async (session: Session) => {
+          symbol = await addInstrument(session.sql);
+        };
+        const registerOn = (session: Session) => registerKind(session.sql, kind);
+        const [before, after] =
+          first === 'the kind' ? [registerOn, addOn] : ([addOn, registerOn] as const);
+        await before(one);
+        const waiting = after(other);
+        await untilBlocked(sql, other);
+        await one.sql`commit`;
+        await waiting;
+        expect(await labelsOf(symbol)).toContain(`5m mid ${kind.label}`);
+      });
+      await sql`delete from indicator.wishes where set = 'early'`;
+    },
+  );
+
   it('do not bring back what the operator removed when a kind is registered again', async () => {
     const symbol = await addInstrument(sql);
     await sql`select indicator.remove(indicator_id) from indicator.definitions
