@@ -42,3 +42,5 @@ insert into rating.votes (vote_group, kind, params) values
   ('oscillators', 'bull_bear_power', '{"period": 13, "trend_period": 50}'),
   ('oscillators', 'ultimate_oscillator', '{"short": 7, "medium": 14, "long": 28}');
 insert into indicator.sets (set, kind, params) select 'rating', v.kind, v.params from rating.votes as v;
+-- What every instrument gets, as it gets the defaults of kinds. The longest vote needs 200 candles: a day of 5m has them.
+insert into indicator.wishes (timeframe, set) values ('5m', 'rating');

@@ -143,9 +143,9 @@ async function chooseKinds({ sql, subject }: World): Promise<Scene['kinds']> {
   return short.length > 0 ? short : known.slice(0, 1);
 }
 
-/** What its kinds want for every instrument would only cost time. */
+/** What its kinds want for every instrument, and a rating of it, would only cost time. */
 async function clear({ sql, subject }: World): Promise<void> {
   await sql`
-    delete from indicator.wishes as w using indicator.kinds as k
-    where k.kind = w.kind and k.service = ${subject.service}`;
+    delete from indicator.wishes as w
+    where w.set is not null or w.kind in (select k.kind from indicator.kinds as k where k.service = ${subject.service})`;
 }

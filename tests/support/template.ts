@@ -48,6 +48,8 @@ export async function provideTemplate(
     admin.query(`select feed.register_source(source, source = 'simulated')
       from unnest(array['oanda', 'replay', 'simulated']) as s(source)`),
   );
+  // No test has indicators that it did not ask for.
+  await withAdmin(url, admin => admin.query('delete from indicator.wishes'));
   const version = await withAdmin(url, admin =>
     admin.query('select feed.engine_version() as name'),
   );

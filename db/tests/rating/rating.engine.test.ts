@@ -1,9 +1,16 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { addInstrument, describeOnEngine } from '../../../tests/support/database.ts';
+import {
+  addInstrument,
+  describeOnEngine,
+  testLogger,
+  withEmptyDatabase,
+} from '../../../tests/support/database.ts';
 import { catchUp, computeAll, registerCatalog } from '../../../tests/support/indicators.ts';
 import { secondsAfter, tickOf } from '../../../tests/support/ticks.ts';
 import { votes } from '../../../tests/support/votes.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
+import { migrate } from '../../migrate.ts';
+import { openDatabase } from '../../runtime/database.ts';
 
 interface Rating {
   readonly timeframe: string;
@@ -32,6 +39,27 @@ interface VoteRow {
   readonly state: string;
   readonly indicator_id: number | null;
 }
+
+describeOnEngine('A new installation', () => {
+  it('rates every instrument, by votes that 23 hours of history are enough for', async () => {
+    await withEmptyDatabase(async url => {
+      await migrate({ url, logger: testLogger });
+      const sql = openDatabase({ url, process: 'test', logger: testLogger, statementTimeout: 0 });
+      try {
+        await registerCatalog(sql);
+        await addInstrument(sql);
+        const [row] = await sql`
+          select count(*)::int as votes, max(bars_required * t.width) <= '23 hours' as is_warm
+          from indicator.definitions join feed.timeframes as t using (timeframe)`;
+        expect(row).toEqual({ votes: votes.length, is_warm: true });
+        const [removed] = await sql`select indicator.remove_set('*', '5m', 'rating') as count`;
+        expect(removed).toEqual({ count: votes.length });
+      } finally {
+        await sql.end();
+      }
+    });
+  });
+});
 
 describeOnEngine('The rating', ({ sql }) => {
   const feed = createFeed(sql);
