@@ -1,15 +1,24 @@
+-- In PL/pgSQL, which keeps its plan, as what it calls.
 create or replace function feed.history_start(instrument_id int, timeframe text)
 returns timestamptz
-language sql
+language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select greatest(s.floor_at, feed.bucket(t.width, first.observed_at))
-  from feed.timeframes as t
-  join feed.storage as s on s.level = t.timeframe
-  cross join lateral (select feed.first_observed_at(history_start.instrument_id) as observed_at) as first
-  where t.timeframe = history_start.timeframe and first.observed_at is not null
+declare
+  first_at timestamptz := feed.first_observed_at(history_start.instrument_id);
+begin
+  if first_at is null then
+    return null;
+  end if;
+  return (
+    select greatest(s.floor_at, feed.bucket(t.width, first_at))
+    from feed.timeframes as t
+    join feed.storage as s on s.level = t.timeframe
+    where t.timeframe = history_start.timeframe
+  );
+end
 $$;
 
 comment on function feed.history_start(int, text) is
