@@ -330,7 +330,7 @@ const crowdLabels = [
   ['MACD 12/26/9', 'difference'],
   ['RSI 14', 'ratio'],
   ['Stochastic 14/3/3', 'ratio'],
-  ['Tick intensity 20', 'ratio'],
+  ['Tick intensity 6', 'ratio'],
   ['VWAP of the day, 96 bars', 'price'],
 ] as const;
 

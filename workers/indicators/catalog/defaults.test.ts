@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { DENSE_MICROSECONDS } from '../../ingest/sources/simulated/market.ts';
 import { catalog } from '../catalog.ts';
+import { tickIntensity } from './market/tick_intensity.ts';
 import { families, longest } from './tests/golden.ts';
 
 describe('What every instrument gets', () => {
@@ -25,6 +27,15 @@ describe('What every instrument gets', () => {
         const most = ((barsOfDay[timeframe] ?? 0) * 23) / 24;
         expect(longest(bars.least, { ...presets, ...params }), kind).toBeLessThanOrEqual(most);
       }
+    }
+  });
+
+  it('counts ticks only where the made-up market sends all of them', () => {
+    const minutesOf: Record<string, number> = { '5m': 5, '15m': 15 };
+    const { bars, defaults } = tickIntensity;
+    for (const { timeframe, params } of defaults) {
+      const minutes = longest(bars.window, params) * (minutesOf[timeframe] ?? Number.NaN);
+      expect(minutes).toBeLessThanOrEqual(DENSE_MICROSECONDS / 60_000_000);
     }
   });
 });
