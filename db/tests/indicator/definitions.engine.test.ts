@@ -425,6 +425,16 @@ describeOnEngine('The defaults of a kind', ({ sql }) => {
     },
   );
 
+  it('do not bring back what the operator removed when a kind is registered again', async () => {
+    const symbol = await addInstrument(sql);
+    await sql`select indicator.remove(indicator_id) from indicator.definitions
+      where instrument_id = feed.instrument_id(${symbol})`;
+    await registerKind(sql, { ...maCross, description: 'Another wording' });
+    expect(await labelsOf(symbol)).toEqual([]);
+    const [row] = await sql`select description from indicator.kinds where kind = 'ma_cross'`;
+    expect(row).toEqual({ description: 'Another wording' });
+  });
+
   it.each(['the instrument', 'the kind'])(
     'with the votes of a rating, which no kind declares, go to it too, %s first',
     async first => {
@@ -434,6 +444,8 @@ describeOnEngine('The defaults of a kind', ({ sql }) => {
         label: `Vote ${first.length}`,
         defaults: [],
       };
+      // Those of other kinds would make one wait for the other all the same.
+      await sql`delete from indicator.wishes`;
       // As a new installation has them, before any service was there.
       await sql`alter table indicator.sets disable trigger user`;
       await sql`insert into indicator.sets (set, kind, params) values ('early', ${kind.kind}, ${sql.json(params)})`;
@@ -458,14 +470,4 @@ describeOnEngine('The defaults of a kind', ({ sql }) => {
       await sql`delete from indicator.wishes where set = 'early'`;
     },
   );
-
-  it('do not bring back what the operator removed when a kind is registered again', async () => {
-    const symbol = await addInstrument(sql);
-    await sql`select indicator.remove(indicator_id) from indicator.definitions
-      where instrument_id = feed.instrument_id(${symbol})`;
-    await registerKind(sql, { ...maCross, description: 'Another wording' });
-    expect(await labelsOf(symbol)).toEqual([]);
-    const [row] = await sql`select description from indicator.kinds where kind = 'ma_cross'`;
-    expect(row).toEqual({ description: 'Another wording' });
-  });
 });
