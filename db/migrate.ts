@@ -69,6 +69,10 @@ async function deploy(options: Deploy): Promise<void> {
       createMigrationsSchema: true,
       checkOrder: true,
       advisoryLockMode: 'wait',
+      migrationLoaderStrategies: [
+        { extensions: ['.sql'], loader: 'legacySql' },
+        { extensions: ['.ts'], loader: loadScripts },
+      ],
       log: () => undefined,
     });
     await setPasswords(client, options.passwords);
@@ -80,6 +84,17 @@ async function deploy(options: Deploy): Promise<void> {
   } finally {
     await client.end();
   }
+}
+
+/** Node reads them itself: node-pg-migrate's own way takes a third of a second to load a compiler first. */
+function loadScripts(paths: string[]) {
+  return Promise.all(
+    paths.map(async path => ({
+      id: path,
+      filePaths: [path],
+      actions: await import(pathToFileURL(path).href),
+    })),
+  );
 }
 
 /** A role that has a password logs in as itself, so that no other user's rights are within its reach. */
