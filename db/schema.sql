@@ -1080,6 +1080,8 @@ create table indicator.backfills (
   revision bigint not null,
   -- Drawn anew each time the history is asked for.
   work_id bigint not null default nextval('indicator.work_id'::regclass),
+  -- Its newest closed candle goes before all history, once: no message will tell of that one.
+  is_newest_due boolean not null default false,
   requested_at timestamptz not null default clock_timestamp(),
   -- When its last stretch was stored: the one that waits longest is next.
   progressed_at timestamptz not null default clock_timestamp(),
@@ -1089,7 +1091,7 @@ create table indicator.backfills (
   constraint backfills_indicator_id_fkey foreign key (indicator_id) references indicator.definitions(indicator_id) on delete cascade,
   constraint backfills_service_fkey foreign key (service) references indicator.services(service)
 ) with (fillfactor=50);
-create index backfills_by_turn on indicator.backfills (service, progressed_at);
+create index backfills_by_turn on indicator.backfills (service, is_newest_due desc, progressed_at);
 
 -- Indicators that have a candle that was sent and is not in their newest value, and since when (UTC): for a moment all that change, for longer those that nobody computes. Those whose history is being computed are left out.
 create view indicator.behind (
@@ -1525,7 +1527,7 @@ create function indicator.checked_params(kind text, params jsonb) returns jsonb;
 -- The same service.
 create function indicator.checked_service(service text) returns text;
 
--- Lease the next stretch of history of a service for 10 seconds, of the indicator that waited longest: the indicator, and its candles of max_candles buckets, of up to 16 times as many where most are empty, as indicator.candle_window gives them.
+-- Lease the next stretch of history of a service for 10 seconds, of the indicator that waited longest, or before that the newest closed candle of one that nobody will be told of: the indicator, and its candles of max_candles buckets, of up to 16 times as many where most are empty, as indicator.candle_window gives them.
 create function indicator.claim_backfill(service text, max_candles int default 1000) returns table(instrument_id int,
   timeframe text, side text, from_bucket timestamptz, to_bucket timestamptz, revision bigint, closed_to timestamptz,
   work_id bigint, indicators jsonb, buckets timestamptz[], opens double precision[], highs double precision[],

@@ -231,14 +231,16 @@ create table indicator.backfills (
   next_bucket timestamptz not null,
   revision bigint not null,
   work_id bigint not null unique default nextval('indicator.work_id'),
+  is_newest_due boolean not null default false,
   requested_at timestamptz not null default clock_timestamp(),
   progressed_at timestamptz not null default clock_timestamp(),
   leased_until timestamptz not null default '-infinity'
 ) with (fillfactor = 50);
-create index backfills_by_turn on indicator.backfills (service, progressed_at);
+create index backfills_by_turn on indicator.backfills (service, is_newest_due desc, progressed_at);
 comment on table indicator.backfills is 'Indicators whose history is being computed, and from which bucket it goes on.';
 comment on column indicator.backfills.revision is '0 fills only what no candle revision asked for; a drawn revision overwrites older values.';
 comment on column indicator.backfills.work_id is 'Drawn anew each time the history is asked for.';
+comment on column indicator.backfills.is_newest_due is 'Its newest closed candle goes before all history, once: no message will tell of that one.';
 comment on column indicator.backfills.progressed_at is 'When its last stretch was stored: the one that waits longest is next.';
 
 create table indicator.missed (

@@ -26,7 +26,7 @@ begin
     select b.* into job
     from indicator.backfills as b
     where b.service = claim_backfill.service and b.leased_until < clock_timestamp()
-    order by b.progressed_at, b.indicator_id
+    order by b.is_newest_due desc, b.progressed_at, b.indicator_id
     limit 1
     for update skip locked;
     if job.indicator_id is null then
@@ -45,12 +45,23 @@ begin
     delete from indicator.backfills as b where b.indicator_id = job.indicator_id;
   end loop;
 
-  update indicator.backfills as b
-  set next_bucket = first_bucket, leased_until = clock_timestamp() + interval '10 seconds'
-  where b.indicator_id = job.indicator_id;
+  if job.is_newest_due then
+    -- Nothing is leased, as nothing is left to finish: the history comes by it again.
+    update indicator.backfills as b set is_newest_due = false where b.indicator_id = job.indicator_id;
+    job.work_id := nextval('indicator.work_id');
+    select w.* into read
+    from indicator.candle_window(definition.instrument_id, definition.timeframe, definition.side,
+      feed.bucket(width, last_closed), feed.bucket(width, last_closed), definition.bars_window, 0) as w;
+    first_bucket := coalesce(read.buckets[cardinality(read.buckets)], first_bucket);
+    last_bucket := first_bucket;
+  else
+    update indicator.backfills as b
+    set next_bucket = first_bucket, leased_until = clock_timestamp() + interval '10 seconds'
+    where b.indicator_id = job.indicator_id;
+  end if;
 
   -- Where candles are few and far between, more of the time, until there are enough to be worth a stretch.
-  loop
+  while not job.is_newest_due loop
     last_bucket := first_bucket + width * (buckets_read - 1);
     select w.* into read
     from indicator.candle_window(definition.instrument_id, definition.timeframe, definition.side,
@@ -68,5 +79,5 @@ end
 $$;
 
 comment on function indicator.claim_backfill(text, int) is
-  'Lease the next stretch of history of a service for 10 seconds, of the indicator that waited longest: the indicator, and its candles of max_candles buckets, of up to 16 times as many where most are empty, as indicator.candle_window gives them. Values are due from from_bucket to to_bucket (UTC, both inclusive), of kinds that read closed candles only up to closed_to; then call indicator.finish_backfill. No row when nothing is left, or all is leased.';
+  'Lease the next stretch of history of a service for 10 seconds, of the indicator that waited longest, or before that the newest closed candle of one that nobody will be told of: the indicator, and its candles of max_candles buckets, of up to 16 times as many where most are empty, as indicator.candle_window gives them. Values are due from from_bucket to to_bucket (UTC, both inclusive), of kinds that read closed candles only up to closed_to; then call indicator.finish_backfill. No row when nothing is left, or all is leased.';
 grant execute on function indicator.claim_backfill(text, int) to foresight_indicators, foresight_service;

@@ -7,10 +7,10 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  service text;
+  known indicator.kinds;
   added_id int;
 begin
-  select k.service into service from indicator.kinds as k where k.kind = define.kind;
+  select k.* into known from indicator.kinds as k where k.kind = define.kind;
   insert into indicator.definitions
     (instrument_id, timeframe, side, is_side_open, kind, params, label, bars_required, bars_window)
   select define.instrument_id, define.timeframe, define.side, define.is_side_open, define.kind, define.params,
@@ -25,14 +25,20 @@ begin
     if not define.is_side_open then
       update indicator.definitions as d set is_side_open = false where d.indicator_id = added_id and d.is_side_open;
     end if;
-    perform indicator.repair_subscription(service, added_id);
+    perform indicator.repair_subscription(known.service, added_id);
     return added_id;
   end if;
 
   -- First subscribe, then fill the history: a candle that changes in between is in both.
   perform indicator.subscribe(added_id);
-  insert into indicator.backfills (indicator_id, service, next_bucket, revision)
-  values (added_id, service, '-infinity', 0);
+  -- Who has a history in hand finds the next one: only the first that waits has to be told of.
+  if not exists (
+    select from indicator.backfills as b where b.service = known.service and b.leased_until < clock_timestamp()
+  ) then
+    perform indicator.nudge(known.service);
+  end if;
+  insert into indicator.backfills (indicator_id, service, next_bucket, revision, is_newest_due)
+  values (added_id, known.service, '-infinity', 0, known.closed_only);
   return added_id;
 end
 $$;

@@ -205,6 +205,65 @@ describeOnEngine('Work of the indicators', ({ sql }) => {
     await computeAll(sql);
   });
 
+  it('with history has the newest closed candle first, where no message will tell of it', async () => {
+    await catchUp(sql);
+    const models = createServiceStore(sql, 'models');
+    const symbol = await addInstrument(sql);
+    await tickIn(symbol, [...Array(12).keys(), 15, 17]);
+    const params = { period: 10, horizon: 2, level: '0.80' };
+    const id = await addIndicator(sql, symbol, params, { kind: 'drift' });
+    const newest = await models.claimBackfill(4);
+    if (newest === undefined) throw new Error('no history is asked for');
+    await finish(sql, [newest]);
+    const first = await valuesOf(sql, id);
+    expect(first).toHaveLength(1);
+    expect(first[0]).toMatchObject({ bucket: secondsAfter(17 * 60), bars: 10 });
+    expect(first[0]?.verdict).not.toBeNull();
+    await computeAll(sql, 4);
+    const values = await valuesOf(sql, id);
+    expect(values).toHaveLength(14);
+    expect(values.at(-1)).toEqual(first[0]);
+    const [said] =
+      await sql`select count(*)::int as count from indicator.verdicts where indicator_id = ${id}`;
+    expect(said, 'nothing was said when it closed').toEqual({ count: 0 });
+  });
+
+  it('with history loses none when the newest candle is not computed', async () => {
+    await catchUp(sql);
+    const models = createServiceStore(sql, 'models');
+    const symbol = await addInstrument(sql);
+    await tickIn(symbol, [...Array(14).keys()]);
+    const params = { period: 10, horizon: 2, level: '0.80' };
+    const id = await addIndicator(sql, symbol, params, { kind: 'drift' });
+    const newest = await models.claimBackfill(4);
+    const stretch = await models.claimBackfill(4);
+    if (newest === undefined || stretch === undefined) throw new Error('no history is asked for');
+    expect(new Date(stretch.fromBucket).toISOString()).toBe(secondsAfter(0));
+    // Late, when the history is in other hands.
+    await models.finishBackfill(newest, newest.toBucket);
+    expect(await models.claimBackfill(4), 'still leased').toBeUndefined();
+    await finish(sql, [stretch]);
+    await computeAll(sql, 4);
+    expect(await valuesOf(sql, id)).toHaveLength(14);
+  });
+
+  it('with history is told of when it is the first that waits', async () => {
+    const nudges = async () => {
+      const [row] = await sql<{ count: number }[]>`
+        select count(*)::int as count from graphile_worker.jobs
+        where task_identifier = 'compute_values.classical'`;
+      return row?.count;
+    };
+    await catchUp(sql);
+    await sql`delete from graphile_worker._private_jobs`;
+    const { symbol } = await indicatorOn([0, 1]);
+    expect(await nudges()).toBe(1);
+    await sql`delete from graphile_worker._private_jobs`;
+    await addIndicator(sql, symbol, { fast: 1, slow: 4 });
+    expect(await nudges(), 'whoever takes the first finds this one').toBe(0);
+    await computeAll(sql);
+  });
+
   it('with history comes to an end, also from a time within a candle on', async () => {
     const { id } = await indicatorOn([0, 1, 2, 3]);
     await computeAll(sql);
