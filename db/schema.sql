@@ -178,6 +178,8 @@ create trigger _120_forget_deltas after delete on feed.instruments for each row
   execute function outbox.tg_instruments__forget();
 create trigger _120_note_shown before insert or update of is_active on feed.instruments for each row
   execute function feed.tg_instruments__note_shown();
+create trigger _130_pass_over after update of is_active on feed.instruments for each row
+  execute function outbox.tg_instruments__pass_over();
 create trigger _500_fulfil after insert or update of is_active on feed.instruments for each row
   execute function indicator.tg_instruments__fulfil();
 
@@ -1043,6 +1045,9 @@ create function outbox.subscribe(name text, queue text, symbols text[], timefram
 
 -- After an instrument was removed: forget what was captured of it, sent or not.
 create function outbox.tg_instruments__forget() returns trigger security definer;
+
+-- An instrument is shown for the first time: what came in before is told to nobody who subscribes from now on, unless somebody had asked for it already.
+create function outbox.tg_instruments__pass_over() returns trigger security definer;
 
 -- When an instrument is removed: no subscription is told of it any more.
 create function outbox.tg_removals__forget() returns trigger security definer;

@@ -1,7 +1,9 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { addInstrument, describeOnEngine } from '../../../tests/support/database.ts';
-import { registerCatalog } from '../../../tests/support/indicators.ts';
+import { publish, registerCatalog } from '../../../tests/support/indicators.ts';
 import { type Session, untilBlocked, withSessions } from '../../../tests/support/session.ts';
+import { secondsAfter, tickOf } from '../../../tests/support/ticks.ts';
+import { createFeed } from '../../../workers/ingest/feed.ts';
 
 describeOnEngine('Indicators that are asked for', ({ sql }) => {
   beforeAll(() => registerCatalog(sql));
@@ -156,6 +158,32 @@ describeOnEngine('Indicators that are asked for', ({ sql }) => {
       await sql`update feed.instruments set is_active = false where symbol = 'LATER'`;
       await sql`update feed.instruments set is_active = true where symbol = 'LATER'`;
       expect(await of('LATER')).toEqual([]);
+    });
+
+    it.each([
+      ['nobody of its candles when nobody asked for them before', false],
+      ['whoever asked for its candles before', true],
+    ])('of an instrument that is shown for the first time tell %s', async (_, isAsked) => {
+      const symbol = isAsked ? 'LATER_ASKED' : 'LATER_UNASKED';
+      await publish(sql);
+      await sql`select feed.add_instrument(${symbol}, 'manual', is_active => false)`;
+      const early = [0, 60, 120].map(seconds =>
+        tickOf(symbol, secondsAfter(seconds), { bid: 1, ask: 2 }),
+      );
+      await createFeed(sql).recordTicks('manual', early);
+      if (isAsked) await sql`select outbox.subscribe('early', 'early', symbol => ${symbol})`;
+      await add('*');
+      await sql`select feed.show_instruments('manual')`;
+      const minutes = async () => {
+        const told = (await publish(sql)).filter(each => each.symbol === symbol);
+        return [...new Set(told.map(({ bucket }) => Date.parse(bucket)))].length;
+      };
+      expect(await minutes()).toBe(isAsked ? 3 : 0);
+      await createFeed(sql).recordTicks('manual', [
+        tickOf(symbol, secondsAfter(180), { bid: 1, ask: 2 }),
+      ]);
+      expect(await minutes(), 'what comes in then').toBe(1);
+      if (isAsked) await sql`select outbox.unsubscribe('early')`;
     });
 
     it('go when the row of the wish is deleted', async () => {
