@@ -224,6 +224,12 @@ export function createServiceStore(sql: Sql, service: string): ServiceStore {
       });
       for (const { item, error } of unreadable) await failPending(item.work_ids, error.message);
       const failed = new Set(unreadable.map(({ item }) => item));
+      for (const claim of wanted) {
+        if (windows.has(claim) || failed.has(claim)) continue;
+        // Without its candles it would be struck off, and nobody would know that it has no values.
+        await failPending(claim.work_ids, 'its window of candles was not read');
+        failed.add(claim);
+      }
       return claims
         .filter(claim => !failed.has(claim))
         .map(claim => ({

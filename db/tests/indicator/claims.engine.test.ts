@@ -89,6 +89,26 @@ describeOnEngine('Work of the indicators', ({ sql }) => {
     expect(await claim(sql)).toEqual([]);
   });
 
+  it('is never struck off when its candles were not read', async () => {
+    await indicatorOn([0, 1]);
+    await accept(sql, await publish(sql));
+    await withSessions(sql, async ({ sql: own }) => {
+      await own`begin`;
+      await own.unsafe(`
+        alter function indicator.candle_windows rename to all_windows;
+        create function indicator.candle_windows(int[], text[], text[], timestamptz[], timestamptz[], int[], int[])
+        returns table (
+          "position" int, buckets timestamptz[], opens float8[], highs float8[], lows float8[], closes float8[],
+          sums float8[], volumes float8[], tick_counts bigint[]
+        )
+        language sql as 'select w.* from indicator.all_windows($1, $2, $3, $4, $5, $6, $7) as w where false'`);
+      expect(await createServiceStore(own, 'classical').claimPending(500)).toEqual([]);
+      const waiting = await own`select failure_count from indicator.pending`;
+      expect(waiting).toEqual([{ failure_count: 1 }, { failure_count: 1 }]);
+      await own`rollback`;
+    });
+  });
+
   it('comes back at once when its candle changes while it is computed', async () => {
     const { symbol } = await indicatorOn([0]);
     await accept(sql, await publish(sql));
