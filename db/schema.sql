@@ -1148,6 +1148,8 @@ create table indicator.definitions (
   bars_window int not null,
   -- No side was asked for, and no tick has told yet which one there is: see indicator.settle_sides.
   is_side_open boolean not null default false,
+  -- At most one value of a candle per this time while it forms; 0: one each time it changes. A closed candle has its value at once. Set by indicator.set_pace.
+  forming_every interval not null default '00:00:00'::interval,
   created_at timestamptz not null default now(),
   constraint definitions_pkey primary key (indicator_id),
   constraint definitions_instrument_id_timeframe_side_kind_params_key unique (instrument_id, timeframe, side, kind,
@@ -1156,6 +1158,8 @@ create table indicator.definitions (
   constraint definitions_kind_fkey foreign key (kind) references indicator.kinds(kind),
   constraint definitions_timeframe_fkey foreign key (timeframe) references feed.timeframes(timeframe),
   constraint definitions_side_check check (side = any (array['bid', 'ask', 'mid', 'last'])),
+  constraint pace_is_up_to_one_hour check (forming_every >= '00:00:00'::interval
+    and forming_every <= '01:00:00'::interval),
   constraint window_is_from_what_is_required_to_5000_bars check (1 <= bars_required and bars_required <= bars_window
     and bars_window <= 5000)
 );
@@ -1290,23 +1294,25 @@ create table indicator.missed (
 );
 create index missed_by_age on indicator.missed (found_at);
 
--- Changed candles whose indicators a service did not compute since.
+-- Changed candles whose indicators a service did not compute since: a row for each pace of these.
 create table indicator.pending (
   service text not null,
   instrument_id int not null,
   timeframe text not null,
   side text not null,
   bucket timestamptz not null,
+  -- The pace of the indicators that are to be computed.
+  forming_every interval not null default '00:00:00'::interval,
   revision bigint not null,
-  -- Until then somebody computes it; who takes longer renews the lease.
+  -- Until then somebody computes it, who renews the lease if he takes longer; or it waits for its pace.
   leased_until timestamptz not null default '-infinity'::timestamptz,
-  -- Since when (UTC) its change waits to be computed: since it was taken from the queue, or since it changed again while it was being computed.
+  -- Since when (UTC) its change waits to be computed: since it was taken from the queue, or since it changed again while it was being computed; with a pace, since its turn, which may lie ahead.
   accepted_at timestamptz not null default clock_timestamp(),
   -- Drawn anew each time its candle changes.
   work_id bigint not null default nextval('indicator.work_id'::regclass),
   -- How often it could not be computed since it changed: such a one is claimed alone, and set aside the third time.
   failure_count int not null default 0,
-  constraint pending_pkey primary key (service, instrument_id, timeframe, side, bucket),
+  constraint pending_pkey primary key (service, instrument_id, timeframe, side, bucket, forming_every),
   constraint pending_work_id_key unique (work_id)
 ) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500, fillfactor=50);
 create index pending_by_bucket on indicator.pending (service, bucket desc, work_id);
@@ -1321,6 +1327,8 @@ create table indicator.services (
   closed_only boolean not null default false,
   -- At most one state of a candle per this time while it forms; 0: each.
   forming_every interval not null default '00:00:00'::interval,
+  -- So many of its indicators are computed at each change of a candle that forms; those that are added beyond them at most once a second, see indicator.set_pace. Edit it to what the machine can bear.
+  at_once_limit int not null default 200,
   registered_at timestamptz not null default now(),
   -- How many messages and candles it has ever refused or set aside; the newest of them are in indicator.dead_letters.
   refused_count bigint not null default 0,
@@ -1328,7 +1336,8 @@ create table indicator.services (
   checked_at timestamptz not null default '-infinity'::timestamptz,
   constraint services_pkey primary key (service),
   constraint services_queue_key unique (queue),
-  constraint service_is_a_short_code check (service ~ '^[a-z][a-z0-9_]{0,39}$')
+  constraint service_is_a_short_code check (service ~ '^[a-z][a-z0-9_]{0,39}$'),
+  constraint services_at_once_limit_check check (at_once_limit >= 0)
 );
 
 -- Indicators that are added together, by indicator.add_set. Edit it: where a set was added, its indicators follow.
@@ -1540,7 +1549,7 @@ create function indicator.claim_backfill(service text, max_candles int default 1
   tick_counts bigint[]) security definer;
 grant execute on function indicator.claim_backfill to foresight_indicators, foresight_service;
 
--- Lease changed candles of a service for 10 seconds, newest first, grouped by series: the indicators to compute, and bars, the longest window of candles among them (null when nobody wants the series any more).
+-- Lease changed candles of a service for 10 seconds, newest first, grouped by series and pace: the indicators to compute, and bars, the longest window of candles among them (null when nobody wants the series any more).
 create function indicator.claim_pending(service text, max_candles int default 500) returns table(instrument_id int,
   timeframe text, side text, from_bucket timestamptz, to_bucket timestamptz, revision bigint, closed_to timestamptz,
   work_ids bigint[], indicators jsonb, bars int) security definer;
@@ -1631,6 +1640,9 @@ create function indicator.longest_sum(sums jsonb, params jsonb) returns int;
 -- Mark candles (UTC) of which values (array i is value i) were just stored, where somebody watches them.
 create function indicator.mark_changes(indicator_ids int[], buckets timestamptz[]) returns void;
 
+-- When the indicators of a series that have this pace are next computed while a candle forms (UTC): each series has moments of its own.
+create function indicator.next_turn(pace interval, instrument_id int, timeframe text) returns timestamptz;
+
 -- When there are next values to compute for a service (UTC): now if some wait, else when the first lease of a claim ends.
 create function indicator.next_work_at(service text) returns timestamptz security definer;
 grant execute on function indicator.next_work_at to foresight_indicators, foresight_service;
@@ -1694,6 +1706,9 @@ create function indicator.repair_subscription(service text, indicator_id int def
 create function indicator.set_aside(service text, reasons text[], details text[], bodies text[])
   returns int security definer;
 grant execute on function indicator.set_aside to foresight_indicators, foresight_service;
+
+-- Compute an indicator at most once per forming_every (up to an hour) for a candle that forms, 0: each time it changes.
+create function indicator.set_pace(indicator_id int, forming_every interval) returns void security definer;
 
 -- Give indicators for which no side was asked the one that their instrument has, now that its first ticks tell.
 create function indicator.settle_sides() returns int;

@@ -6,6 +6,7 @@ create table indicator.services (
   description text not null default '',
   closed_only boolean not null default false,
   forming_every interval not null default '0',
+  at_once_limit int not null default 200 check (at_once_limit >= 0),
   registered_at timestamptz not null default now(),
   refused_count bigint not null default 0,
   checked_at timestamptz not null default '-infinity'
@@ -14,6 +15,7 @@ comment on table indicator.services is 'Who computes. Each service has its own q
 comment on column indicator.services.queue is 'The SQS queue on which it is told about candles.';
 comment on column indicator.services.closed_only is 'It is told about closed candles only.';
 comment on column indicator.services.forming_every is 'At most one state of a candle per this time while it forms; 0: each.';
+comment on column indicator.services.at_once_limit is 'So many of its indicators are computed at each change of a candle that forms; those that are added beyond them at most once a second, see indicator.set_pace. Edit it to what the machine can bear.';
 comment on column indicator.services.refused_count is 'How many messages and candles it has ever refused or set aside; the newest of them are in indicator.dead_letters.';
 comment on column indicator.services.checked_at is 'When values of it were last drawn (UTC) to be computed again, see indicator.draw_values.';
 
@@ -98,6 +100,7 @@ create table indicator.definitions (
   bars_required int not null,
   bars_window int not null,
   is_side_open boolean not null default false,
+  forming_every interval not null default '0' constraint pace_is_up_to_one_hour check (forming_every between '0' and '1 hour'),
   created_at timestamptz not null default now(),
   unique (instrument_id, timeframe, side, kind, params),
   constraint window_is_from_what_is_required_to_5000_bars check (1 <= bars_required and bars_required <= bars_window and bars_window <= 5000)
@@ -106,6 +109,7 @@ comment on table indicator.definitions is 'An indicator on one series of candles
 comment on column indicator.definitions.bars_required is 'Candles that a value needs at least; with fewer it is warming up.';
 comment on column indicator.definitions.bars_window is 'Candles that a value is computed from, if so many exist: its window ends with its bucket. With fewer it is settling.';
 
+comment on column indicator.definitions.forming_every is 'At most one value of a candle per this time while it forms; 0: one each time it changes. A closed candle has its value at once. Set by indicator.set_pace.';
 comment on column indicator.definitions.is_side_open is 'No side was asked for, and no tick has told yet which one there is: see indicator.settle_sides.';
 create index definitions_with_open_side on indicator.definitions (instrument_id) where is_side_open;
 
@@ -192,20 +196,22 @@ create table indicator.pending (
   timeframe text not null,
   side text not null,
   bucket timestamptz not null,
+  forming_every interval not null default '0',
   revision bigint not null,
   leased_until timestamptz not null default '-infinity',
   accepted_at timestamptz not null default clock_timestamp(),
   work_id bigint not null unique default nextval('indicator.work_id'),
   failure_count int not null default 0,
-  primary key (service, instrument_id, timeframe, side, bucket)
+  primary key (service, instrument_id, timeframe, side, bucket, forming_every)
 ) with (fillfactor = 50, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_scale_factor = 0);
 -- The newest changed candles are computed first, of equal ones those that wait longest.
 create index pending_by_bucket on indicator.pending (service, bucket desc, work_id);
-comment on table indicator.pending is 'Changed candles whose indicators a service did not compute since.';
+comment on table indicator.pending is 'Changed candles whose indicators a service did not compute since: a row for each pace of these.';
+comment on column indicator.pending.forming_every is 'The pace of the indicators that are to be computed.';
 comment on column indicator.pending.work_id is 'Drawn anew each time its candle changes.';
 comment on column indicator.pending.failure_count is 'How often it could not be computed since it changed: such a one is claimed alone, and set aside the third time.';
-comment on column indicator.pending.leased_until is 'Until then somebody computes it; who takes longer renews the lease.';
-comment on column indicator.pending.accepted_at is 'Since when (UTC) its change waits to be computed: since it was taken from the queue, or since it changed again while it was being computed.';
+comment on column indicator.pending.leased_until is 'Until then somebody computes it, who renews the lease if he takes longer; or it waits for its pace.';
+comment on column indicator.pending.accepted_at is 'Since when (UTC) its change waits to be computed: since it was taken from the queue, or since it changed again while it was being computed; with a pace, since its turn, which may lie ahead.';
 
 create table indicator.dead_letters (
   dead_letter_id bigint generated always as identity primary key,

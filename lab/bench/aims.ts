@@ -90,6 +90,19 @@ const aims: readonly Aim[] = [
       isReached: atMost(1.2),
     }),
   ),
+  ...[
+    { what: 'median', bound: 100 },
+    { what: '99th percentile', bound: 250 },
+  ].map(
+    ({ what, bound }): Aim => ({
+      what: `the same beside every kind in three timeframes, ${what}`,
+      part: 'services',
+      name: `every kind in three timeframes: due -> value, ${what}`,
+      unit: 'ms',
+      aim: `under ${bound}`,
+      isReached: below(bound),
+    }),
+  ),
   ...subscriptions.map(requests),
   ...subscriptions.map(unchanged),
   {

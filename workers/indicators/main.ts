@@ -78,6 +78,12 @@ async function start(context: Context): Promise<void> {
     }, 3_000);
     onStop(() => clearTimeout(again));
   }
+  const alarm = createAlarm({
+    nextWorkIn: heart.nextWorkIn,
+    nudge: async () => void (await Promise.all(stores.map(({ store }) => store.nudge()))),
+    logger,
+  });
+  onStop(() => alarm.stop());
   const jobs = await runJobs({
     pool,
     tasks: Object.fromEntries(
@@ -90,6 +96,7 @@ async function start(context: Context): Promise<void> {
           ...(service === sqlService.service ? { compute: computeSqlValues } : {}),
           logger,
           signal,
+          onRest: alarm.lookAhead,
         }),
       ]),
     ),
@@ -98,11 +105,6 @@ async function start(context: Context): Promise<void> {
     fail: context.fail,
   });
   onStop(() => jobs.stop());
-  const alarm = createAlarm({
-    nudge: async () => void (await Promise.all(stores.map(({ store }) => store.nudge()))),
-    logger,
-  });
-  onStop(() => alarm.stop());
 
   for (const { store, ...service } of stores) {
     onStop(

@@ -121,6 +121,8 @@ export interface SqlKindStore {
 export interface Heart {
   /** All that a quiet process asks: in how many milliseconds there is work, 0 or less for now; null: none. */
   beat(host: string, processId: number, workerIds: readonly string[]): Promise<number | null>;
+  /** The same, between two beats. */
+  nextWorkIn(): Promise<number | null>;
 }
 
 export function createHeart(sql: Sql, services: readonly Service[]): Heart {
@@ -130,6 +132,12 @@ export function createHeart(sql: Sql, services: readonly Service[]): Heart {
       const [row] = await sql<{ next_work_in: number | null }[]>`
         select extract(epoch from indicator.beat(${names}::text[], ${host}, ${processId},
           ${workerIds as string[]}::text[]) - clock_timestamp())::float8 * 1000 as next_work_in`;
+      return row?.next_work_in ?? null;
+    },
+    async nextWorkIn() {
+      const [row] = await sql<{ next_work_in: number | null }[]>`
+        select extract(epoch from min(indicator.next_work_at(s.service)) - clock_timestamp())::float8 * 1000 as next_work_in
+        from unnest(${names}::text[]) as s(service)`;
       return row?.next_work_in ?? null;
     },
   };

@@ -21,7 +21,7 @@ begin
   -- It is not removed meanwhile.
   perform from indicator.services as s where s.service = accept_candles.service for key share;
   with given as materialized (
-    select i.instrument_id, c.*, o.revision as captured_revision,
+    select i.instrument_id, c.*, o.revision as captured_revision, p.paces, o.is_closed,
       case when c.revision between 1 and drawn and o.revision is not null then null
         else indicator.candle_fault(i.instrument_id, c.timeframe, c.bucket, c.revision, drawn, o.revision is not null)
       end as fault
@@ -29,32 +29,45 @@ begin
     join feed.instruments as i on i.symbol = c.symbol
     -- By its key, as only a subquery of its own makes sure of.
     left join lateral (
-      select o.revision
+      select o.revision, o.is_closed
       from outbox.candles as o
       where o.instrument_id = i.instrument_id and o.timeframe = c.timeframe and o.side = c.side and o.bucket = c.bucket
       offset 0
     ) as o on true
-    where exists (
-      select from indicator.definitions as d
+    cross join lateral (
+      select array_agg(distinct d.forming_every) as paces
+      from indicator.definitions as d
       join indicator.kinds as k using (kind)
       where d.instrument_id = i.instrument_id and d.timeframe = c.timeframe and d.side = c.side
         and k.service = accept_candles.service
-    )
+    ) as p
+    where p.paces is not null
   ),
   taken as (
-    insert into indicator.pending as old (service, instrument_id, timeframe, side, bucket, revision)
-    select accept_candles.service, g.instrument_id, g.timeframe, g.side, g.bucket, max(coalesce(g.captured_revision, g.revision))
-    from given as g
-    where g.fault is null
-    group by 2, 3, 4, 5
-    order by 2, 3, 4, 5
+    insert into indicator.pending as old
+      (service, instrument_id, timeframe, side, bucket, forming_every, revision, leased_until, accepted_at)
+    select accept_candles.service, g.instrument_id, g.timeframe, g.side, g.bucket, g.pace, g.revision, g.turn_at,
+      greatest(clock_timestamp(), g.turn_at)
+    from (
+      select g.instrument_id, g.timeframe, g.side, g.bucket, p.pace,
+        max(coalesce(g.captured_revision, g.revision)) as revision,
+        min(case when g.is_closed is distinct from false then '-infinity'
+          else indicator.next_turn(p.pace, g.instrument_id, g.timeframe) end) as turn_at
+      from given as g
+      cross join lateral unnest(g.paces) as p(pace)
+      where g.fault is null
+      group by 1, 2, 3, 4, 5
+    ) as g
+    order by 2, 3, 4, 5, 6
     on conflict on constraint pending_pkey do update
-      set revision = excluded.revision, leased_until = '-infinity', work_id = excluded.work_id, failure_count = 0,
+      set revision = excluded.revision, work_id = excluded.work_id, failure_count = 0,
+        -- What is being computed now is one state, the next keeps the pace; what has its turn keeps it.
+        leased_until = case when old.leased_until > statement_timestamp() then excluded.leased_until else '-infinity' end,
         accepted_at = case when old.leased_until > statement_timestamp() then excluded.accepted_at else old.accepted_at end
       where excluded.revision > old.revision
-    returning true
+    returning instrument_id, timeframe, side, bucket
   )
-  select (select count(*) from taken), array_agg(g.fault), array_agg(format(
+  select (select count(distinct t) from taken as t), array_agg(g.fault), array_agg(format(
       '%s %s %s %s with revision %s: %s', g.symbol, g.timeframe, g.side, g.bucket, g.revision,
       case g.fault
         when 'revision_not_drawn' then format('revisions up to %s were drawn', drawn)

@@ -43,18 +43,18 @@ begin
         or c.failure_count + lag(c.failure_count) over series > 0 as is_far
     from unnest(claimed) as c
     join feed.timeframes as t using (timeframe)
-    window series as (partition by c.instrument_id, c.timeframe, c.side order by c.bucket)
+    window series as (partition by c.instrument_id, c.timeframe, c.side, c.forming_every order by c.bucket)
   ),
   numbered as (
     select s.*, count(*) filter (where s.is_far) over (
-      partition by s.instrument_id, s.timeframe, s.side order by s.bucket) as island
+      partition by s.instrument_id, s.timeframe, s.side, s.forming_every order by s.bucket) as island
     from spaced as s
   ),
   islands as (
-    select n.instrument_id, n.timeframe, n.side, n.width, min(n.bucket) as from_bucket, max(n.bucket) as to_bucket,
+    select n.instrument_id, n.timeframe, n.side, n.forming_every, n.width, min(n.bucket) as from_bucket, max(n.bucket) as to_bucket,
       max(n.revision) as revision, array_agg(n.work_id order by n.bucket) as work_ids
     from numbered as n
-    group by n.instrument_id, n.timeframe, n.side, n.width, n.island
+    group by n.instrument_id, n.timeframe, n.side, n.forming_every, n.width, n.island
   )
   select i.instrument_id, i.timeframe, i.side, i.from_bucket, i.to_bucket, i.revision,
     clock_timestamp() - i.width - g.grace, i.work_ids, coalesce(d.indicators, '[]'), d.bars
@@ -69,12 +69,12 @@ begin
     from indicator.definitions as d
     join indicator.kinds as k using (kind)
     where d.instrument_id = i.instrument_id and d.timeframe = i.timeframe and d.side = i.side
-      and k.service = claim_pending.service
+      and d.forming_every = i.forming_every and k.service = claim_pending.service
   ) as d
   order by i.to_bucket desc;
 end
 $$;
 
 comment on function indicator.claim_pending(text, int) is
-  'Lease changed candles of a service for 10 seconds, newest first, grouped by series: the indicators to compute, and bars, the longest window of candles among them (null when nobody wants the series any more). Values are due from from_bucket on, up to bars_window - 1 candles after to_bucket; buckets up to closed_to are closed (UTC). Then call indicator.finish_pending, or indicator.fail_pending for what cannot be computed; who needs longer, indicator.lease_pending.';
+  'Lease changed candles of a service for 10 seconds, newest first, grouped by series and pace: the indicators to compute, and bars, the longest window of candles among them (null when nobody wants the series any more). Values are due from from_bucket on, up to bars_window - 1 candles after to_bucket; buckets up to closed_to are closed (UTC). Then call indicator.finish_pending, or indicator.fail_pending for what cannot be computed; who needs longer, indicator.lease_pending.';
 grant execute on function indicator.claim_pending(text, int) to foresight_indicators, foresight_service;

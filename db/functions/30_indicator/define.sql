@@ -8,13 +8,20 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   known indicator.kinds;
+  pace interval;
   added_id int;
 begin
   select k.* into known from indicator.kinds as k where k.kind = define.kind;
+  select case when known.closed_only or s.closed_only or s.at_once_limit > (
+      select count(*) from indicator.definitions as d join indicator.kinds as k using (kind)
+      where k.service = s.service and d.forming_every = '0' and not k.closed_only
+    ) then '0' else interval '1 second' end
+  into pace
+  from indicator.services as s where s.service = known.service;
   insert into indicator.definitions
-    (instrument_id, timeframe, side, is_side_open, kind, params, label, bars_required, bars_window)
+    (instrument_id, timeframe, side, is_side_open, kind, params, forming_every, label, bars_required, bars_window)
   select define.instrument_id, define.timeframe, define.side, define.is_side_open, define.kind, define.params,
-    d.label, d.bars_required, d.bars_window
+    pace, d.label, d.bars_required, d.bars_window
   from indicator.derived(define.kind, define.params) as d
   on conflict on constraint definitions_instrument_id_timeframe_side_kind_params_key do nothing
   returning indicator_id into added_id;
@@ -44,4 +51,4 @@ end
 $$;
 
 comment on function indicator.define(int, text, text, boolean, text, jsonb) is
-  'Compute an indicator with complete parameters from now on and on all stored candles; returns its id (the existing one''s if it is there). is_side_open: nobody asked for this side, the first ticks tell the right one.';
+  'Compute an indicator with complete parameters from now on and on all stored candles; returns its id (the existing one''s if it is there). is_side_open: nobody asked for this side, the first ticks tell the right one. Its pace is 0, or a second when its service has as many of pace 0 as its at_once_limit.';

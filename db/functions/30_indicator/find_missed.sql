@@ -1,7 +1,7 @@
 -- A queue may lose what it took: somebody purges it, or a service is down for longer than the queue keeps a message.
--- Nobody hears of that, so what was captured is compared with what was computed. All indicators of a service on a series
--- are computed together, so the oldest stands for them. A message that is only slow is no matter: its service has
--- computed nothing yet that was captured so much later.
+-- Nobody hears of that, so what was captured is compared with what was computed. The indicators of a service on a
+-- series that have one pace are computed together, so the oldest stands for them. A message that is only slow is no
+-- matter: its service has computed nothing yet that was captured so much later.
 --
 -- The newest buckets of each series are looked at, and as many somewhere further back, for what came in late: by their key,
 -- as an index by the time of capture would have to be changed with every tick.
@@ -25,7 +25,7 @@ begin
         select k.service, d.instrument_id, d.timeframe, d.side, min(d.indicator_id) as indicator_id
         from indicator.definitions as d
         join indicator.kinds as k using (kind)
-        group by 1, 2, 3, 4
+        group by 1, 2, 3, 4, d.forming_every
       ) as p
       join indicator.definitions as d using (indicator_id)
       join feed.timeframes as t on t.timeframe = p.timeframe

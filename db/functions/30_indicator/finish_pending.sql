@@ -14,7 +14,7 @@ begin
     from indicator.pending as w
     where w.work_id = any (work_ids)
     -- In the order in which indicator.accept_candles locks them, so that neither waits for the other.
-    order by w.service, w.instrument_id, w.timeframe, w.side, w.bucket
+    order by w.service, w.instrument_id, w.timeframe, w.side, w.bucket, w.forming_every
     for update
   ));
   get diagnostics done = row_count;

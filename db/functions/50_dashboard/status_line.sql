@@ -13,7 +13,10 @@ as $$
       else format('%s deltas to send, %s candles to compute', waiting.deliveries, waiting.pending) end,
     case when s.is_healthy and s.notes = '{}' then 'healthy' else array_to_string(s.faults || s.notes, '; ') end)
   from ops.status as s,
-    (select (select count(*) from outbox.deliveries) as deliveries, (select count(*) from indicator.pending) as pending) as waiting
+    (
+      select (select count(*) from outbox.deliveries) as deliveries,
+        (select count(*) from indicator.pending as p where p.accepted_at <= now()) as pending
+    ) as waiting
 $$;
 
 comment on function dashboard.status_line() is 'The state of everything in one line, for the terminal.';

@@ -16,7 +16,7 @@ from (
         and case d.side when 'bid' then t.bid when 'ask' then t.ask when 'mid' then t.bid + t.ask else t.last end is not null
       order by t.observed_at
       limit 1
-    )) end) as behind_since
+    )) end) + case when c.is_closed then interval '0' else d.forming_every end as behind_since
   from indicator.definitions as d
   join feed.instruments as i using (instrument_id)
   join indicator.kinds as k using (kind)
@@ -29,7 +29,7 @@ from (
   ) as v on true
   cross join lateral (
     (
-      select 1 as place, o.bucket, o.revision, o.captured_at
+      select 1 as place, o.bucket, o.revision, o.captured_at, o.is_closed
       from outbox.candles as o
       where k.closed_only and o.is_closed
         and o.instrument_id = d.instrument_id and o.timeframe = d.timeframe and o.side = d.side
@@ -39,7 +39,7 @@ from (
     )
     union all
     (
-      select 2, o.bucket, o.revision, o.captured_at
+      select 2, o.bucket, o.revision, o.captured_at, o.is_closed
       from outbox.candles as o
       where o.instrument_id = d.instrument_id and o.timeframe = d.timeframe and o.side = d.side
         and (o.is_closed or not k.closed_only)
@@ -53,8 +53,8 @@ from (
       or v.bucket = c.bucket and v.revision < c.revision and v.computed_at < c.captured_at)
     and not exists (select from indicator.backfills as f where f.indicator_id = d.indicator_id)
 ) as b
--- What was not sent yet is for ops.queues to tell.
-where not exists (
+-- What keeps its pace is not behind; what was not sent yet is for ops.queues to tell.
+where b.behind_since <= now() and not exists (
   select from outbox.deliveries as w
   join outbox.subscriptions as s using (subscription_id)
   where s.name = indicator.subscription_of(b.service) and w.instrument_id = b.instrument_id and w.timeframe = b.timeframe

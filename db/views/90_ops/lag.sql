@@ -15,6 +15,7 @@ union all
 select 'queue to indicator', count(*),
   extract(epoch from now() - least(min(p.accepted_at), (select min(b.behind_since) from indicator.behind as b)))::double precision
 from indicator.pending as p
+where p.accepted_at <= now()
 union all
 select 'indicator history', count(*),
   extract(epoch from now() - min(b.requested_at))::double precision

@@ -17,7 +17,8 @@ cross join lateral (
   from ops.processes as p where s.service = any (p.services)
 ) as p
 cross join lateral (
-  select count(*) as pending, min(c.accepted_at) as pending_since from indicator.pending as c where c.service = s.service
+  select count(*) as pending, min(c.accepted_at) as pending_since from indicator.pending as c
+  where c.service = s.service and c.accepted_at <= now()
 ) as c
 cross join lateral (
   select count(*) as histories, max(h.progressed_at) as history_since from indicator.backfills as h where h.service = s.service

@@ -28,6 +28,8 @@ interface Options {
   readonly compute?: Compute;
   readonly logger: Logger;
   readonly signal: AbortSignal;
+  /** Called when nothing is left that could be done now. */
+  readonly onRest?: () => void;
 }
 
 /**
@@ -69,6 +71,7 @@ export function computeValuesTask(options: Options): () => Promise<void> {
     } finally {
       runs -= 1;
     }
+    options.onRest?.();
   };
 }
 
