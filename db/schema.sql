@@ -1328,7 +1328,7 @@ create table indicator.services (
   -- At most one state of a candle per this time while it forms; 0: each.
   forming_every interval not null default '00:00:00'::interval,
   -- So many of its indicators are computed at each change of a candle that forms; those that are added beyond them at most once a second, see indicator.set_pace. Edit it to what the machine can bear.
-  at_once_limit int not null default 200,
+  at_once_limit int not null default 400,
   registered_at timestamptz not null default now(),
   -- How many messages and candles it has ever refused or set aside; the newest of them are in indicator.dead_letters.
   refused_count bigint not null default 0,

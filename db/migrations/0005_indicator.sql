@@ -6,7 +6,7 @@ create table indicator.services (
   description text not null default '',
   closed_only boolean not null default false,
   forming_every interval not null default '0',
-  at_once_limit int not null default 200 check (at_once_limit >= 0),
+  at_once_limit int not null default 400 check (at_once_limit >= 0),
   registered_at timestamptz not null default now(),
   refused_count bigint not null default 0,
   checked_at timestamptz not null default '-infinity'
