@@ -24,7 +24,7 @@ const own: readonly Fault[] = [
   ['believes whatever message comes last', 'trusts_messages', 'reordering', 'values'],
   ['forgets the windows after a candle', 'forgets_followers', 'late ticks', 'values'],
   ['deletes messages first', 'deletes_first', inHand.message, inHand.work],
-  ['strikes work off first', 'finishes_first', inHand.work, inHand.message],
+  ['strikes work off first', 'finishes_first', inHand.work, 'history'],
   ['keeps something from value to value', 'remembers', 'recomputation', 'values'],
   ['does not name its process', 'beats_as_one', 'two processes', 'values'],
   ['waits for its queue for ever', 'waits_for_queue', 'queue outage', 'values'],

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { secondsAfter } from '../../tests/support/ticks.ts';
 import { addBystander, type Bystander, type State } from './bystander.ts';
 import { faultOf, type Value, valuesOf } from './evidence.ts';
@@ -33,8 +32,6 @@ export interface Scene {
 }
 
 const mostKinds = 3;
-/** Who strikes work off first stores its values a moment later: that is wrong only when it is killed in between. */
-const storingMs = 3_000;
 /** Beyond that a window makes a check slow, unless nothing shorter is there. */
 const mostBars = 300;
 
@@ -93,12 +90,7 @@ export async function openScene(world: World): Promise<Scene> {
     async expectRight(own = ids) {
       await world.settled();
       for (const id of own) {
-        const lookUntil = Date.now() + storingMs;
-        let fault = await faultOf(sql, id);
-        while (fault !== undefined && Date.now() < lookUntil) {
-          await sleep(100);
-          fault = await faultOf(sql, id);
-        }
+        const fault = await faultOf(sql, id);
         if (fault !== undefined) throw new Error(`indicator ${id}: ${fault}`);
       }
     },
