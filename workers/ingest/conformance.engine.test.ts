@@ -5,6 +5,13 @@ import { createFeed } from './feed.ts';
 import { ingest } from './ingest.ts';
 import { exchanges } from './tests/exchanges.ts';
 
+interface Gap {
+  symbol: string;
+  grade: string;
+  cause: string;
+  is_closed: boolean;
+}
+
 describeOnEngine('an exchange', ({ sql }) => {
   const feed = createFeed(sql);
   const closers: (() => unknown)[] = [];
@@ -103,12 +110,10 @@ describeOnEngine('an exchange', ({ sql }) => {
       await until(isHeard);
       trade(4);
       await until(isThere);
-      const open = async () => {
-        const [row] = await sql<{ count: number }[]>`
-        select count(*)::int from ops.gaps as g join feed.instruments as i using (symbol)
-        where i.source = ${name} and g.state = 'open'`;
-        return row?.count;
-      };
+      const gaps = () => sql<Gap[]>`
+        select i.symbol, g.grade, g.cause, g.closed_at is not null as is_closed
+        from feed.gaps as g join feed.instruments as i using (instrument_id)
+        where i.source = ${name}`;
       /** Of these trades those which the ledger says that nobody has; of those at the ends of a gap it has some. */
       const givenUp = async (symbol: string, lines: readonly string[]) => {
         const rows = await sql<{ line: string }[]>`
@@ -136,13 +141,14 @@ describeOnEngine('an exchange', ({ sql }) => {
           { timeout: 60_000, interval: 250 },
         )
         .toEqual(theirs.map(log));
-      await until(async () => (await open()) === 0);
+      let closed: readonly Gap[] = [];
+      await until(async () => {
+        closed = await gaps();
+        return closed.every(gap => gap.is_closed);
+      });
 
-      const gaps = await sql<{ symbol: string; grade: string; cause: string }[]>`
-      select i.symbol, g.grade, g.cause from feed.gaps as g join feed.instruments as i using (instrument_id)
-      where i.source = ${name}`;
       for (const symbol of ours) {
-        const own = gaps.filter(gap => gap.symbol === symbol);
+        const own = closed.filter(gap => gap.symbol === symbol);
         const isGivenUp = (grade: string) => remembers !== undefined && grade === 'impossible';
         expect(
           own.map(({ grade }) => grade),
@@ -150,7 +156,7 @@ describeOnEngine('an exchange', ({ sql }) => {
         ).toEqual(own.map(({ grade }) => (isGivenUp(grade) ? grade : 'exact')));
         expect(own.map(({ cause }) => cause).join(), symbol).toContain('did not come');
       }
-      expect(gaps.some(({ cause }) => cause === 'the ingest process was not running')).toBe(true);
+      expect(closed.some(({ cause }) => cause === 'the ingest process was not running')).toBe(true);
       const rejected = await sql`select from feed.rejected_ticks where source = ${name}`;
       expect(rejected).toHaveLength(0);
     },
