@@ -454,7 +454,7 @@ create function feed.bucket(width interval, at timestamptz) returns timestamptz;
 create function feed.candle_measures(built_from text, is_sorted boolean default false, out columns text,
   out measures text) returns record;
 
--- Candles of a symbol, oldest first, from the bucket that holds from_time up to buckets that begin before to_time (UTC). side: bid, ask, mid or last. tick_count counts the ticks that have this side; volume is the sum of trade sizes; is_closed: the bucket is over and the source's grace too.
+-- Candles of a symbol, oldest first, from the bucket that holds from_time up to buckets that begin before to_time (UTC). side: bid, ask, mid or last. tick_count counts the ticks that have this side; volume is the sum of trade sizes; what is computed is told to 15 significant digits; is_closed: the bucket is over and the source's grace too.
 create function feed.candles(symbol text, timeframe text, side text default 'mid',
   from_time timestamptz default '-infinity'::timestamptz, to_time timestamptz default 'infinity'::timestamptz)
   returns table(bucket timestamptz, open double precision, high double precision, low double precision,
@@ -767,6 +767,9 @@ create function feed.watermarks() returns table(timeframe text, stored_until tim
 
 -- The weaker of two proofs: impossible, candles, time_span, exact, heard; null when both are absent.
 create function feed.weaker_grade(one text, other text) returns text;
+
+-- A number that was computed, to 15 significant digits, as it is published and shown: a price of side mid, or a sum or an average.
+create function feed.without_noise(price double precision, side text default 'mid') returns double precision;
 
 -- What changed and who still has to be told: changes, candle deltas, subscriptions, deliveries.
 create schema outbox;

@@ -8,7 +8,7 @@ import { createFeed } from '../workers/ingest/feed.ts';
 import type { Tick } from '../workers/ingest/source.ts';
 import { addInstrument, capture, describeOnEngine, testLogger } from './support/database.ts';
 import { addIndicator, catchUp, registerCatalog } from './support/indicators.ts';
-import { type OracleCandle, oracleCandles, type Side } from './support/oracle.ts';
+import { type OracleCandle, type Side, toldCandles } from './support/oracle.ts';
 import { schemas } from './support/schemas.ts';
 import { tickOf } from './support/ticks.ts';
 
@@ -225,7 +225,7 @@ function oracleTrend(ticks: readonly Tick[], symbol: string) {
   if (newest === undefined) return undefined;
   const bySide = (timeframe: string): [Side, OracleCandle][] =>
     (['last', 'mid', 'bid', 'ask'] as const).flatMap(side =>
-      oracleCandles(ticks, symbol, timeframe, side).map((candle): [Side, OracleCandle] => [
+      toldCandles(ticks, symbol, timeframe, side).map((candle): [Side, OracleCandle] => [
         side,
         candle,
       ]),

@@ -12,7 +12,9 @@ const candleSchema = z
       .describe('Width of the candle, such as 1m or 4h.'),
     side: z
       .enum(['bid', 'ask', 'mid', 'last'])
-      .describe('Which price: mid is (bid + ask) / 2, last is the price of trades.'),
+      .describe(
+        'Which price: mid is (bid + ask) / 2 to 15 significant digits, last is the price of trades.',
+      ),
     bucket: z.iso
       .datetime()
       .describe('Left edge, UTC; the candle covers [bucket, bucket + width).'),
@@ -20,8 +22,8 @@ const candleSchema = z
     high: z.number(),
     low: z.number(),
     close: z.number(),
-    average: z.number().describe('sum / tick_count'),
-    sum: z.number().describe("Sum of this side's prices."),
+    average: z.number().describe('sum / tick_count, to 15 significant digits.'),
+    sum: z.number().describe("Sum of this side's prices, to 15 significant digits."),
     volume: z.number().nullable().describe('Sum of trade sizes; null when no tick had one.'),
     tick_count: z.int().positive().describe('Ticks that have this side.'),
     is_closed: z

@@ -5,7 +5,13 @@ import { describeOnEngine } from '../../tests/support/database.ts';
 import { schemas } from '../../tests/support/schemas.ts';
 
 /** Must be inlined into the queries that call them, which a pinned search_path would prevent. */
-const inlined = ['dashboard.freshness', 'feed.bucket', 'feed.tick_fault', 'feed.tick_position'];
+const inlined = [
+  'dashboard.freshness',
+  'feed.bucket',
+  'feed.tick_fault',
+  'feed.tick_position',
+  'feed.without_noise',
+];
 /** End transactions, which a pinned search_path would forbid. */
 const endingTransactions = [
   'feed.advance_candles',

@@ -1,4 +1,4 @@
-import { type OracleCandle, oracleCandles, sides } from '../../tests/support/oracle.ts';
+import { type OracleCandle, oracleCandles, sides, toldCandle } from '../../tests/support/oracle.ts';
 import { catalog } from '../../workers/indicators/catalog.ts';
 import { readingAt } from '../../workers/indicators/compute.ts';
 import { seriesOf } from '../../workers/indicators/window.ts';
@@ -107,7 +107,7 @@ export async function compareCandles(
       for (const candle of expected) {
         const row = stored.get(candle.bucket);
         stored.delete(candle.bucket);
-        const fault = differenceOf(row, candle);
+        const fault = differenceOf(row, toldCandle(candle, side));
         if (fault !== undefined) differences.push(`${where} ${candle.bucket}: ${fault}`);
       }
       for (const bucket of stored.keys()) differences.push(`${where} ${bucket}: nothing is there`);
@@ -146,7 +146,7 @@ export async function compareHeld(
               ? 'was never captured'
               : row.is_over && !row.is_closed
                 ? 'is over and not closed'
-                : (differenceOf(wanted.held.get(key), candle) ??
+                : (differenceOf(wanted.held.get(key), toldCandle(candle, side)) ??
                   (wanted.held.get(key)?.revision === row.revision
                     ? undefined
                     : `holds revision ${wanted.held.get(key)?.revision}, the outbox has ${row.revision}`));

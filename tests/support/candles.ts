@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import type { Sql } from '../../db/runtime/database.ts';
 import type { Tick } from '../../workers/ingest/source.ts';
-import { oracleCandles, sides } from './oracle.ts';
+import { sides, toldCandles } from './oracle.ts';
 
 /** Compares every candle of a symbol, in all timeframes there are and all sides, with the oracle's. */
 export async function expectCandlesOf(
@@ -17,7 +17,7 @@ export async function expectCandlesOf(
         select to_char(bucket, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as bucket,
           open, high, low, close, sum, volume, tick_count::int
         from feed.candles(${symbol}, ${timeframe}, ${side})`;
-      const expected = oracleCandles(ticks, symbol, timeframe, side);
+      const expected = toldCandles(ticks, symbol, timeframe, side);
       const where = `${symbol} ${timeframe} ${side}`;
       expect(stored.map(exactPart), where).toEqual(expected.map(exactPart));
       for (const [index, candle] of expected.entries()) {

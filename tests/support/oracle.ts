@@ -59,9 +59,30 @@ export function oracleCandles(
   return candles;
 }
 
+/** The same as they are published and shown: what is computed, to 15 significant digits. */
+export function toldCandles(
+  ticks: readonly Tick[],
+  symbol: string,
+  timeframe: string,
+  side: Side,
+): OracleCandle[] {
+  return oracleCandles(ticks, symbol, timeframe, side).map(candle => toldCandle(candle, side));
+}
+
+export function toldCandle(candle: OracleCandle, side: string): OracleCandle {
+  const told = (price: number) => (side === 'mid' ? Number(price.toPrecision(15)) : price);
+  return {
+    ...candle,
+    open: told(candle.open),
+    high: told(candle.high),
+    low: told(candle.low),
+    close: told(candle.close),
+  };
+}
+
 /** Days that end at 17:00 in New York, put together from the hours; they begin at whole ones. */
 export function oracleDays(ticks: readonly Tick[], symbol: string, side: Side) {
-  const hours = oracleCandles(ticks, symbol, '1h', side);
+  const hours = toldCandles(ticks, symbol, '1h', side);
   return [...Map.groupBy(hours, ({ bucket }) => tradingDate(bucket))].map(
     ([trading_date, own]) => ({
       trading_date,
@@ -97,7 +118,7 @@ export function oracleFilled(
   side: Side,
   [from, to]: readonly [string, string],
 ) {
-  const candles = oracleCandles(ticks, symbol, '10m', side);
+  const candles = toldCandles(ticks, symbol, '10m', side);
   const byBucket = new Map(candles.map(candle => [candle.bucket, candle]));
   const filled = [];
   let close: number | undefined;

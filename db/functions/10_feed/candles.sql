@@ -23,7 +23,9 @@ declare
   );
 begin
   return query
-  select c.bucket, c.open, c.high, c.low, c.close, c.sum / c.tick_count, c.sum, c.volume, c.tick_count,
+  select c.bucket, feed.without_noise(c.open, c.side), feed.without_noise(c.high, c.side),
+    feed.without_noise(c.low, c.side), feed.without_noise(c.close, c.side),
+    feed.without_noise(c.sum / c.tick_count), feed.without_noise(c.sum), c.volume, c.tick_count,
     c.bucket + width + grace <= now()
   from feed.read_candles(
     candles.timeframe, array[wanted_id], array[feed.checked_side(candles.side)], feed.bucket(width, from_time), to_time) as c
@@ -32,5 +34,5 @@ end
 $$;
 
 comment on function feed.candles(text, text, text, timestamptz, timestamptz) is
-  'Candles of a symbol, oldest first, from the bucket that holds from_time up to buckets that begin before to_time (UTC). side: bid, ask, mid or last. tick_count counts the ticks that have this side; volume is the sum of trade sizes; is_closed: the bucket is over and the source''s grace too. A bucket without a tick has no row. Errors: NOINS, NOTFR, NOSID.';
+  'Candles of a symbol, oldest first, from the bucket that holds from_time up to buckets that begin before to_time (UTC). side: bid, ask, mid or last. tick_count counts the ticks that have this side; volume is the sum of trade sizes; what is computed is told to 15 significant digits; is_closed: the bucket is over and the source''s grace too. A bucket without a tick has no row. Errors: NOINS, NOTFR, NOSID.';
 grant execute on function feed.candles(text, text, text, timestamptz, timestamptz) to foresight_ingest, foresight_publish, foresight_indicators;

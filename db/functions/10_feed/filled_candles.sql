@@ -44,7 +44,8 @@ begin
     raise exception 'from % to % are % candles of %, more than 100,000', first_bucket, last_bucket, candle_count, filled_candles.timeframe
       using errcode = 'RANGE', hint = 'Ask for a shorter time, or a longer timeframe.';
   end if;
-  close_before := feed.close_before(instrument.instrument_id, filled_candles.timeframe, filled_candles.side, first_bucket);
+  close_before := feed.without_noise(
+    feed.close_before(instrument.instrument_id, filled_candles.timeframe, filled_candles.side, first_bucket), filled_candles.side);
   select range_agg(tstzrange(c.covered_from, c.covered_to, '[]')) into covered
   from feed.coverage as c
   where c.instrument_id = instrument.instrument_id and c.covered_to >= first_bucket and c.covered_from <= last_bucket + width;

@@ -67,7 +67,7 @@ begin
     end;
   end if;
 
-  result.detail := result.detail || jsonb_build_object('price', price);
+  result.detail := result.detail || jsonb_build_object('price', feed.without_noise(price, rule.side));
   -- What it says of a candle that is over is final when it is of the candle's last state.
   if rule.closed_only then
     result.is_settled := result.is_settled

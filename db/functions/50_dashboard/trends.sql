@@ -33,13 +33,14 @@ begin
   loop
     return query
     with opens as (
-      select distinct on (c.instrument_id) c.instrument_id, c.open
+      select distinct on (c.instrument_id) c.instrument_id, feed.without_noise(c.open, c.side) as open
       from feed.read_candles(feed.timeframe_dividing('1 day'), day.instrument_ids, sides,
         day.opened_at, day.opened_at + interval '1 day') as c
       order by c.instrument_id, array_position(sides, c.side), c.bucket
     ),
     quarters as (
-      select distinct on (c.instrument_id, 2) c.instrument_id, feed.bucket('15 minutes', c.bucket) as bucket, c.close
+      select distinct on (c.instrument_id, 2) c.instrument_id, feed.bucket('15 minutes', c.bucket) as bucket,
+        feed.without_noise(c.close, c.side) as close
       from feed.read_candles(feed.timeframe_dividing('15 minutes'), day.instrument_ids, sides,
         day.from_time - reach, day.to_time + interval '1 microsecond') as c
       order by c.instrument_id, 2, array_position(sides, c.side), c.bucket desc

@@ -16,7 +16,7 @@ as $$
   select coalesce(jsonb_agg(jsonb_build_object(
     'instrument_id', i.instrument_id, 'symbol', i.symbol, 'source', i.source, 'is_simulated', s.is_simulated,
     'description', i.description, 'price_precision', i.price_precision,
-    'bid', t.bid, 'ask', t.ask, 'last', t.last, 'mid', (t.bid + t.ask) / 2, 'price', p.price,
+    'bid', t.bid, 'ask', t.ask, 'last', t.last, 'mid', p.mid, 'price', p.price,
     'observed_at', t.observed_at, 'received_at', t.received_at, 'state', dashboard.freshness(t.observed_at, e.every, at),
     'interval_seconds', extract(epoch from e.every)::int,
     'day_open', d.day_open, 'change', p.price - d.day_open, 'change_percent', 100 * (p.price - d.day_open) / d.day_open,
@@ -29,7 +29,8 @@ as $$
     where t.instrument_id = i.instrument_id
     order by t.observed_at desc, t.seq desc limit 1
   ) as t on true
-  cross join lateral (select coalesce(t.last, (t.bid + t.ask) / 2, t.bid, t.ask) as price) as p
+  cross join lateral (select feed.without_noise((t.bid + t.ask) / 2) as mid) as m
+  cross join lateral (select m.mid, coalesce(t.last, m.mid, t.bid, t.ask) as price) as p
   left join trend as r on r.instrument_id = i.instrument_id
   cross join lateral (
     select case when r.opened_at = feed.bucket('1 day', t.observed_at) then r.day_open end as day_open

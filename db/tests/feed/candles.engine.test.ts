@@ -2,10 +2,13 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { expectCandlesOf } from '../../../tests/support/candles.ts';
 import { addInstrument, capture, describeOnEngine } from '../../../tests/support/database.ts';
+import { subscribe } from '../../../tests/support/outbox.ts';
 import { untilBlocked, withSessions } from '../../../tests/support/session.ts';
+import { at, tickOf } from '../../../tests/support/ticks.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
 import type { Tick } from '../../../workers/ingest/source.ts';
 import { MAX_SEQ } from '../../../workers/ingest/tick.ts';
+import { createOutbox } from '../../../workers/publish/outbox.ts';
 
 /** Few distinct times, so that ticks tie, repeat and fall on both sides of bucket edges. */
 const observedAt = fc
@@ -254,6 +257,61 @@ describeOnEngine('feed.candles', ({ sql }) => {
         await reader.sql`select pg_advisory_unlock_all()`;
       });
     }
+  });
+
+  it('and messages and the page tell a computed price without noise, and a sent one as it was sent', async () => {
+    const symbol = await addInstrument(sql);
+    const outbox = createOutbox(sql);
+    const names = await Promise.all(
+      ['mid', 'last'].map(side => subscribe(sql, symbol, { side, timeframe: '1s' })),
+    );
+    const sent = 1.234_567_890_123_456_7;
+    const noisy = (1.174_02 + 1.174_03) / 2;
+    expect([noisy, Number(sent.toPrecision(15)) === sent]).toEqual([
+      1.174_024_999_999_999_9,
+      false,
+    ]);
+    await feed.recordTicks('manual', [
+      tickOf(symbol, at('10:00:00'), { bid: 1.174_02, ask: 1.174_03, last: sent }),
+      tickOf(symbol, at('10:00:00.1'), { bid: 1.174_02, ask: 1.174_03, seq: 1 }),
+    ]);
+    await capture(sql);
+
+    const prices = { open: 1.174_025, high: 1.174_025, low: 1.174_025, close: 1.174_025 };
+    const mid = { ...prices, average: 1.174_025, sum: 2.348_05 };
+    const last = { open: sent, high: sent, low: sent, close: sent };
+    expect(await sql`select * from feed.candles(${symbol}, '1s', 'mid')`).toMatchObject([mid]);
+    expect(await sql`select * from feed.candles(${symbol}, '1s', 'last')`).toMatchObject([last]);
+    const from = at('10:00:00');
+    const to = at('10:00:02');
+    expect(
+      await sql`select * from feed.filled_candles(${symbol}, '1s', 'mid', ${from}, ${to})`,
+    ).toMatchObject([mid, prices]);
+    // Nothing is filled but what was there before.
+    expect(
+      await sql`select * from feed.filled_candles(${symbol}, '1s', 'mid', ${at('10:00:01')}, ${to})`,
+    ).toMatchObject([prices]);
+    expect(await sql`select * from feed.fx_days(${symbol}, 'mid', ${from}, ${to})`).toMatchObject([
+      mid,
+    ]);
+    expect(await sql`select dashboard.candles(${symbol}, '1s', 'mid') as told`).toMatchObject([
+      { told: [mid] },
+    ]);
+    const deliveries = await outbox.claimDeliveries(10_000);
+    expect(names.map(name => deliveries.filter(each => each.subscription === name))).toMatchObject([
+      [mid],
+      [last],
+    ]);
+
+    await feed.recordTicks('manual', [
+      tickOf(symbol, at('10:00:03'), { bid: 1.174_02, ask: 1.174_03 }),
+    ]);
+    const [row] = await sql<{ told: { symbol: string }[] }[]>`
+      select dashboard.watchlist() as told`;
+    expect(row?.told.find(each => each.symbol === symbol)).toMatchObject({
+      mid: 1.174_025,
+      price: 1.174_025,
+    });
   });
 
   it('names what is wrong with a question', async () => {
