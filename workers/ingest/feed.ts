@@ -38,7 +38,10 @@ export interface Feed {
     source: Pick<Source, 'name' | 'isSimulated' | 'description'>,
     isRepairable: boolean,
   ): Promise<void>;
-  /** @param isActive Shown at once, which is usual; else one that was never shown waits for `showInstruments`. */
+  /**
+   * One that is there already stays as it is, except that it is shown again.
+   * @param isActive Shown at once, which is usual; else one that was never shown waits for `showInstruments`.
+   */
   addInstrument(source: string, instrument: Instrument, isActive?: boolean): Promise<void>;
   /** Prices are shown with at least so many digits after the decimal point. */
   showDigits(symbol: string, digits: number): Promise<void>;
@@ -120,7 +123,7 @@ export function createFeed(sql: Sql): Feed {
     },
     async addInstrument(source, { symbol, description, pricePrecision }, isActive = true) {
       await sql`select feed.add_instrument(
-        ${symbol}, ${source}, ${description}, ${pricePrecision}, ${isActive})`;
+        ${symbol}, ${source}, ${description}, ${pricePrecision}, ${isActive}, changes_existing => false)`;
     },
     async showInstruments(source) {
       await sql`select feed.show_instruments(${source})`;

@@ -157,6 +157,39 @@ describeOnEngine('An instrument', ({ sql }) => {
     expect(await idOf(symbol)).not.toBe(id);
   });
 
+  it('that is asked for again is shown as is said now, and what is not said stays', async () => {
+    const symbol = await addInstrument(sql);
+    const shown = async () => {
+      const [row] = await sql`
+        select description, price_precision, is_active from feed.instruments where symbol = ${symbol}`;
+      return row;
+    };
+    const told = { description: '', price_precision: 5, is_active: true };
+    expect(await shown()).toEqual(told);
+    await sql`select feed.add_instrument(${symbol}, price_precision => 8)`;
+    expect(await shown()).toEqual({ ...told, price_precision: 8 });
+    await sql`select feed.add_instrument(${symbol}, description => 'Dogs', is_active => false)`;
+    await sql`update feed.instruments set is_active = false where symbol = ${symbol}`;
+    const dogs = { description: 'Dogs', price_precision: 8 };
+    expect(await shown()).toEqual({ ...dogs, is_active: false });
+    await sql`select feed.add_instrument(${symbol})`;
+    expect(await shown()).toEqual({ ...dogs, is_active: true });
+    // The process of a source does so at each start.
+    await feed.addInstrument('manual', { symbol, description: 'Cats', pricePrecision: 2 });
+    expect(await shown()).toEqual({ ...dogs, is_active: true });
+    await sql`select feed.add_instrument(${symbol}, 'manual', 'Cats', 0)`;
+    expect(await shown()).toEqual({ ...told, description: 'Cats', price_precision: 0 });
+    for (const precision of [-1, 13]) {
+      await expect(
+        sql`select feed.add_instrument(${symbol}, price_precision => ${precision})`,
+      ).rejects.toMatchObject({
+        code: '23514',
+        constraint_name: 'price_precision_is_from_0_to_12',
+      });
+    }
+    expect(await shown()).toEqual({ ...told, description: 'Cats', price_precision: 0 });
+  });
+
   it.each(['\u202Etxt.exe', '\u200Bnothing', 'a\nb', '\u2066b', '\uFEFF', '\u061C', '\u2028'])(
     'is not described as %j',
     async description => {
