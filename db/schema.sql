@@ -428,9 +428,10 @@ create trigger _110_forget_work before delete on feed.timeframes for each row
 create trigger _120_forget_deltas before delete on feed.timeframes for each row
   execute function outbox.tg_timeframes__forget();
 
--- Add an instrument and return its id; one that is there already is made active again. is_active false: one that was never shown is not shown until feed.show_instruments, so that its history can come before its indicators.
-create function feed.add_instrument(symbol text, source text default 'manual', description text default '',
-  price_precision int default 5, is_active boolean default true) returns int security definer;
+-- Add an instrument and return its id; one that is there already is made active again, and what is said of it is changed; processes say changes_existing false, so that nothing an operator said is undone. is_active false: one that was never shown is not shown until feed.show_instruments, so that its history can come before its indicators.
+create function feed.add_instrument(symbol text, source text default 'manual', description text default null,
+  price_precision int default null, is_active boolean default true, changes_existing boolean default true)
+  returns int security definer;
 grant execute on function feed.add_instrument to foresight_ingest;
 
 -- Describe a source that is asked over HTTP and answers with JSON, or describe it anew; the columns of feed.polled_sources say what each argument means.
