@@ -154,6 +154,8 @@ create table feed.instruments (
   description text not null default '',
   -- Digits after the decimal point, for display only.
   price_precision smallint not null default 5,
+  -- Prices of zero and below are prices, as of spreads, power, and oil in April 2020; else they are refused. What is stored stays whatever it says.
+  allows_negative boolean not null default false,
   -- Shown on the dashboard; an inactive instrument keeps its history.
   is_active boolean not null default true,
   created_at timestamptz not null default now(),
@@ -385,15 +387,19 @@ create table feed.ticks (
   -- Our clock when the tick was stored.
   received_at timestamptz not null default clock_timestamp(),
   constraint ticks_pkey primary key (instrument_id, observed_at, seq),
-  constraint ask_is_positive check (ask > 0::double precision and ask < 'Infinity'::double precision),
-  constraint bid_is_positive check (bid > 0::double precision and bid < 'Infinity'::double precision),
-  constraint last_is_positive check (last > 0::double precision and last < 'Infinity'::double precision),
+  constraint ask_is_between_minus_1e15_and_1e15 check (ask > '-1000000000000000'::numeric::double precision
+    and ask < '1000000000000000'::numeric::double precision),
+  constraint bid_is_between_minus_1e15_and_1e15 check (bid > '-1000000000000000'::numeric::double precision
+    and bid < '1000000000000000'::numeric::double precision),
+  constraint last_is_between_minus_1e15_and_1e15 check (last > '-1000000000000000'::numeric::double precision
+    and last < '1000000000000000'::numeric::double precision),
   constraint observed_at_is_from_1970_to_2100 check (observed_at >= '1970-01-01 00:00:00+00'::timestamptz
     and observed_at < '2100-01-01 00:00:00+00'::timestamptz),
   constraint received_at_is_from_1970_to_2100 check (received_at >= '1970-01-01 00:00:00+00'::timestamptz
     and received_at < '2100-01-01 00:00:00+00'::timestamptz),
   constraint seq_is_an_id_or_a_place check (seq >= '-1000000000'::int),
-  constraint size_is_not_negative check (size >= 0::double precision and size < 'Infinity'::double precision),
+  constraint size_is_from_0_to_below_1e18 check (size >= 0::double precision
+    and size < '1000000000000000000'::numeric::double precision),
   constraint tick_has_a_price check (coalesce(bid, ask, last) is not null)
 );
 create index ticks_by_time on feed.ticks (observed_at); -- [timescaledb]
@@ -430,8 +436,8 @@ create trigger _120_forget_deltas before delete on feed.timeframes for each row
 
 -- Add an instrument and return its id; one that is there already is made active again, and what is said of it is changed; processes say changes_existing false, so that nothing an operator said is undone. is_active false: one that was never shown is not shown until feed.show_instruments, so that its history can come before its indicators.
 create function feed.add_instrument(symbol text, source text default 'manual', description text default null,
-  price_precision int default null, is_active boolean default true, changes_existing boolean default true)
-  returns int security definer;
+  price_precision int default null, is_active boolean default true, allows_negative boolean default null,
+  changes_existing boolean default true) returns int security definer;
 grant execute on function feed.add_instrument to foresight_ingest;
 
 -- Describe a source that is asked over HTTP and answers with JSON, or describe it anew; the columns of feed.polled_sources say what each argument means.
@@ -447,6 +453,10 @@ create function feed.add_timeframe(timeframe text) returns text security definer
 -- Store the candles that ended before now minus lag. -- [postgres]
 -- Store the candles that ended before now minus lag, in every timeframe. -- [timescaledb]
 create procedure feed.advance_candles(lag interval default '00:00:01'::interval);
+
+-- Does an instrument have prices of zero and below? False for one that is not there.
+create function feed.allows_negative(symbol text) returns boolean security definer;
+grant execute on function feed.allows_negative to foresight_ingest;
 
 -- The left edge (UTC) of the bucket of this width that holds a time: midnight UTC is one for every width that divides a day.
 create function feed.bucket(width interval, at timestamptz) returns timestamptz;
@@ -586,7 +596,7 @@ grant execute on function feed.open_gaps to foresight_ingest;
 create function feed.place_ticks(symbols text[], observed_ats timestamptz[], seqs bigint[], bids double precision[],
   asks double precision[], lasts double precision[], sizes double precision[], copies int[]) returns bigint[];
 
--- How a source is polled, as feed.polled_sources says it and with its status, poll_every in milliseconds; null when there is no such row.
+-- How a source is polled, as feed.polled_sources says it and with its status, poll_every in milliseconds, and negative_symbols, its instruments that allow prices of zero and below; null when there is no such row.
 create function feed.polled_source(source text) returns jsonb security definer;
 grant execute on function feed.polled_source to foresight_ingest;
 
@@ -710,6 +720,10 @@ create function feed.stored_until(symbols text[]) returns table(symbol text,
   stored_until timestamptz) security definer;
 grant execute on function feed.stored_until to foresight_ingest;
 
+-- By how much the sum of a candle's prices may differ without being another one, as the order of addition decides its last digits: 1e-9 of it, or of the largest price times the ticks where some are not above zero.
+create function feed.sum_tolerance(sum double precision, high double precision, low double precision,
+  tick_count bigint) returns double precision;
+
 -- Refuse what would leave ticks without their instrument, or give them another source.
 create function feed.tg_instruments__keep_history() returns trigger security definer;
 
@@ -739,10 +753,10 @@ create function feed.tg_ticks__roll_up() returns trigger security definer;
 -- Keep the candles of a new timeframe for ever, until an operator says otherwise.
 create function feed.tg_timeframes__add_storage() returns trigger security definer;
 
--- Why a tick cannot be stored: a reason of feed.rejection_reasons and a sentence; both are null for a good one. instrument_source: whose the symbol is, null when it is in no instrument. latest and oldest: the newest and the oldest observed_at allowed (UTC). seq: null for a tick without an id.
-create function feed.tick_fault(source text, symbol text, instrument_source text, observed_at timestamptz, seq bigint,
-  bid double precision, ask double precision, last double precision, size double precision, latest timestamptz,
-  oldest timestamptz) returns table(reason text, detail text);
+-- Why a tick cannot be stored: a reason of feed.rejection_reasons and a sentence; both are null for a good one. instrument_source: whose the symbol is, null when it is in no instrument; allows_negative: whether it has prices of zero and below. latest and oldest: the newest and the oldest observed_at allowed (UTC). seq: null for a tick without an id.
+create function feed.tick_fault(source text, symbol text, instrument_source text, allows_negative boolean,
+  observed_at timestamptz, seq bigint, bid double precision, ask double precision, last double precision,
+  size double precision, latest timestamptz, oldest timestamptz) returns table(reason text, detail text);
 
 -- Order of a tick among those of the same day: by observed_at (UTC), then by seq.
 create function feed.tick_position(observed_at timestamptz, seq bigint) returns bytea;
@@ -2350,7 +2364,7 @@ create function dashboard.trends() returns table(instrument_id int, day_open dou
   closes double precision[]) security definer;
 grant execute on function dashboard.trends to foresight_web;
 
--- Every active instrument with its newest tick, its change since the UTC day of that tick began, its indicators and ratings, as a JSON array by symbol; state says how old the tick is at a time (UTC), where news are expected each interval_seconds. price: last of a trade, else mid, else the one side there is. trends: what dashboard.trends() gave a moment ago, as a JSON array; null: read now.
+-- Every active instrument with its newest tick, its change since the UTC day of that tick began, its indicators and ratings, as a JSON array by symbol; state says how old the tick is at a time (UTC), where news are expected each interval_seconds. change_percent: null where the day began at a price that is not above zero. price: last of a trade, else mid, else the one side there is. trends: what dashboard.trends() gave a moment ago, as a JSON array; null: read now.
 create function dashboard.watchlist(trends jsonb default null, at timestamptz default now())
   returns jsonb security definer;
 grant execute on function dashboard.watchlist to foresight_web;
@@ -2540,7 +2554,7 @@ grant execute on function ops.begin_maintenance to foresight_upkeep;
 -- The name of a process, if the caller may be that process: it has its role, or the rights of the owner.
 create function ops.checked_process(process text) returns text;
 
--- Compare the stored candles of [from_time, to_time) (UTC, whole days) with the ticks: a row per timeframe with how many candles there are, and instruments and buckets (element i of both) of those that are missing, too many, or other than the ticks say: all four sides exactly, sums and volumes to 1e-9.
+-- Compare the stored candles of [from_time, to_time) (UTC, whole days) with the ticks: a row per timeframe with how many candles there are, and instruments and buckets (element i of both) of those that are missing, too many, or other than the ticks say: all four sides exactly, volumes to 1e-9, sums by feed.sum_tolerance.
 create function ops.compare_candles(from_time timestamptz, to_time timestamptz) returns table(timeframe text,
   compared bigint, instrument_ids int[], buckets timestamptz[]) security definer;
 

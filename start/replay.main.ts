@@ -32,6 +32,7 @@ const program = command(
     readSpeed,
     'max',
   )
+  .option('--allow-negative', 'prices of zero and below are prices, as of spreads and power')
   .option('--follow', 'go on with what is added to the end of the file, until stopped')
   .option('--bid <file>', 'makes quotes of two files: this one has the bids')
   .option('--ask <file>', 'and this one the asks')
@@ -67,6 +68,7 @@ const options = program.opts<
     symbol: string;
     source: string;
     speed: number | 'max';
+    allowNegative?: true;
     follow?: true;
     bid?: string;
     ask?: string;
@@ -116,6 +118,7 @@ async function start(context: Context): Promise<void> {
       last = await replay({
         ...{ input, symbol, source, speed: options.speed, feed, logger, signal, onProgress },
         ...(asks && { asks }),
+        allowsNegative: options.allowNegative ?? false,
         reading: options,
         prepare: () => prepare(feed),
       });
@@ -166,7 +169,10 @@ async function prepare(feed: Feed): Promise<void> {
   const { symbol, source } = options;
   const isReplay = source === replaySource.name;
   if (isReplay) await feed.registerSource(replaySource, false);
-  const add = () => feed.addInstrument(source, { symbol, description: '', pricePrecision: 0 });
+  const add = async () => {
+    await feed.addInstrument(source, { symbol, description: '', pricePrecision: 0 });
+    if (options.allowNegative) await feed.allowNegative(symbol, source);
+  };
   try {
     await add();
   } catch (error) {

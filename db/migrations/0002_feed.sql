@@ -81,6 +81,7 @@ create table feed.instruments (
       description !~ U&'[[:cntrl:]\061C\200B-\200F\2028-\202E\2060-\206F\FEFF]' and length(description) <= 200),
   price_precision smallint not null default 5
     constraint price_precision_is_from_0_to_12 check (price_precision between 0 and 12),
+  allows_negative boolean not null default false,
   is_active boolean not null default true,
   created_at timestamptz not null default now(),
   shown_at timestamptz,
@@ -88,6 +89,7 @@ create table feed.instruments (
 );
 comment on table feed.instruments is 'What is priced. A symbol belongs to one source, so simulated and real prices never share a history.';
 comment on column feed.instruments.price_precision is 'Digits after the decimal point, for display only.';
+comment on column feed.instruments.allows_negative is 'Prices of zero and below are prices, as of spreads, power, and oil in April 2020; else they are refused. What is stored stays whatever it says.';
 comment on column feed.instruments.is_active is 'Shown on the dashboard; an inactive instrument keeps its history.';
 comment on column feed.instruments.shown_at is 'When it was active first (UTC); absent: never yet, as its source brings its history before.';
 comment on column feed.instruments.first_observed_at is 'The oldest tick (UTC) there was when ticks were dropped; absent: none was.';
@@ -152,11 +154,12 @@ create table feed.ticks (
     constraint observed_at_is_from_1970_to_2100 check (observed_at >= '1970-01-01Z' and observed_at < '2100-01-01Z'),
   seq bigint not null default 0
     constraint seq_is_an_id_or_a_place check (seq >= -1000000000),
-  -- NaN is greater than infinity in PostgreSQL, so these two bounds keep both out.
-  bid double precision constraint bid_is_positive check (bid > 0 and bid < 'infinity'),
-  ask double precision constraint ask_is_positive check (ask > 0 and ask < 'infinity'),
-  last double precision constraint last_is_positive check (last > 0 and last < 'infinity'),
-  size double precision constraint size_is_not_negative check (size >= 0 and size < 'infinity'),
+  -- Beyond these the sums of a candle would overflow, and then nobody could read it. NaN is greater than any number in
+  -- PostgreSQL, so they keep it out too. That a price is above zero, the trigger sees to, as not all have to be.
+  bid double precision constraint bid_is_between_minus_1e15_and_1e15 check (bid > -1e15 and bid < 1e15),
+  ask double precision constraint ask_is_between_minus_1e15_and_1e15 check (ask > -1e15 and ask < 1e15),
+  last double precision constraint last_is_between_minus_1e15_and_1e15 check (last > -1e15 and last < 1e15),
+  size double precision constraint size_is_from_0_to_below_1e18 check (size >= 0 and size < 1e18),
   received_at timestamptz not null default clock_timestamp()
     constraint received_at_is_from_1970_to_2100 check (received_at >= '1970-01-01Z' and received_at < '2100-01-01Z'),
   primary key (instrument_id, observed_at, seq),

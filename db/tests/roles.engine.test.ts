@@ -61,6 +61,7 @@ const rights: readonly (readonly [statement: string, who: string])[] = [
   ['select from feed.notes', ''],
   ["select feed.record_ticks('manual', '{}', '{}', '{}', '{}', '{}', '{}', '{}')", 'i'],
   ["select feed.push_ticks('manual', '[]')", 'h'],
+  ["select feed.allows_negative('RIGHTS')", 'i'],
   ["select feed.read_pushed_tick('{}')", ''],
   ["select feed.reject_ticks('manual', '{}', '{}', '{}', '{}')", 'i'],
   ["select feed.add_instrument('RIGHTS', 'manual')", 'i'],

@@ -8,6 +8,7 @@ import { schemas } from '../../tests/support/schemas.ts';
 const inlined = [
   'dashboard.freshness',
   'feed.bucket',
+  'feed.sum_tolerance',
   'feed.tick_fault',
   'feed.tick_position',
   'feed.without_noise',

@@ -1,6 +1,8 @@
-import type { Kind, Reading } from './kind.ts';
+import type { Columns, Kind, Reading } from './kind.ts';
 import type { ComputedValue, Definition, Due } from './service.ts';
 import { type Series, windowOf } from './window.ts';
+
+const PRICES = ['open', 'high', 'low', 'close', 'average'] as const;
 
 /** An indicator that could not be computed at a bucket. */
 export interface Failure {
@@ -82,8 +84,14 @@ export function readingAt(
   const from = Math.max(0, index + 1 - bars_window);
   const bars = index + 1 - from;
   if (bars < bars_required) return { reading: null, bars };
-  const reading = kind.compute(windowOf(series, kind.columns, from, index + 1), params);
+  const window = windowOf(series, kind.columns, from, index + 1);
+  if (kind.needsPositive && !isPositive(window)) return { reading: null, bars };
+  const reading = kind.compute(window, params);
   return { reading: checked(kind.outputs.length, reading), bars };
+}
+
+function isPositive(window: Partial<Columns>): boolean {
+  return PRICES.every(name => !window[name]?.some(price => price <= 0));
 }
 
 /** @throws when a kernel does not give what its kind declares. */

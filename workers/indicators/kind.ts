@@ -79,6 +79,8 @@ export interface Kind<Name extends ColumnName = ColumnName, Given extends Params
   readonly outputs: readonly Output[];
   /** It has no value of a candle that still forms. */
   readonly isClosedOnly: boolean;
+  /** It divides by prices or takes their logarithms: no value where one of the window is not above zero. */
+  readonly needsPositive?: true;
   /** What every instrument gets. */
   readonly defaults: readonly { timeframe: string; side?: string; params: Params }[];
   /**

@@ -43,6 +43,10 @@ export interface Feed {
    * @param isActive Shown at once, which is usual; else one that was never shown waits for `showInstruments`.
    */
   addInstrument(source: string, instrument: Instrument, isActive?: boolean): Promise<void>;
+  /** Whether the instrument, if there is one, has prices of zero and below. */
+  allowsNegative(symbol: string): Promise<boolean>;
+  /** From now on it has. */
+  allowNegative(symbol: string, source: string): Promise<void>;
   /** Prices are shown with at least so many digits after the decimal point. */
   showDigits(symbol: string, digits: number): Promise<void>;
   showInstruments(source: string): Promise<void>;
@@ -127,6 +131,14 @@ export function createFeed(sql: Sql): Feed {
     },
     async showInstruments(source) {
       await sql`select feed.show_instruments(${source})`;
+    },
+    async allowsNegative(symbol) {
+      const [row] = await sql<[{ allows: boolean }]>`
+        select feed.allows_negative(${symbol}) as allows`;
+      return row.allows;
+    },
+    async allowNegative(symbol, source) {
+      await sql`select feed.add_instrument(${symbol}, ${source}, allows_negative => true)`;
     },
     async showDigits(symbol, digits) {
       await sql`select feed.show_digits(${symbol}, ${digits})`;

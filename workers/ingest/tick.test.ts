@@ -76,6 +76,14 @@ describe('checking a tick', () => {
     }
   });
 
+  it('takes prices of zero and below of an instrument that has them, down to a bound', () => {
+    const reason = (bid: number) =>
+      checkTick({ ...good, bid } as Tick, { now, allowsNegative: true })?.reason ?? null;
+    for (const bid of [0, -0, -37.63, -999_999_999_999_999]) expect(reason(bid)).toBeNull();
+    for (const bid of [-1e15, -1e300, 1e15]) expect(reason(bid)).toBe('price_too_large');
+    expect(reason(Number.NEGATIVE_INFINITY)).toBe('price_not_finite');
+  });
+
   it('refuses a price and a size whose sums would overflow', () => {
     for (const field of ['bid', 'ask', 'last']) {
       expect(reasonOf({ [field]: 1e15 })).toBe('price_too_large');

@@ -8,11 +8,13 @@ export interface CheckOptions {
   readonly now: number;
   /** How far a source's clock may run before ours, in milliseconds. */
   readonly toleranceMs?: number;
+  /** Prices of zero and below are prices. */
+  readonly allowsNegative?: boolean;
 }
 
 /** The largest `seq`: 2^63 - 1. */
 export const MAX_SEQ = 9_223_372_036_854_775_807n;
-/** Sums of a candle would overflow from these on. */
+/** Sums of a candle would overflow from these on, and from the one below zero down. */
 const TOO_LARGE_PRICE = 1e15;
 const TOO_LARGE_SIZE = 1e18;
 
@@ -26,13 +28,14 @@ const PRICE_FAULTS = [
   },
   {
     reason: 'price_not_positive',
-    isFaulty: (price: number) => price <= 0,
+    isFaulty: (price: number, { allowsNegative = false }: CheckOptions) =>
+      price <= 0 && !allowsNegative,
     why: 'is not above zero',
   },
   {
     reason: 'price_too_large',
-    isFaulty: (price: number) => price >= TOO_LARGE_PRICE,
-    why: 'is not below 1e15',
+    isFaulty: (price: number) => Math.abs(price) >= TOO_LARGE_PRICE,
+    why: 'is not between -1e15 and 1e15',
   },
 ] as const;
 const SYMBOL = /^[A-Z0-9][A-Z0-9._:-]{0,31}$/;
@@ -47,7 +50,7 @@ export function checkTick(tick: Tick, options: CheckOptions): Fault | null {
     checkSymbol(tick.symbol) ??
     checkTime(tick.observedAt, options) ??
     checkSeq(tick.seq) ??
-    checkPrices(tick) ??
+    checkPrices(tick, options) ??
     checkSize(tick.size)
   );
 }
@@ -103,14 +106,14 @@ export function toSeq(digits: string): number | bigint {
   return Number.isSafeInteger(seq) ? seq : BigInt(digits);
 }
 
-function checkPrices(tick: Tick): Fault | null {
+function checkPrices(tick: Tick, options: CheckOptions): Fault | null {
   if (tick.bid === null && tick.ask === null && tick.last === null) {
     return { reason: 'no_price', detail: 'none of bid, ask and last has a value' };
   }
   for (const { reason, isFaulty, why } of PRICE_FAULTS) {
     for (const side of SIDES) {
       const price = tick[side];
-      if (price === null || !isFaulty(price)) continue;
+      if (price === null || !isFaulty(price, options)) continue;
       return { reason, detail: `${side} ${quote(price)} ${why}` };
     }
   }

@@ -66,7 +66,7 @@ begin
       from unnest(batch.places, batch.symbols, batch.observed_ats, batch.seqs, batch.bids, batch.asks, batch.lasts, batch.sizes)
         as t(place, symbol, observed_at, seq, bid, ask, last, size)
       left join feed.instruments as i on i.symbol = t.symbol
-      cross join lateral feed.tick_fault(push_ticks.source, t.symbol, i.source, t.observed_at, t.seq,
+      cross join lateral feed.tick_fault(push_ticks.source, t.symbol, i.source, i.allows_negative, t.observed_at, t.seq,
         t.bid, t.ask, t.last, t.size, latest, feed.retention_floor()) as v
       where rejected_count > 0 and v.reason is not null
       union all

@@ -62,7 +62,7 @@ begin
       ) as t
       join feed.instruments as i on i.symbol = t.symbol
       cross join lateral feed.tick_fault(
-        record_ticks.source, t.symbol, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest, oldest) as v
+        record_ticks.source, t.symbol, i.source, i.allows_negative, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest, oldest) as v
       where v.reason is null
       order by t.observed_at, i.instrument_id, t.key;
       get diagnostics stored_count = row_count;
@@ -77,7 +77,7 @@ begin
       with ordinality as t(symbol, observed_at, seq, key, bid, ask, last, size, position)
     join feed.instruments as i on i.symbol = t.symbol
     cross join lateral feed.tick_fault(
-      record_ticks.source, t.symbol, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest, oldest) as v
+      record_ticks.source, t.symbol, i.source, i.allows_negative, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest, oldest) as v
     where v.reason is null
     order by t.observed_at, i.instrument_id, t.key, t.position
     on conflict do nothing;
@@ -94,7 +94,7 @@ begin
       as t(symbol, observed_at, seq, bid, ask, last, size)
     left join feed.instruments as i on i.symbol = t.symbol
     cross join lateral feed.tick_fault(
-      record_ticks.source, t.symbol, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest, oldest) as v
+      record_ticks.source, t.symbol, i.source, i.allows_negative, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest, oldest) as v
     where v.reason is not null;
   end if;
   if stored_count + rejected_count < received then
@@ -114,7 +114,7 @@ begin
       offset 0
     ) as s
     cross join lateral feed.tick_fault(
-      record_ticks.source, t.symbol, i.source, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest, oldest) as v
+      record_ticks.source, t.symbol, i.source, i.allows_negative, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest, oldest) as v
     where v.reason is null
       and (s.bid, s.ask, s.last, s.size) is distinct from (t.bid, t.ask, t.last, t.size);
   end if;

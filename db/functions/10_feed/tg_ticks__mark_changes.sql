@@ -9,19 +9,19 @@ as $$
 declare
   oldest timestamptz;
   newest timestamptz;
-  highest double precision;
-  largest double precision;
+  lowest double precision;
   unknown_id int;
+  refused record;
   touched outbox.changes[];
 begin
   -- One look at the new ticks; all that follows has a row per instrument and minute.
   select array_agg(row(m.instrument_id, m.minute, m.changed_from, m.changed_to, null, null, null, null)::outbox.changes),
-    min(m.changed_from), max(m.changed_to), max(m.highest), max(m.largest)
-  into touched, oldest, newest, highest, largest
+    min(m.changed_from), max(m.changed_to), min(m.lowest)
+  into touched, oldest, newest, lowest
   from (
     select n.instrument_id, date_trunc('minute', n.observed_at) as minute,
       min(n.observed_at) as changed_from, max(n.observed_at) as changed_to,
-      max(greatest(n.bid, n.ask, n.last)) as highest, max(n.size) as largest
+      min(least(n.bid, n.ask, n.last)) as lowest
     from new_ticks as n
     group by 1, 2
   ) as m;
@@ -36,10 +36,15 @@ begin
     raise exception 'a tick observed at % is older than what is kept', oldest
       using errcode = 'RETEN', hint = 'Its candles are final since the ticks before ' || feed.retention_floor() || ' were given up; see feed.storage.';
   end if;
-  -- The sums of a candle would overflow, and then nobody could read it.
-  if highest >= 1e15 or largest >= 1e18 then
-    raise exception 'a tick has a price or size of %, which is too large', greatest(highest, largest)
-      using errcode = 'LARGE', hint = 'A price must be less than 1e15 and a size less than 1e18.';
+  if lowest <= 0 then
+    select i.symbol, least(n.bid, n.ask, n.last) as price into refused
+    from new_ticks as n join feed.instruments as i using (instrument_id)
+    where least(n.bid, n.ask, n.last) <= 0 and not i.allows_negative
+    limit 1;
+    if found then
+      raise exception 'a tick of % has the price %, which is not above zero', refused.symbol, refused.price
+        using errcode = 'NEGAT', hint = format('Where that is a price: update feed.instruments set allows_negative = true where symbol = %L;', refused.symbol);
+    end if;
   end if;
 
   select c.instrument_id into unknown_id
@@ -64,7 +69,7 @@ end
 $$;
 
 comment on function feed.tg_ticks__mark_changes() is
-  'Mark the minutes that a statement added ticks to. Errors: FUTUR a tick more than 5 seconds ahead of the clock, LARGE a price from 1e15 or a size from 1e18 on, NOINS no such instrument, RETEN a tick that is older than what is kept.';
+  'Mark the minutes that a statement added ticks to. Errors: FUTUR a tick more than 5 seconds ahead of the clock, NEGAT a price of zero or below of an instrument that does not allow it, NOINS no such instrument, RETEN a tick that is older than what is kept.';
 
 create or replace trigger _100_mark_changes
   after insert on feed.ticks

@@ -1,7 +1,7 @@
 -- A table function without a pinned path, so that it is inlined: it is called for every tick of a batch.
 -- The reasons are those of feed.rejection_reasons; workers/ingest/tick.ts judges by the same rules in the same order.
 create or replace function feed.tick_fault(
-  source text, symbol text, instrument_source text, observed_at timestamptz, seq bigint,
+  source text, symbol text, instrument_source text, allows_negative boolean, observed_at timestamptz, seq bigint,
   bid double precision, ask double precision, last double precision, size double precision,
   latest timestamptz, oldest timestamptz
 )
@@ -24,7 +24,7 @@ as $$
       when 'no_price' then 'none of bid, ask and last has a value'
       when 'price_not_finite' then 'a price is not a finite number'
       when 'price_not_positive' then 'a price is not above zero'
-      when 'price_too_large' then 'a price is not below 1e15'
+      when 'price_too_large' then 'a price is not between -1e15 and 1e15'
       when 'size_not_finite' then 'size is not a finite number'
       when 'size_negative' then 'size is below zero'
       when 'size_too_large' then 'size is not below 1e18'
@@ -42,7 +42,8 @@ as $$
       when coalesce(bid, ask, last) is null then 'no_price'
       -- NaN is greater than infinity here, and greatest and least ignore what is null.
       when greatest(bid, ask, last) >= 'infinity' or least(bid, ask, last) = '-infinity' then 'price_not_finite'
-      when least(bid, ask, last) <= 0 then 'price_not_positive'
+      when least(bid, ask, last) <= 0 and (not allows_negative or least(bid, ask, last) <= -1e15)
+        then case when allows_negative then 'price_too_large' else 'price_not_positive' end
       when greatest(bid, ask, last) >= 1e15 then 'price_too_large'
       when size >= 'infinity' or size = '-infinity' then 'size_not_finite'
       when size < 0 then 'size_negative'
@@ -51,5 +52,5 @@ as $$
   ) as f
 $$;
 
-comment on function feed.tick_fault(text, text, text, timestamptz, bigint, double precision, double precision, double precision, double precision, timestamptz, timestamptz) is
-  'Why a tick cannot be stored: a reason of feed.rejection_reasons and a sentence; both are null for a good one. instrument_source: whose the symbol is, null when it is in no instrument. latest and oldest: the newest and the oldest observed_at allowed (UTC). seq: null for a tick without an id.';
+comment on function feed.tick_fault(text, text, text, boolean, timestamptz, bigint, double precision, double precision, double precision, double precision, timestamptz, timestamptz) is
+  'Why a tick cannot be stored: a reason of feed.rejection_reasons and a sentence; both are null for a good one. instrument_source: whose the symbol is, null when it is in no instrument; allows_negative: whether it has prices of zero and below. latest and oldest: the newest and the oldest observed_at allowed (UTC). seq: null for a tick without an id.';

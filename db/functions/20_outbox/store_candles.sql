@@ -29,7 +29,7 @@ begin
       -- Sums depend on the order of addition in their last bits: that is no change.
       (old.open, old.high, old.low, old.close, old.tick_count, old.volume is null)
         is distinct from (excluded.open, excluded.high, excluded.low, excluded.close, excluded.tick_count, excluded.volume is null)
-      or abs(old.sum - excluded.sum) > 1e-9 * abs(excluded.sum)
+      or abs(old.sum - excluded.sum) > feed.sum_tolerance(excluded.sum, excluded.high, excluded.low, excluded.tick_count)
       or abs(old.volume - excluded.volume) > 1e-9 * abs(excluded.volume)
     )
     returning instrument_id, timeframe, side, bucket, is_closed, revision

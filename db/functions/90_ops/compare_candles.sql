@@ -16,8 +16,9 @@ declare
 begin
   select string_agg(format('e.%1$s_open, e.%1$s_high, e.%1$s_low, e.%1$s_close, e.%1$s_count, e.%1$s_sum is null', s.side), ', ')
       into exact from unnest(array['bid', 'ask', 'mid', 'last']) as s(side);
-  select string_agg(format('abs(e.%1$s - c.%1$s) > 1e-9 * abs(e.%1$s)', s.name), ' or ')
-      into sums from unnest(array['volume', 'bid_sum', 'ask_sum', 'mid_sum', 'last_sum']) as s(name);
+  select 'abs(e.volume - c.volume) > 1e-9 * e.volume or ' || string_agg(format(
+        'abs(e.%1$s_sum - c.%1$s_sum) > feed.sum_tolerance(e.%1$s_sum, e.%1$s_high, e.%1$s_low, e.%1$s_count)', s.side), ' or ')
+      into sums from unnest(array['bid', 'ask', 'mid', 'last']) as s(side);
   drop table if exists pg_temp.finest_candles;
   for level in select t.* from feed.timeframes as t order by t.width loop
     if to_regclass('pg_temp.finest_candles') is null then
@@ -64,4 +65,4 @@ end
 $$;
 
 comment on function ops.compare_candles(timestamptz, timestamptz) is
-  'Compare the stored candles of [from_time, to_time) (UTC, whole days) with the ticks: a row per timeframe with how many candles there are, and instruments and buckets (element i of both) of those that are missing, too many, or other than the ticks say: all four sides exactly, sums and volumes to 1e-9. Null when none is.';
+  'Compare the stored candles of [from_time, to_time) (UTC, whole days) with the ticks: a row per timeframe with how many candles there are, and instruments and buckets (element i of both) of those that are missing, too many, or other than the ticks say: all four sides exactly, volumes to 1e-9, sums by feed.sum_tolerance. Null when none is.';

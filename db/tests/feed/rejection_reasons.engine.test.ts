@@ -11,9 +11,31 @@ import { checkTick, MAX_SEQ } from '../../../workers/ingest/tick.ts';
 const ofTheDatabase: readonly (Reason | null)[] = ['unknown_instrument'];
 
 const endless = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-const price = fc.constantFrom(null, null, 1, 0, -1, 1e15, 999_999_999_999_999, 5e-324, ...endless);
+const price = fc.constantFrom(
+  null,
+  null,
+  1,
+  0,
+  -1,
+  -1e15,
+  -999_999_999_999_999,
+  1e15,
+  999_999_999_999_999,
+  5e-324,
+  ...endless,
+);
 const drawnTick = fc.record({
-  symbol: fc.constantFrom('SAME', 'SAME', 'SAME', 'NOBODY', 'lower', '', 'A'.repeat(33)),
+  symbol: fc.constantFrom(
+    'SAME',
+    'SAME',
+    'SAME',
+    'BELOW',
+    'BELOW',
+    'NOBODY',
+    'lower',
+    '',
+    'A'.repeat(33),
+  ),
   observedAt: fc.constantFrom(
     '2026-03-02T10:00:00.000000Z',
     '2026-03-02T10:00:00Z',
@@ -40,11 +62,14 @@ describeOnEngine('The reasons of a rejection', ({ sql }) => {
 
   it('are the same, whether the database judges a tick or the worker before it', async () => {
     const known = await addInstrument(sql);
+    const below = await addInstrument(sql);
+    await sql`select feed.add_instrument(${below}, allows_negative => true)`;
+    const own: Record<string, string> = { SAME: known, BELOW: below };
     await fc.assert(
       fc.asyncProperty(fc.array(drawnTick, { minLength: 1, maxLength: 200 }), async drawn => {
         const ticks: Tick[] = drawn.map(tick => ({
           ...tick,
-          symbol: tick.symbol === 'SAME' ? known : tick.symbol,
+          symbol: own[tick.symbol] ?? tick.symbol,
         }));
         const judged = await sql<{ reason: Reason | null; detail: string | null }[]>`
           select v.reason, v.detail
@@ -55,7 +80,7 @@ describeOnEngine('The reasons of a rejection', ({ sql }) => {
             ${ticks.map(tick => tick.size)}::float8[])
             with ordinality as t(symbol, observed_at, seq, bid, ask, last, size, place)
           left join feed.instruments as i on i.symbol = t.symbol
-          cross join lateral feed.tick_fault('manual', t.symbol, i.source, t.observed_at, t.seq,
+          cross join lateral feed.tick_fault('manual', t.symbol, i.source, i.allows_negative, t.observed_at, t.seq,
             t.bid, t.ask, t.last, t.size, clock_timestamp() + interval '5 seconds', '-infinity') as v
           order by t.place`;
         for (const [place, tick] of ticks.entries()) {
@@ -64,7 +89,9 @@ describeOnEngine('The reasons of a rejection', ({ sql }) => {
           if (ofTheDatabase.includes(reason)) continue;
           expect({ tick, reason }).toEqual({
             tick,
-            reason: checkTick(tick, { now: Date.now() })?.reason ?? null,
+            reason:
+              checkTick(tick, { now: Date.now(), allowsNegative: tick.symbol === below })?.reason ??
+              null,
           });
         }
       }),

@@ -28,12 +28,17 @@ describeOnEngine('feed.ticks, written by hand', ({ sql }) => {
     ).rejects.toMatchObject({ code: 'FUTUR' });
   });
 
-  for (const tick of ['1e15, 1, null, null', '1, 1e308, null, null', '1, 2, 1, 1e18']) {
-    it(`refuses a price or size that is too large: ${tick}`, async () => {
+  for (const tick of ['-2, 1, null, null', '1, 0, null, null', `1, 2, '-0', null`]) {
+    it(`refuses a price of zero or below, unless the instrument has such: ${tick}`, async () => {
       const symbol = await addInstrument(sql);
-      await expect(insert(symbol, `'2026-03-02Z', 0, ${tick}`)).rejects.toMatchObject({
-        code: 'LARGE',
+      const row = `'2026-03-02Z', 0, ${tick}`;
+      await expect(insert(symbol, row)).rejects.toMatchObject({
+        code: 'NEGAT',
+        message: expect.stringContaining(symbol),
+        hint: expect.stringContaining(`'${symbol}'`),
       });
+      await sql`update feed.instruments set allows_negative = true where symbol = ${symbol}`;
+      await insert(symbol, row);
     });
   }
 
@@ -53,12 +58,15 @@ describeOnEngine('feed.ticks, written by hand', ({ sql }) => {
   });
 
   for (const [tick, constraint] of [
-    [`'2026-03-02Z', 0, 'NaN', 2, null, null`, 'bid_is_positive'],
-    [`'2026-03-02Z', 0, 1, -2, null, null`, 'ask_is_positive'],
-    [`'2026-03-02Z', 0, null, null, 'infinity', null`, 'last_is_positive'],
-    [`'2026-03-02Z', 0, null, null, 0, null`, 'last_is_positive'],
-    [`'2026-03-02Z', 0, null, null, 1, -1`, 'size_is_not_negative'],
-    [`'2026-03-02Z', 0, null, null, 1, 'NaN'`, 'size_is_not_negative'],
+    [`'2026-03-02Z', 0, 'NaN', 2, null, null`, 'bid_is_between_minus_1e15_and_1e15'],
+    [`'2026-03-02Z', 0, 1e15, 1, null, null`, 'bid_is_between_minus_1e15_and_1e15'],
+    [`'2026-03-02Z', 0, -1e15, 1, null, null`, 'bid_is_between_minus_1e15_and_1e15'],
+    [`'2026-03-02Z', 0, 1, 1e308, null, null`, 'ask_is_between_minus_1e15_and_1e15'],
+    [`'2026-03-02Z', 0, null, null, 'infinity', null`, 'last_is_between_minus_1e15_and_1e15'],
+    [`'2026-03-02Z', 0, null, null, '-infinity', null`, 'last_is_between_minus_1e15_and_1e15'],
+    [`'2026-03-02Z', 0, null, null, 1, -1`, 'size_is_from_0_to_below_1e18'],
+    [`'2026-03-02Z', 0, 1, 2, 1, 1e18`, 'size_is_from_0_to_below_1e18'],
+    [`'2026-03-02Z', 0, null, null, 1, 'NaN'`, 'size_is_from_0_to_below_1e18'],
     [`'2026-03-02Z', 0, null, null, null, 1`, 'tick_has_a_price'],
     [`'2026-03-02Z', -1000000001, 1, 2, null, null`, 'seq_is_an_id_or_a_place'],
     [`'2100-01-01Z', 0, 1, 2, null, null`, 'observed_at_is_from_1970_to_2100'],

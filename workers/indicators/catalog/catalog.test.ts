@@ -45,6 +45,9 @@ function paramsOf(kind: Kind): fc.Arbitrary<Params> {
     );
 }
 
+/** Their strength depends on how large a change is beside the price. */
+const relative = ['trix', 'rate_of_change'];
+
 const longestWalk = 6_000;
 
 /** A minute each; a day ends among them. */
@@ -234,6 +237,27 @@ describe.each(kinds.map(kind => [kind.kind, kind] as const))('%s', (_, kind) => 
         expectSound(reading);
         // The newest candle is in every formula.
         if (at === candles.length - 1) expect(reading).toBeNull();
+      }),
+    );
+  });
+
+  it('has no value of prices of zero and below if it needs others, and else says the same as of the same higher up', () => {
+    fc.assert(
+      fc.property(givenWindow, fc.nat(), ({ params, closes }, place) => {
+        // Whole numbers, so that to move them rounds nothing.
+        const whole = closes.map(close => Math.round(close * 1_000));
+        const origin = whole[place % whole.length] ?? 0;
+        const high = readingOf(kind, params, candlesOf(whole));
+        const low = readingOf(kind, params, candlesOf(whole.map(close => close - origin)));
+        expectSound(low);
+        const { bars_window } = definitionOf(kind, params);
+        const isInWindow = whole.length - (place % whole.length) <= bars_window;
+        if (kind.needsPositive) {
+          if (isInWindow) expect(low).toBeNull();
+        } else if (low !== null && high !== null) {
+          expect(low.verdict).toBe(high.verdict);
+          if (!relative.includes(kind.kind)) expect(low.strength).toBeCloseTo(high.strength, 6);
+        }
       }),
     );
   });

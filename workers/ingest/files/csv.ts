@@ -23,6 +23,8 @@ export interface ReadTicksOptions extends ReadingOptions {
   readonly symbol: string;
   /** Our clock in milliseconds since 1970: later ticks are rejected. */
   readonly now: number;
+  /** Prices of zero and below are prices. */
+  readonly allowsNegative?: boolean;
   /** The same bytes from their beginning, if they can be had again: then nothing before a damage is lost. */
   readonly reopen?: () => AsyncIterable<Uint8Array>;
   /** One of {@link TICK_FILE_LAYOUTS}; absent: found from the first lines, as are these two. */
@@ -179,7 +181,10 @@ function createJudge() {
 
 type ItemMaker = (line: NumberedLine, read: RowReader['read']) => TickFileItem;
 
-function createItemMaker({ symbol, now, decimal }: ReadTicksOptions, delimiter: string): ItemMaker {
+function createItemMaker(
+  { symbol, now, allowsNegative = false, decimal }: ReadTicksOptions,
+  delimiter: string,
+): ItemMaker {
   const nextCopy = createCopies();
   const hasComma = decimal === undefined ? delimiter !== ',' : decimal === ',';
   return (line, read) => {
@@ -195,7 +200,7 @@ function createItemMaker({ symbol, now, decimal }: ReadTicksOptions, delimiter: 
     const numbers = hasComma ? withPoints(row) : row;
     const tick = toTick(symbol, numbers);
     if ('reason' in tick) return refuse(tick);
-    const fault = checkTick(tick, { now });
+    const fault = checkTick(tick, { now, allowsNegative });
     if (fault !== null) return refuse(fault);
     return {
       line: line.number,

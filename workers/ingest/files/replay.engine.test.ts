@@ -276,6 +276,23 @@ describeOnEngine('a replay', ({ sql }) => {
     expect(await precision()).toBe(8);
   });
 
+  it('takes prices of zero and below only where they are allowed, and names the lines where not', async () => {
+    const lines = linesOf('observed_at,last', [
+      '10:00:00Z,10.25',
+      '10:00:01Z,-37.63',
+      '10:00:02Z,0',
+    ]);
+    const refused = await run(await addInstrument(sql), lines);
+    expect(refused).toMatchObject({ stored: 1, rejected: 2 });
+    expect(refused.rejections.map(({ line, reason }) => `${line} ${reason}`)).toEqual([
+      '3 price_not_positive',
+      '4 price_not_positive',
+    ]);
+    const symbol = await addInstrument(sql);
+    await feed.allowNegative(symbol, 'manual');
+    expect(await run(symbol, lines)).toMatchObject({ stored: 3, rejected: 0 });
+  });
+
   it('counts malformed lines and names each by its number', async () => {
     const symbol = await addInstrument(sql);
     const [one, two] = ticksIn(symbol, 2).map(t => `${t.observedAt},${t.bid},${t.ask}`);

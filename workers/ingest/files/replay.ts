@@ -14,6 +14,8 @@ export interface ReplayOptions {
   readonly reading?: FileLayout;
   readonly symbol: string;
   readonly source: string;
+  /** Prices of zero and below are prices; the instrument has to say so too, before they are stored. */
+  readonly allowsNegative?: boolean;
   /** Times real time between the ticks' own times, or `max`. */
   readonly speed: number | 'max';
   readonly feed: Feed;
@@ -50,10 +52,11 @@ export async function replay(options: ReplayOptions): Promise<ReplayProgress> {
   const fingerprint = options.asks === undefined ? input.fingerprint : null;
   const resumedAfter = fingerprint === null ? 0 : await feed.replayedUntil(fingerprint, symbol);
   const recorder = createRecorder(options);
-  const from = createFileSource({ ...options, after: resumedAfter });
+  const allowsNegative = options.allowsNegative || (await feed.allowsNegative(symbol));
+  const from = createFileSource({ ...options, allowsNegative, after: resumedAfter });
   let counts: Counts = { stored: 0, duplicate: 0, conflicting: 0, rejected: 0 };
   let line = resumedAfter;
-  let isPrepared = resumedAfter > 0;
+  let isPrepared = resumedAfter > 0 && !options.allowsNegative;
   let decimals = 0;
   let ticks: Tick[] = [];
   let rejections: Rejection[] = [];

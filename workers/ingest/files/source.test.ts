@@ -39,6 +39,7 @@ async function ticksOf(input: Input, { speed, asks, signal, onTicks }: Reading =
   const stop = signal ?? new AbortController().signal;
   const source = createFileSource({
     ...{ input, symbol: 'EUR_USD', source: 'replay', speed: speed ?? 'max', after: 0 },
+    allowsNegative: false,
     ...(asks && { asks }),
   });
   const wanted = { symbols: ['EUR_USD'], storedUntil: new Map<string, string>(), changed: stop };

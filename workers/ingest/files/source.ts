@@ -18,6 +18,8 @@ export interface FileSourceOptions {
   /** Whose ticks they are; the source that the symbol belongs to. */
   readonly symbol: string;
   readonly source: string;
+  /** Prices of zero and below are prices. */
+  readonly allowsNegative: boolean;
   /** Times real time between the ticks' own times, or `max`. */
   readonly speed: number | 'max';
   /** Lines until this one were stored before. */
@@ -61,6 +63,7 @@ export function createFileSource(options: FileSourceOptions): FileSource {
         ...options.reading,
         ...(reopen && { reopen }),
         symbol,
+        allowsNegative: options.allowsNegative,
         now: Date.now(),
       });
     const groups = asks === undefined ? open(input) : joinSides(open(input), open(asks));

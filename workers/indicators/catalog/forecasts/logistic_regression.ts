@@ -32,6 +32,7 @@ export const logisticRegression: Kind<'close', { period: number; lags: number; h
       { name: 'uncertainty', unit: 'ratio', pane: 'own' },
     ],
     isClosedOnly: true,
+    needsPositive: true,
     // Short enough to have a value after a day of history, long enough to be cheap then.
     defaults: [{ timeframe: '5m', params: { period: 270, lags: 3, horizon: 1 } }],
     compute({ close }, { lags, horizon }) {

@@ -35,6 +35,7 @@ export const trix: Kind<'close', { period: number }> = {
     let largest = size;
     for (let back = 1; back < period; back++) {
       const other = Math.abs(changeAt(back));
+      if (newest + last(average, back + 1) <= 0) return null;
       if (other > largest) largest = other;
     }
     const part = size / largest;

@@ -21,6 +21,7 @@ export const realisedVolatility: Kind<'close', { period: number; bars_per_year: 
     { name: 'per_bar', unit: 'percent', pane: 'own' },
   ],
   isClosedOnly: false,
+  needsPositive: true,
   defaults: [],
   compute({ close }, { period, bars_per_year }) {
     const returns = close.map((price, index) => Math.log(price / (close[index - 1] ?? Number.NaN)));

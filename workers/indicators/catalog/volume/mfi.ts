@@ -18,6 +18,7 @@ export const mfi: Kind<'high' | 'low' | 'close' | 'volume' | 'tick_count', { per
   bars: { least: [{ period: 1, plus: 1 }], window: [{ period: 1, plus: 1 }] },
   outputs: [{ name: 'mfi', unit: 'ratio', pane: 'own', thresholds: [oversold, overbought] }],
   isClosedOnly: false,
+  needsPositive: true,
   defaults: [],
   compute({ high, low, close, volume, tick_count }) {
     const sizes = sizesOf(volume.subarray(1), tick_count.subarray(1));

@@ -18,6 +18,7 @@ export const priceVolumeTrend: Kind<'close' | 'volume' | 'tick_count', { period:
     { name: 'share', unit: 'ratio', pane: 'own', thresholds: [0] },
   ],
   isClosedOnly: false,
+  needsPositive: true,
   defaults: [],
   compute({ close, volume, tick_count }) {
     const sizes = sizesOf(volume.subarray(1), tick_count.subarray(1));
