@@ -64,6 +64,16 @@ const aims: readonly Aim[] = [
     isReached: atLeast(30),
     engine: 'timescaledb',
   },
+  ...['quotes without ids', 'trades with ids'].map(
+    (name): Aim => ({
+      what: `a plain file read: ${name}`,
+      part: 'files',
+      name,
+      unit: 'lines/s',
+      aim: 'at least 100,000',
+      isReached: atLeast(100_000),
+    }),
+  ),
   {
     what: 'tick -> indicator at 1,000 ticks/s, median',
     part: '1,000 ticks/s',

@@ -7,6 +7,7 @@ import { type Engine, type Server, startServer } from '../harness/server.ts';
 import { measureAlerts } from './alerts.ts';
 import { type Database, describeServer, Interrupted, withDatabase } from './database.ts';
 import type { EngineResult, Failure, Figure } from './figures.ts';
+import { measureFiles } from './files.ts';
 import { measureHistory } from './history.ts';
 import { measureIdle } from './idle.ts';
 import { measureIngest } from './ingest.ts';
@@ -31,6 +32,7 @@ const inOneDatabase =
 /** In the order in which they run; each cleans up after itself, and fails alone. */
 const parts: Record<string, Part> = {
   ingest: inOneDatabase(measureIngest),
+  files: inOneDatabase(measureFiles),
   storage: inOneDatabase(measureStorage),
   publish: inOneDatabase(measurePublish),
   late: inOneDatabase(measureLate),

@@ -11,6 +11,15 @@ export interface Counts {
   readonly rejected: number;
 }
 
+export const noCounts: Counts = { stored: 0, duplicate: 0, conflicting: 0, rejected: 0 };
+
+export const addCounts = (one: Counts, other: Counts): Counts => ({
+  stored: one.stored + other.stored,
+  duplicate: one.duplicate + other.duplicate,
+  conflicting: one.conflicting + other.conflicting,
+  rejected: one.rejected + other.rejected,
+});
+
 /** How far a file was replayed. */
 export interface Replay {
   readonly fingerprint: string;

@@ -1,6 +1,13 @@
 import type { Logger } from '../../db/runtime/logger.ts';
 import { sleep } from '../../db/runtime/process.ts';
-import { type Counts, type Feed, type TickArrays, writeArrays } from './feed.ts';
+import {
+  addCounts,
+  type Counts,
+  type Feed,
+  noCounts,
+  type TickArrays,
+  writeArrays,
+} from './feed.ts';
 import type { Rejection } from './rejection.ts';
 import type { Tick } from './source.ts';
 
@@ -122,16 +129,7 @@ export function createRecorder({
 const writeBigint = (_: string, value: unknown): unknown =>
   typeof value === 'bigint' ? String(value) : value;
 
-function sum(counts: readonly Counts[]): Counts {
-  const total = (pick: (each: Counts) => number): number =>
-    counts.reduce((before, each) => before + pick(each), 0);
-  return {
-    stored: total(each => each.stored),
-    duplicate: total(each => each.duplicate),
-    conflicting: total(each => each.conflicting),
-    rejected: total(each => each.rejected),
-  };
-}
+const sum = (counts: readonly Counts[]): Counts => counts.reduce(addCounts, noCounts);
 
 /** Data exceptions and constraint violations lie in the content; everything else may pass. */
 function isRefusal(error: unknown): boolean {

@@ -29,8 +29,18 @@ begin
   from (
     select o.instrument_id from feed.instruments as o where o.symbol = any(symbols) order by 1
   ) as i;
-  -- Nothing is looked for among the stored ticks when all of these are newer.
-  if not feed.is_after_stored(symbols, observed_ats) then
+  -- Nothing is looked for among the stored ticks when all of these are newer; and when no two of them are of one time
+  -- either, as in most files, there is nothing to compare.
+  if feed.is_after_stored(symbols, observed_ats) then
+    if cardinality(symbols) = (
+      select count(*) from (
+        select distinct t.symbol, t.observed_at
+        from (select unnest(symbols) as symbol, unnest(observed_ats) as observed_at) as t
+      ) as d
+    ) then
+      return array(select coalesce(s.seq, -1000000000) from unnest(seqs) with ordinality as s(seq, place) order by s.place);
+    end if;
+  else
     select min(o.observed_at), max(o.observed_at) into oldest, newest from unnest(observed_ats) as o(observed_at);
   end if;
 

@@ -80,8 +80,9 @@ export async function* readTicks(
       toItem = createItemMaker(options, found.delimiter);
       unread = unread.filter(line => line !== found.header);
     }
-    const items: TickFileItem[] = [];
-    for (const line of unread) items.push(toItem(line, reading.reader.read));
+    const { read } = reading.reader;
+    const makeItem = toItem;
+    const items = unread.map(line => makeItem(line, read));
     unread = [];
     const told = judge.take(items);
     if (told.length > 0) yield told;
@@ -101,9 +102,9 @@ async function* readLines(
   let last = 0;
   const toNumbered = (lines: readonly Line[]) => {
     const numbered: NumberedLine[] = [];
-    for (const line of lines) {
+    for (const { text, isTooLong } of lines) {
       number += 1;
-      if (line.isTooLong || line.text.trim() !== '') numbered.push({ ...line, number });
+      if (isTooLong || text.trim() !== '') numbered.push({ text, isTooLong, number });
     }
     last = numbered.at(-1)?.number ?? last;
     return numbered;
@@ -188,12 +189,10 @@ function createItemMaker(
   const nextCopy = createCopies();
   const hasComma = decimal === undefined ? delimiter !== ',' : decimal === ',';
   return (line, read) => {
-    const refuse = (fault: Fault) => ({
-      line: line.number,
-      rejection: reject(symbol, fault, line.text),
-    });
+    const { number, text } = line;
+    const refuse = (fault: Fault) => ({ line: number, rejection: reject(symbol, fault, text) });
     if (line.isTooLong) return refuse(TOO_LONG);
-    const fields = splitFields(line.text, delimiter);
+    const fields = splitFields(text, delimiter);
     if (fields === null) return refuse(NOT_CSV);
     const row = read(fields, symbol);
     if ('reason' in row) return refuse(row);
@@ -203,7 +202,7 @@ function createItemMaker(
     const fault = checkTick(tick, { now, allowsNegative });
     if (fault !== null) return refuse(fault);
     return {
-      line: line.number,
+      line: number,
       tick: tick.seq === null ? { ...tick, copy: nextCopy(tick) } : tick,
       decimals: Math.max(
         decimalsOf(numbers.bid),
@@ -223,12 +222,55 @@ const NOT_CSV: Fault = { reason: 'malformed', detail: 'the quotes in the line do
 /**
  * Counts the ticks of one time and content. Memory has an end: two that are alike and further apart than
  * {@link KEPT_COPIES} others are taken for one.
+ *
+ * As long as times only grow there is nothing to look up, and what is told is only noted: a name for each tick took
+ * longer than to read it.
  */
 export function createCopies(): (tick: Tick) => number {
+  const times: string[] = [];
+  const numbers = new Float64Array(4 * KEPT_COPIES);
+  let noted = 0;
+  let newest = '';
+  let count: ReturnType<typeof createCounts> | null = null;
+
+  function note({ observedAt, bid, ask, last, size }: Tick): void {
+    const place = noted % KEPT_COPIES;
+    times[place] = observedAt;
+    numbers[4 * place] = bid ?? Number.NaN;
+    numbers[4 * place + 1] = ask ?? Number.NaN;
+    numbers[4 * place + 2] = last ?? Number.NaN;
+    numbers[4 * place + 3] = size ?? Number.NaN;
+    noted += 1;
+  }
+  function countNoted() {
+    const counts = createCounts();
+    for (let index = Math.max(0, noted - KEPT_COPIES); index < noted; index++) {
+      const place = index % KEPT_COPIES;
+      counts(times[place] ?? '', numbers.subarray(4 * place, 4 * place + 4));
+    }
+    return counts;
+  }
+
+  return tick => {
+    if (count === null && tick.observedAt > newest) {
+      newest = tick.observedAt;
+      note(tick);
+      return 1;
+    }
+    count ??= countNoted();
+    const { bid, ask, last, size } = tick;
+    return count(
+      tick.observedAt,
+      [bid, ask, last, size].map(number => number ?? Number.NaN),
+    );
+  };
+}
+
+function createCounts() {
   let newer = new Map<string, number>();
   let older = new Map<string, number>();
-  return ({ observedAt, bid, ask, last, size }) => {
-    const key = `${observedAt} ${bid} ${ask} ${last} ${size}`;
+  return (observedAt: string, numbers: ArrayLike<number>): number => {
+    const key = `${observedAt} ${numbers[0]} ${numbers[1]} ${numbers[2]} ${numbers[3]}`;
     const copy = (newer.get(key) ?? older.get(key) ?? 0) + 1;
     newer.set(key, copy);
     if (newer.size >= KEPT_COPIES) {
@@ -248,12 +290,14 @@ function withPoints(row: Row): Row {
 
 /** Digits after the mark, as the file has them: of 1.10000 five, of 1e-8 eight. */
 function decimalsOf(text: string): number {
-  if (text === '') return 0;
-  const [mantissa = '', exponent = '0'] = text.toLowerCase().split('e');
-  const point = mantissa.indexOf('.');
-  const digits = point < 0 ? 0 : mantissa.length - point - 1;
-  return Math.max(0, digits - Number(exponent));
+  const mark = text.search(/e/i);
+  const end = mark < 0 ? text.length : mark;
+  const point = text.indexOf('.');
+  const digits = point < 0 ? 0 : end - point - 1;
+  return mark < 0 ? digits : Math.max(0, digits - Number(text.slice(mark + 1)));
 }
+
+const NUMBERS = ['bid', 'ask', 'last', 'size', 'seq'] as const;
 
 function toTick(symbol: string, row: Row): Tick | Fault {
   if (row.observedAt === null) {
@@ -262,8 +306,8 @@ function toTick(symbol: string, row: Row): Tick | Fault {
       detail: `time ${quote(row.timeText)} ${row.timeFault ?? 'is not a time of this layout, or does not exist'}`,
     };
   }
-  const numbers = { bid: row.bid, ask: row.ask, last: row.last, size: row.size, seq: row.seq };
-  for (const [name, text] of Object.entries(numbers)) {
+  for (const name of NUMBERS) {
+    const text = row[name];
     if (text !== '' && toNumber(text) === null) {
       const hint = /^\d+,\d+$/.test(text) ? '; a decimal comma needs --decimal ,' : '';
       return {
@@ -276,9 +320,9 @@ function toTick(symbol: string, row: Row): Tick | Fault {
     symbol,
     observedAt: row.observedAt,
     seq: row.seq === '' ? null : /^\d+$/.test(row.seq) ? toSeq(row.seq) : Number(row.seq),
-    bid: toNumber(row.bid),
-    ask: toNumber(row.ask),
-    last: toNumber(row.last),
-    size: toNumber(row.size),
+    bid: row.bid === '' ? null : Number(row.bid),
+    ask: row.ask === '' ? null : Number(row.ask),
+    last: row.last === '' ? null : Number(row.last),
+    size: row.size === '' ? null : Number(row.size),
   };
 }

@@ -9,7 +9,7 @@ export interface Row {
   readonly observedAt: string | null;
   readonly timeText: string;
   /** What is wrong with the time, as the end of a sentence. */
-  readonly timeFault?: string;
+  readonly timeFault?: string | undefined;
   readonly bid: string;
   readonly ask: string;
   readonly last: string;
@@ -350,10 +350,10 @@ function reader(
     }
     const timeText = at(fields, time);
     const reading = readTime(timeText);
+    const isTime = 'observedAt' in reading;
     return {
-      ...('fault' in reading
-        ? { observedAt: null, timeFault: reading.fault }
-        : { observedAt: reading.observedAt }),
+      observedAt: isTime ? reading.observedAt : null,
+      timeFault: isTime ? undefined : reading.fault,
       timeText,
       bid: at(fields, bid),
       ask: at(fields, ask),

@@ -1,5 +1,5 @@
 import type { Logger } from '../../../db/runtime/logger.ts';
-import type { Counts, Feed } from '../feed.ts';
+import { addCounts, type Counts, type Feed, noCounts } from '../feed.ts';
 import { createRecorder } from '../record.ts';
 import type { Rejection } from '../rejection.ts';
 import type { Tick } from '../source.ts';
@@ -37,6 +37,12 @@ export interface ReplayProgress extends Counts {
   readonly resumedAfter: number;
 }
 
+interface Batch {
+  readonly rejections: readonly Rejection[];
+  readonly line: number;
+  readonly isFinished: boolean;
+}
+
 const maxBatch = 5_000;
 const shownRejections = 10;
 
@@ -54,7 +60,8 @@ export async function replay(options: ReplayOptions): Promise<ReplayProgress> {
   const recorder = createRecorder(options);
   const allowsNegative = options.allowsNegative || (await feed.allowsNegative(symbol));
   const from = createFileSource({ ...options, allowsNegative, after: resumedAfter });
-  let counts: Counts = { stored: 0, duplicate: 0, conflicting: 0, rejected: 0 };
+  let counts: Counts = noCounts;
+  let storing = Promise.resolve();
   let line = resumedAfter;
   let isPrepared = resumedAfter > 0 && !options.allowsNegative;
   let decimals = 0;
@@ -71,6 +78,7 @@ export async function replay(options: ReplayOptions): Promise<ReplayProgress> {
     resumedAfter,
   });
 
+  /** What was read goes to the database, while the reader reads on; of two batches, the first is done first. */
   const flush = async (isFinished: boolean): Promise<void> => {
     // A file without a tick makes nothing, and what is wrong with it is told to who waits.
     if (!isPrepared && ticks.length === 0) return;
@@ -80,15 +88,25 @@ export async function replay(options: ReplayOptions): Promise<ReplayProgress> {
       decimals = from.decimals();
       await feed.showDigits(symbol, decimals);
     }
-    if (ticks.length > 0) counts = add(counts, await recorder.record(ticks));
-    if (rejections.length > 0) {
-      await feed.rejectTicks(source, rejections);
-      counts = { ...counts, rejected: counts.rejected + rejections.length };
-    }
+    const batch = { rejections, line: from.line(), isFinished };
+    const recorded = ticks.length > 0 ? recorder.record(ticks) : Promise.resolve(noCounts);
+    recorded.catch(() => undefined);
     ticks = [];
     rejections = [];
-    line = from.line();
+    await storing;
+    storing = settle(batch, recorded);
+    storing.catch(() => undefined);
+  };
+
+  const settle = async (batch: Batch, recorded: Promise<Counts>): Promise<void> => {
+    counts = addCounts(counts, await recorded);
+    if (batch.rejections.length > 0) {
+      await feed.rejectTicks(source, batch.rejections);
+      counts = { ...counts, rejected: counts.rejected + batch.rejections.length };
+    }
+    line = batch.line;
     if (fingerprint !== null) {
+      const { isFinished } = batch;
       await feed.recordReplay({ fingerprint, symbol, fileName: input.name, line, isFinished });
     }
     await feed.nudge();
@@ -106,29 +124,18 @@ export async function replay(options: ReplayOptions): Promise<ReplayProgress> {
           shown = [...shown, { line: from.line(), reason, detail }];
       }
       // At a speed, or as it comes, what was said is due now.
-      if (
-        options.speed !== 'max' ||
-        (input.fingerprint === null && !from.hasMore()) ||
-        ticks.length + rejections.length >= maxBatch
-      ) {
-        await flush(false);
-      }
+      const isDue = options.speed !== 'max' || (input.fingerprint === null && !from.hasMore());
+      if (isDue || ticks.length + rejections.length >= maxBatch) await flush(false);
+      if (isDue) await storing;
       if (signal.aborted) break;
     }
   } catch (error) {
     // What came before the place where the file cannot be read on is good.
     if (error instanceof TickFileError) await flush(false);
+    await storing;
     throw error;
   }
   await flush(!signal.aborted);
+  await storing;
   return progress();
-}
-
-function add(one: Counts, other: Counts): Counts {
-  return {
-    stored: one.stored + other.stored,
-    duplicate: one.duplicate + other.duplicate,
-    conflicting: one.conflicting + other.conflicting,
-    rejected: one.rejected + other.rejected,
-  };
 }
