@@ -4,7 +4,7 @@ import { command } from '../db/runtime/arguments.ts';
 import { openDatabase } from '../db/runtime/database.ts';
 import { type Context, runProcess } from '../db/runtime/process.ts';
 import { createSource, sourceNames } from '../workers/ingest/entries.ts';
-import { createFeed, type Feed } from '../workers/ingest/feed.ts';
+import { addCounts, type Counts, createFeed, type Feed, noCounts } from '../workers/ingest/feed.ts';
 import { parseColumns, TICK_FILE_LAYOUTS, TickFileError } from '../workers/ingest/files/csv.ts';
 import { filesOf, type Input, openInput } from '../workers/ingest/files/input.ts';
 import { ROLES } from '../workers/ingest/files/layouts.ts';
@@ -33,7 +33,7 @@ const program = command(
     'max',
   )
   .option('--allow-negative', 'prices of zero and below are prices, as of spreads and power')
-  .option('--follow', 'go on with what is added to the end of the file, until stopped')
+  .option('--follow', 'go on with what is added to the end of the (last) file, until stopped')
   .option('--bid <file>', 'makes quotes of two files: this one has the bids')
   .option('--ask <file>', 'and this one the asks')
   .addOption(
@@ -105,33 +105,49 @@ async function start(context: Context): Promise<void> {
   const sql = openDatabase({ url, process: 'replay', logger, statementTimeout: 0 });
   onStop(() => sql.end({ timeout: 2 }));
   const feed = createFeed(sql);
-  for (const [index, { input, asks }] of inputs.entries()) {
-    if (signal.aborted) break;
-    const title = inputs.length > 1 ? `${index + 1}/${inputs.length} ${input.name}: ` : '';
-    const show = createProgressLine(title);
-    let last: ReplayProgress | undefined;
-    const onProgress = (progress: ReplayProgress): void => {
-      last = progress;
-      show.update(progress);
-    };
-    try {
-      last = await replay({
-        ...{ input, symbol, source, speed: options.speed, feed, logger, signal, onProgress },
-        ...(asks && { asks }),
-        allowsNegative: options.allowNegative ?? false,
-        reading: options,
-        prepare: () => prepare(feed),
-      });
-    } catch (error) {
-      if (title === '' || !(error instanceof TickFileError)) throw error;
-      throw new TickFileError(`${input.name}: ${error.message}`);
-    } finally {
-      show.end();
-      if (last !== undefined) report(title, last, signal.aborted);
+  const faults: string[] = [];
+  let isPrepared = false;
+  const show = createProgressLine(inputs.map(({ input }) => input));
+  try {
+    for (const [index, { input, asks }] of inputs.entries()) {
+      if (signal.aborted) break;
+      const title = inputs.length > 1 ? `${index + 1}/${inputs.length} ${input.name}: ` : '';
+      let last: ReplayProgress | undefined;
+      const onProgress = (progress: ReplayProgress): void => {
+        last = progress;
+        show.update(title, progress);
+      };
+      try {
+        last = await replay({
+          ...{ input, symbol, source, speed: options.speed, feed, logger, signal, onProgress },
+          ...(asks && { asks }),
+          allowsNegative: options.allowNegative ?? false,
+          reading: options,
+          prepare: async () => {
+            if (!isPrepared) await prepare(feed);
+            isPrepared = true;
+          },
+        });
+      } catch (error) {
+        // One of many that cannot be read keeps the others from nothing.
+        if (title === '' || !(error instanceof TickFileError)) throw error;
+        faults.push(`${input.name}: ${error.message}`);
+      } finally {
+        show.clear();
+        if (last !== undefined) report(title, last, signal.aborted);
+      }
+      show.next(last);
     }
+  } finally {
+    if (inputs.length > 1) console.log(`all ${inputs.length}: ${told(show.total())}`);
   }
   // Ticks of the past come in below what is materialised: no publisher has to run for this.
   await sql`call outbox.refresh_late()`;
+  if (faults.length > 0) {
+    throw new TickFileError(
+      `${faults.length} of ${inputs.length} files could not be read to the end: ${faults.join('; ')}`,
+    );
+  }
 }
 
 async function openInputs(): Promise<{ input: Input; asks?: Input }[]> {
@@ -145,9 +161,11 @@ async function openInputs(): Promise<{ input: Input; asks?: Input }[]> {
   }
   const files = (await Promise.all(program.args.map(filesOf))).flat();
   if (files.length === 0) throw new SourceError('name a file of ticks, or - for what is piped in');
-  if (isFollowed && files.length > 1) throw new SourceError('--follow takes one file');
   const inputs: { input: Input }[] = [];
-  for (const file of files) inputs.push({ input: await openInput(file, { isFollowed }) });
+  for (const [index, file] of files.entries()) {
+    const isLast = index === files.length - 1;
+    inputs.push({ input: await openInput(file, { isFollowed: isFollowed && isLast }) });
+  }
   return inputs;
 }
 
@@ -207,33 +225,44 @@ async function openEmbedded({ config, logger, onStop }: Context): Promise<string
   return embedded.url;
 }
 
-function createProgressLine(title: string) {
+/** One line for all files together. */
+function createProgressLine(inputs: readonly Input[]) {
+  const everyMs = process.stderr.isTTY ? 100 : 10_000;
+  const bytes = inputs.map(input => input.bytes);
+  const isKnown = bytes.every(each => each !== null);
+  const all = Math.max(
+    1,
+    bytes.reduce<number>((sum, each) => sum + (each ?? 0), 0),
+  );
+  let done: Counts = noCounts;
   let shownAt = 0;
-  const line = (progress: ReplayProgress): string => {
-    const { bytes, bytesRead } = progress;
-    const share =
-      bytes === null ? '' : `${((100 * bytesRead) / Math.max(1, bytes)).toFixed(0)} % · `;
-    return `${title}line ${progress.line} · ${share}${progress.stored} stored · ${progress.duplicate} duplicate · ${progress.conflicting} conflicting · ${progress.rejected} rejected`;
-  };
   return {
-    update(progress: ReplayProgress): void {
-      const everyMs = process.stderr.isTTY ? 100 : 10_000;
+    update(title: string, progress: ReplayProgress): void {
       if (Date.now() - shownAt < everyMs) return;
       shownAt = Date.now();
-      process.stderr.write(
-        process.stderr.isTTY ? `\r${line(progress)}\u001b[K` : `${line(progress)}\n`,
-      );
+      const read = inputs.reduce((sum, input) => sum + input.bytesRead(), 0);
+      const share = isKnown ? `${((100 * read) / all).toFixed(0)} % · ` : '';
+      const text = `${title}line ${progress.line} · ${share}${told(addCounts(done, progress))}`;
+      process.stderr.write(process.stderr.isTTY ? `\r${text}\u001b[K` : `${text}\n`);
     },
-    end(): void {
+    clear(): void {
       if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
     },
+    /** The file is done: its counts are kept. */
+    next(progress: ReplayProgress | undefined): void {
+      if (progress !== undefined) done = addCounts(done, progress);
+    },
+    total: () => done,
   };
 }
+
+const told = ({ stored, duplicate, conflicting, rejected }: Counts): string =>
+  `${stored} stored, ${duplicate} duplicate, ${conflicting} conflicting, ${rejected} rejected`;
 
 function report(title: string, done: ReplayProgress, isInterrupted: boolean): void {
   if (done.resumedAfter > 0) console.log(`${title}went on after line ${done.resumedAfter}`);
   console.log(
-    `${title}${isInterrupted ? 'interrupted at' : 'read to'} line ${done.line}: ${done.stored} stored, ${done.duplicate} duplicate, ${done.conflicting} conflicting, ${done.rejected} rejected`,
+    `${title}${isInterrupted ? 'interrupted at' : 'read to'} line ${done.line}: ${told(done)}`,
   );
   for (const { line, reason, detail } of done.rejections)
     console.log(`  line ${line}: ${reason}: ${detail}`);
