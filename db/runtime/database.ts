@@ -18,6 +18,8 @@ export interface DatabaseOptions {
   readonly maxConnections?: number;
   /** Longest run of one statement in milliseconds; 0 for no limit. */
   readonly statementTimeout?: number;
+  /** False: no commit waits for the disk, as {@link unflushed} says. */
+  readonly flushes?: boolean;
 }
 
 /** What the server cancels is known by then; later, it is silent. */
@@ -102,6 +104,13 @@ export async function within<T>(milliseconds: number, answer: PromiseLike<T>): P
     clearTimeout(timer);
   }
 }
+
+/**
+ * In a SELECT, alone in its transaction: its commit does not wait for the disk. For what a crash of the server may undo,
+ * since it is only asked for again then: wake-ups, leases, and the striking off of what is on the disk. What was
+ * committed before it is never lost without it.
+ */
+export const unflushed = (sql: Sql) => sql`set_config('synchronous_commit', 'off', true)`;
 
 /** Why a database cannot be used: one line that names DATABASE_URL and the host, never the password. */
 export function connectionFault(
@@ -200,5 +209,6 @@ function sessionSettings(options: DatabaseOptions) {
     statement_timeout: options.statementTimeout ?? 30_000,
     idle_in_transaction_session_timeout: 10_000,
     ...(options.role === undefined ? {} : { role: options.role }),
+    ...(options.flushes === false ? { synchronous_commit: 'off' } : {}),
   };
 }

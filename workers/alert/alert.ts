@@ -1,4 +1,4 @@
-import type { Sql } from '../../db/runtime/database.ts';
+import { type Sql, unflushed } from '../../db/runtime/database.ts';
 
 /** A message about an event, and where it goes: to a webhook or to a queue. */
 export interface Delivery {
@@ -57,7 +57,7 @@ export function createAlerts(sql: Sql): Alerts {
       return row.next_work_in;
     },
     async nudge() {
-      await sql`select alert.nudge()`;
+      await sql`select ${unflushed(sql)}, alert.nudge()`;
     },
   };
 }

@@ -47,7 +47,11 @@ async function start(context: Context): Promise<void> {
   if (signal.aborted) return;
   // Enough that no service takes all of them.
   const concurrency = 2 * served.length;
-  const pool = openPgPool({ ...connection, maxConnections: Math.max(4, concurrency) });
+  const pool = openPgPool({
+    ...connection,
+    maxConnections: Math.max(4, concurrency),
+    flushes: false,
+  });
   onStop(() => pool.end());
   // What operators' functions hold up is none of ours.
   const sandbox = openPgPool({

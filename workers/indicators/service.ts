@@ -1,4 +1,4 @@
-import type { Sql } from '../../db/runtime/database.ts';
+import { type Sql, unflushed } from '../../db/runtime/database.ts';
 import type { CandleDelta, Refusal } from '../messages.ts';
 import { apart } from './apart.ts';
 import type { Kind, Params, Reading } from './kind.ts';
@@ -223,7 +223,8 @@ export function createServiceStore(sql: Sql, service: string): ServiceStore {
     },
     async claimPending(maxCandles) {
       const claims = await sql<Claim[]>`
-        select * from indicator.claim_pending(${service}, max_candles => ${maxCandles})`;
+        select c.* from ${unflushed(sql)},
+          indicator.claim_pending(${service}, max_candles => ${maxCandles}) as c`;
       const windows = new Map<Claim, Window>();
       const wanted = claims.filter(({ bars }) => bars !== null);
       const unreadable = await apart(wanted, async some => {
@@ -256,7 +257,7 @@ export function createServiceStore(sql: Sql, service: string): ServiceStore {
       await sql`select indicator.lease_pending(${workIds as string[]}::bigint[], '0')`;
     },
     async finishPending(workIds) {
-      await sql`select indicator.finish_pending(${workIds as string[]}::bigint[])`;
+      await sql`select ${unflushed(sql)}, indicator.finish_pending(${workIds as string[]}::bigint[])`;
     },
     async claimBackfill(maxCandles) {
       const [row] = await sql<(Stretch & Window & { work_id: string })[]>`
@@ -282,7 +283,7 @@ export function createServiceStore(sql: Sql, service: string): ServiceStore {
         ${values.map(value => value.price)}::float8[])`;
     },
     async nudge() {
-      await sql`select indicator.nudge(${service})`;
+      await sql`select ${unflushed(sql)}, indicator.nudge(${service})`;
     },
     async drawValues(maxValues, everyMs) {
       const drawn = await sql<Drawn[]>`

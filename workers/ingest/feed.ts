@@ -1,4 +1,4 @@
-import type { Sql } from '../../db/runtime/database.ts';
+import { type Sql, unflushed } from '../../db/runtime/database.ts';
 import { printable } from '../../db/runtime/logger.ts';
 import type { Rejection } from './rejection.ts';
 import type { Gap, Grade, Instrument, Source, Tick, TickKey } from './source.ts';
@@ -271,7 +271,7 @@ export function createFeed(sql: Sql): Feed {
         ${fingerprint}, ${symbol}, ${fileName}, ${line}::bigint, ${isFinished})`;
     },
     async nudge() {
-      await sql`select outbox.nudge()`;
+      await sql`select ${unflushed(sql)}, outbox.nudge()`;
     },
   };
 }

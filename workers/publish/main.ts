@@ -29,7 +29,7 @@ await runProcess('publish', async context => {
   if (signal.aborted) return;
   const queue = openQueue({ region: config.awsRegion, endpoint: config.sqsEndpoint });
   onStop(() => queue.close());
-  const pool = openPgPool({ ...connection, role });
+  const pool = openPgPool({ ...connection, role, flushes: false });
   onStop(() => pool.end());
 
   const outbox = watchCalls(createOutbox(sql), {

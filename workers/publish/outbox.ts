@@ -1,4 +1,4 @@
-import type { Sql } from '../../db/runtime/database.ts';
+import { type Sql, unflushed } from '../../db/runtime/database.ts';
 import type { CandleDelta } from '../messages.ts';
 
 /** A candle that a subscription has to be sent. */
@@ -61,13 +61,13 @@ export function createOutbox(sql: Sql): Outbox {
     },
     async claimDeliveries(maxDeliveries, exceptQueues = []) {
       const rows = await sql<Record<string, unknown>[]>`
-        select * from outbox.claim_deliveries(
-          max_deliveries => ${maxDeliveries}, except_queues => ${exceptQueues as string[]}::text[])`;
+        select d.* from ${unflushed(sql)}, outbox.claim_deliveries(
+          max_deliveries => ${maxDeliveries}, except_queues => ${exceptQueues as string[]}::text[]) as d`;
       return rows.map(toDelivery);
     },
     async markSent(deliveries) {
       const keys = keysOf(deliveries);
-      await sql`select outbox.mark_sent(
+      await sql`select ${unflushed(sql)}, outbox.mark_sent(
         ${keys.subscriptionIds}::int[], ${keys.instrumentIds}::int[], ${keys.timeframes}::text[],
         ${keys.sides}::text[], ${keys.buckets}::text[]::timestamptz[], ${keys.revisions}::bigint[],
         ${deliveries.map(delivery => delivery.claimed_at)}::text[]::timestamptz[])`;
@@ -106,7 +106,7 @@ export function createOutbox(sql: Sql): Outbox {
       return row.next_work_in;
     },
     async nudge() {
-      await sql`select outbox.nudge_publish()`;
+      await sql`select ${unflushed(sql)}, outbox.nudge_publish()`;
     },
   };
 }

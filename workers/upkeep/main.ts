@@ -30,7 +30,7 @@ await runProcess('upkeep', async context => {
   const owner = openDatabase({ ...connection, url, maxConnections: 3, statementTimeout: 0 });
   onStop(() => owner.end({ timeout: 2 }));
   await checkOwner(owner, url);
-  const pool = openPgPool({ ...connection, role });
+  const pool = openPgPool({ ...connection, role, flushes: false });
   onStop(() => pool.end());
 
   const calls = createUpkeep(sql, owner);

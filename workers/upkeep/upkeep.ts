@@ -1,4 +1,4 @@
-import type { Sql } from '../../db/runtime/database.ts';
+import { type Sql, unflushed } from '../../db/runtime/database.ts';
 
 /** What a heartbeat says there is to do. */
 export interface Duties {
@@ -117,10 +117,10 @@ export function createUpkeep(sql: Sql, owner: Sql): Upkeep {
       return row.next_work_in;
     },
     async nudge() {
-      await sql`select outbox.nudge_upkeep()`;
+      await sql`select ${unflushed(sql)}, outbox.nudge_upkeep()`;
     },
     async nudgePublisher() {
-      await sql`select outbox.nudge_publish()`;
+      await sql`select ${unflushed(sql)}, outbox.nudge_publish()`;
     },
     async sayGoodbye(host, processId) {
       await sql`select ops.say_goodbye('upkeep', ${host}, ${processId})`;
