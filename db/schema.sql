@@ -1567,10 +1567,10 @@ create function indicator.claim_backfill(service text, max_candles int default 1
   tick_counts bigint[]) security definer;
 grant execute on function indicator.claim_backfill to foresight_indicators, foresight_service;
 
--- Lease changed candles of a service for 10 seconds, newest first, grouped by series and pace: the indicators to compute, and bars, the longest window of candles among them (null when nobody wants the series any more).
+-- Lease changed candles of a service for 10 seconds, the newest, grouped by series and pace, those of the shortest pace first, of one pace the newest first: forming_every, the pace, the indicators to compute, and bars, the longest window of candles among them (null when nobody wants the series any more).
 create function indicator.claim_pending(service text, max_candles int default 500) returns table(instrument_id int,
   timeframe text, side text, from_bucket timestamptz, to_bucket timestamptz, revision bigint, closed_to timestamptz,
-  work_ids bigint[], indicators jsonb, bars int) security definer;
+  work_ids bigint[], indicators json, bars int, forming_every interval) security definer;
 grant execute on function indicator.claim_pending to foresight_indicators, foresight_service;
 
 -- A time in UTC as a person reads it: with its day where that is not today.

@@ -33,12 +33,14 @@ export interface Work {
   readonly isHistory: boolean;
   /** What is struck off when its values are stored. */
   readonly workIds: readonly string[];
+  /** Of changed candles: the indicators have it in common, see `indicator.set_pace`; shorter ones come first. */
+  readonly pace?: string;
   readonly indicators: readonly Definition[];
   readonly series: Series;
 }
 
 /** What values are computed from, whatever asks for them. */
-export type Due = Omit<Work, 'timeframe' | 'workIds'>;
+export type Due = Omit<Work, 'timeframe' | 'workIds' | 'pace'>;
 
 export interface ComputedValue {
   readonly indicatorId: number;
@@ -245,6 +247,7 @@ export function createServiceStore(sql: Sql, service: string): ServiceStore {
           ...toWork(claim, windows.get(claim) ?? empty),
           isHistory: false,
           workIds: claim.work_ids,
+          pace: claim.forming_every,
         }));
     },
     failPending,
@@ -382,7 +385,11 @@ interface Stretch {
 }
 
 /** A claimed stretch before its candles are read; bars is null when no indicator is left on it. */
-type Claim = Stretch & { readonly work_ids: string[]; readonly bars: number | null };
+type Claim = Stretch & {
+  readonly work_ids: string[];
+  readonly bars: number | null;
+  readonly forming_every: string;
+};
 
 function toWork(stretch: Stretch, window: Window) {
   return {

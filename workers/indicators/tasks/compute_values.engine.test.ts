@@ -134,6 +134,41 @@ describeOnEngine('The task that computes values', ({ sql }) => {
     await sql`select indicator.remove(${id})`;
   });
 
+  it('stores what is computed at once before it begins with what has time', async () => {
+    const symbol = await addInstrument(sql);
+    const slowly = await addIndicator(sql, symbol, { fast: 2, slow: 3 });
+    const atOnce = await addIndicator(sql, symbol, { fast: 1, slow: 2 });
+    await sql`select indicator.set_pace(${slowly}, '1 second')`;
+    await catchUp(sql);
+    // Closed, so both are due; the order of their bars is the other way round.
+    await record(symbol, [0, 1, 2, 3, 4]);
+    await accept(sql, await publish(sql));
+    const steps: string[] = [];
+    const store = createServiceStore(sql, 'classical');
+    const task = createTask(
+      (columns, params) => {
+        steps.push(params.fast === 1 ? 'computed at once' : 'computed later');
+        return maCross.compute(columns, params);
+      },
+      {
+        store: {
+          async recordValues(values) {
+            steps.push(`stored ${[...new Set(values.map(value => value.indicatorId))]}`);
+            await store.recordValues(values);
+          },
+        },
+      },
+    );
+    await task.run();
+    expect(steps.filter((step, index) => step !== steps[index - 1])).toEqual([
+      'computed at once',
+      `stored ${atOnce}`,
+      'computed later',
+      `stored ${slowly}`,
+    ]);
+    expect(await left()).toEqual({ pending: 0, backfills: 0, leased: 0 });
+  });
+
   it('claims less when windows cannot be read in time, and as much again when they can', async () => {
     const symbol = await addInstrument(sql);
     const id = await addIndicator(sql, symbol, { fast: 1, slow: 2 });

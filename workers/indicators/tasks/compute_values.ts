@@ -240,8 +240,12 @@ function createRun(options: Options, claim: () => Promise<Work[]>) {
       const batch = createBatch();
       const goOn: Stretch[] = [];
       let reached = 0;
+      let pace = stretches[0]?.work.pace;
       for (const stretch of stretches) {
         if (signal.aborted || performance.now() >= endsAt) break;
+        // What is computed at once does not wait for those that have time.
+        if (stretch.work.pace !== pace) await batch.store();
+        pace = stretch.work.pace;
         reached += 1;
         if (await takeTurn(stretch, batch.computed())) batch.finish(stretch);
         else goOn.push(stretch);
