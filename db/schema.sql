@@ -613,11 +613,12 @@ create function feed.push_ticks(source text, ticks jsonb) returns table(stored_c
   conflicting_count int, rejected_count int, first_fault text) security definer;
 grant execute on function feed.push_ticks to foresight_push;
 
--- Stored candles of instruments and sides whose buckets begin in [from_time, to_time) (UTC), each where it has ticks of its side; in no order, or with max_candles the oldest or newest of them, in that order. tick_count counts the ticks of the side; volume is the sum of trade sizes.
+-- Stored candles of instruments and sides whose buckets begin in [from_time, to_time) (UTC), each where it has ticks of its side; in no order, or with max_candles the oldest or newest of them, in that order. tick_count counts the ticks of the side; volume is the sum of trade sizes; spread, with_spread and of mid alone, is the last ask less the last bid of the bucket.
 create function feed.read_candles(timeframe text, instrument_ids int[], sides text[], from_time timestamptz,
-  to_time timestamptz, max_candles int default null, newest_first boolean default false)
-  returns table(instrument_id int, side text, bucket timestamptz, open double precision, high double precision,
-  low double precision, close double precision, sum double precision, volume double precision, tick_count bigint);
+  to_time timestamptz, max_candles int default null, newest_first boolean default false,
+  with_spread boolean default false) returns table(instrument_id int, side text, bucket timestamptz,
+  open double precision, high double precision, low double precision, close double precision, sum double precision,
+  volume double precision, tick_count bigint, spread double precision);
 
 -- An element of the list that feed.push_ticks is given, as the columns of a tick (observed_at in UTC), or why it cannot be one: a reason of feed.rejection_reasons and a sentence; both are null otherwise.
 create function feed.read_pushed_tick(pushed jsonb) returns table(symbol text, observed_at timestamptz, seq bigint,
@@ -833,6 +834,8 @@ create table outbox.candles (
   sum double precision not null,
   volume double precision,
   tick_count bigint not null,
+  -- The last ask less the last bid of a candle of mid, if a filter asked for it when it was captured; it tells whether it changed and is no part of messages.
+  spread double precision,
   -- End of the bucket plus the source's grace.
   closes_at timestamptz not null,
   is_closed boolean not null,
@@ -904,13 +907,17 @@ create table outbox.filters (
   instrument_id int,
   timeframe text,
   side text not null,
+  -- Also told when the spread of a candle of mid changes: only then is it read, as that costs each read of the series.
+  with_spread boolean not null default false,
   constraint filters_instrument_id_fkey foreign key (instrument_id) references feed.instruments(instrument_id),
   constraint filters_subscription_id_fkey foreign key (subscription_id) references outbox.subscriptions(subscription_id) on delete cascade,
   constraint filters_timeframe_fkey foreign key (timeframe) references feed.timeframes(timeframe),
+  constraint only_mid_has_a_spread check (side = 'mid' or not with_spread),
   constraint side_is_known check (side = any (array['bid', 'ask', 'mid', 'last']))
 );
 create unique index filters_key on outbox.filters (subscription_id, coalesce(instrument_id, 0), coalesce(timeframe,
   ''), side);
+create index filters_with_spread on outbox.filters (instrument_id, timeframe) where with_spread;
 
 -- Who is told about changed candles, and on which SQS queue.
 create table outbox.subscriptions (
@@ -1080,9 +1087,10 @@ create function outbox.unsubscribe(name text) returns boolean security definer;
 create schema indicator;
 grant usage on schema indicator to foresight_indicators, foresight_sandbox, foresight_service, foresight_upkeep;
 
--- What a SQL function that is a kind gets of a candle: its left edge (UTC), and of one side its prices; average is sum / tick_count, volume the sum of trade sizes, null where no tick had one.
+-- What a SQL function that is a kind gets of a candle: its left edge (UTC), and of one side its prices; average is sum / tick_count, volume the sum of trade sizes, null where no tick had one; spread, of mid alone, the last ask less the last bid.
 create type indicator.candle as (bucket timestamptz, open double precision, high double precision,
-  low double precision, close double precision, average double precision, volume double precision, tick_count bigint);
+  low double precision, close double precision, average double precision, volume double precision, tick_count bigint,
+  spread double precision);
 
 -- What a SQL function that is a kind returns: the numbers that it declares, verdict +1, 0 or -1, strength from -1 to 1 with its sign; of a forecast the horizon in bars and its interval, else null. Without outputs there is no value.
 create type indicator.reading as (outputs double precision[], verdict int, strength double precision, horizon int,
@@ -1511,7 +1519,7 @@ create trigger _100_remove_indicators before delete on indicator.wishes for each
 create trigger _600_forget_rules after delete on indicator.wishes for each statement
   execute function alert.tg_wishes__forget();
 
--- Why each of these indicators has no verdict, if it has none: reason no_price no tick came yet, no_side its instrument has no such prices, no_service nobody computes, history it is being computed, set_aside its candle could not be computed (indicator.dead_letters), paused its service is told nothing, not_closed it reads closed candles only and there is none, waiting its first candle is not computed yet, too_few candles, no_sizes it reads volume and there is none, no_value these candles allow none. words says it in UTC.
+-- Why each of these indicators has no verdict, if it has none: reason no_price no tick came yet, no_side its instrument has no such prices, no_service nobody computes, history it is being computed, set_aside its candle could not be computed (indicator.dead_letters), paused its service is told nothing, not_closed it reads closed candles only and there is none, waiting its first candle is not computed yet, too_few candles, no_sizes it reads volume and there is none, no_spread it reads the spread and its side is not mid, no_value these candles allow none. words says it in UTC.
 create function indicator.absences(indicator_ids int[]) returns table(indicator_id int, reason text,
   words text) security definer;
 
@@ -1541,8 +1549,8 @@ create function indicator.candle_fault(instrument_id int, timeframe text, bucket
 create function indicator.candle_window(instrument_id int, timeframe text, side text, from_bucket timestamptz,
   to_bucket timestamptz, bars_before int, bars_after int, out buckets timestamptz[], out opens double precision[],
   out highs double precision[], out lows double precision[], out closes double precision[],
-  out sums double precision[], out volumes double precision[], out tick_counts bigint[])
-  returns record security definer;
+  out sums double precision[], out volumes double precision[], out tick_counts bigint[],
+  out spreads double precision[]) returns record security definer;
 grant execute on function indicator.candle_window to foresight_indicators, foresight_service;
 
 -- indicator.candle_window for several stretches at once (array i is stretch i); position counts them from 1, in no order.
@@ -1550,7 +1558,7 @@ create function indicator.candle_windows(instrument_ids int[], timeframes text[]
   from_buckets timestamptz[], to_buckets timestamptz[], bars_before int[], bars_after int[])
   returns table("position" int, buckets timestamptz[], opens double precision[], highs double precision[],
   lows double precision[], closes double precision[], sums double precision[], volumes double precision[],
-  tick_counts bigint[]) security definer;
+  tick_counts bigint[], spreads double precision[]) security definer;
 grant execute on function indicator.candle_windows to foresight_indicators, foresight_service;
 
 -- The complete parameters of an indicator kind, defaults filled in.
@@ -1564,7 +1572,7 @@ create function indicator.claim_backfill(service text, max_candles int default 1
   timeframe text, side text, from_bucket timestamptz, to_bucket timestamptz, revision bigint, closed_to timestamptz,
   work_id bigint, indicators jsonb, buckets timestamptz[], opens double precision[], highs double precision[],
   lows double precision[], closes double precision[], sums double precision[], volumes double precision[],
-  tick_counts bigint[]) security definer;
+  tick_counts bigint[], spreads double precision[]) security definer;
 grant execute on function indicator.claim_backfill to foresight_indicators, foresight_service;
 
 -- Lease changed candles of a service for 10 seconds, the newest, grouped by series and pace, those of the shortest pace first, of one pace the newest first: forming_every, the pace, the indicators to compute, and bars, the longest window of candles among them (null when nobody wants the series any more).
@@ -1590,8 +1598,8 @@ create function indicator.define(instrument_id int, timeframe text, side text, i
 -- Have a SQL function computed as an indicator kind, live and on all history, by the service sql. function: its name with its schema, of a function (candles indicator.candle[], params jsonb) returns indicator.reading that is immutable; it runs as foresight_sandbox, which can read no table, for a second.
 create function indicator.define_sql_kind(kind text, function text, description text, rule text, outputs jsonb,
   bars_required jsonb, parameters jsonb default '[]'::jsonb, bars_window jsonb default null, label text default null,
-  definition text default null, closed_only boolean default false, defaults jsonb default '[]'::jsonb)
-  returns void security definer;
+  definition text default null, closed_only boolean default false, defaults jsonb default '[]'::jsonb,
+  with_spread boolean default false) returns void security definer;
 
 -- What follows from a kind and complete parameters: the label, and how many candles a value needs at least and at most.
 create function indicator.derived(kind text, params jsonb, out label text, out bars_required int, out bars_window int)
@@ -1614,9 +1622,9 @@ grant execute on function indicator.end_evaluations to foresight_indicators;
 -- Run a SQL function that is an indicator kind, in a role that can read no table: for each of these places (from 1 on) of a series of candles, oldest first, on up to bars_window candles that end with it. function, fingerprint and output_count as indicator.sql_kind_functions has them.
 create function indicator.evaluate(function text, fingerprint text, params jsonb, output_count int, places int[],
   bars_window int, buckets timestamptz[], opens double precision[], highs double precision[], lows double precision[],
-  closes double precision[], averages double precision[], volumes double precision[], tick_counts bigint[])
-  returns table(place int, outputs double precision[], verdict int, strength double precision, horizon int,
-  low double precision, high double precision, fault text) security definer;
+  closes double precision[], averages double precision[], volumes double precision[], tick_counts bigint[],
+  spreads double precision[]) returns table(place int, outputs double precision[], verdict int,
+  strength double precision, horizon int, low double precision, high double precision, fault text) security definer;
 grant execute on function indicator.evaluate to foresight_indicators;
 
 -- The values that these claims asked for could not be computed, detail says why: they are claimed again in 10 seconds, each alone; one that failed three times is set aside in indicator.dead_letters.
@@ -1635,6 +1643,9 @@ grant execute on function indicator.finish_backfill to foresight_indicators, for
 -- The values that these claims asked for are stored.
 create function indicator.finish_pending(work_ids bigint[]) returns int security definer;
 grant execute on function indicator.finish_pending to foresight_indicators, foresight_service;
+
+-- Have the spread of a series of mid read, and its service told when it changes, if one of its indicators there reads it, and else not.
+create function indicator.follow_spread(service text, instrument_id int, timeframe text) returns void;
 
 -- Make the indicators that a wish asks for, as far as they are not there; of one instrument or one row of its set only, when given.
 create function indicator.fulfil(wish_id int, instrument_id int default null, kind text default null,
@@ -1686,7 +1697,7 @@ grant execute on function indicator.record_values to foresight_indicators, fores
 -- Take what a service, or (null) any of them, refused or set aside once more: what is accepted now is computed, what is refused again has a new letter.
 create function indicator.redrive(service text default null) returns int security definer;
 
--- A service says what it can compute, each time it starts. rule: when the verdict is bullish, bearish, neutral, in words. label: text with {parameter} in it. definition: where the formula comes from. parameters: [{"name", "type": "integer" or "number", "min", "max", "default", "less_than": other parameter}, {"name", "type": "choice", "choices": [texts], "default"}]. columns: which of open, high, low, close, average, volume, tick_count, start (left edge of the candle) it reads. outputs: [{"name", "unit": "price", "percent", "ratio", "count" or "probability", "pane": "price" or "own", "thresholds": [numbers]}], the first is the value. bars_required: candles that a value needs at least, bars_window (null: the same): from how many it is computed when there are enough; lists of sums of which the largest counts, as [{"slow": 1, "plus": 1}]. closed_only: not of candles that form. defaults: [{"timeframe", "side", "params"}] that every instrument gets, side left out: the one it has; they are taken only the first time, afterwards indicator.wishes is the operator's.
+-- A service says what it can compute, each time it starts. rule: when the verdict is bullish, bearish, neutral, in words. label: text with {parameter} in it. definition: where the formula comes from. parameters: [{"name", "type": "integer" or "number", "min", "max", "default", "less_than": other parameter}, {"name", "type": "choice", "choices": [texts], "default"}]. columns: which of open, high, low, close, average, volume, tick_count, start (left edge of the candle) it reads, and spread (the last ask less the last bid, of mid), which only a series whose indicators declare it has. outputs: [{"name", "unit": "price", "percent", "ratio", "count", "probability" or "basis_points", "pane": "price" or "own", "thresholds": [numbers]}], the first is the value. bars_required: candles that a value needs at least, bars_window (null: the same): from how many it is computed when there are enough; lists of sums of which the largest counts, as [{"slow": 1, "plus": 1}]. closed_only: not of candles that form. defaults: [{"timeframe", "side", "params"}] that every instrument gets, side left out: the one it has; they are taken only the first time, afterwards indicator.wishes is the operator's.
 create function indicator.register_kind(service text, kind text, description text, rule text, label text,
   definition text, parameters jsonb, columns text[], outputs jsonb, bars_required jsonb,
   bars_window jsonb default null, closed_only boolean default false, defaults jsonb default '[]'::jsonb)
@@ -1734,9 +1745,9 @@ create function indicator.settle_sides() returns int;
 -- The side that an instrument's indicators take when none is asked for, by its newest ticks: mid, of an instrument that has trades only last, else the one side there is; null: it has no ticks yet.
 create function indicator.side_of(instrument_id int) returns text;
 
--- Of these kinds those that are SQL functions: the function and its fingerprint, how many outputs it declares, and whether it has no value of a candle that forms.
+-- Of these kinds those that are SQL functions: the function and its fingerprint, how many outputs it declares, whether it has no value of a candle that forms, and whether it reads the spread.
 create function indicator.sql_kind_functions(kinds text[]) returns table(kind text, function text, fingerprint text,
-  output_count int, closed_only boolean) security definer;
+  output_count int, closed_only boolean, with_spread boolean) security definer;
 grant execute on function indicator.sql_kind_functions to foresight_indicators;
 
 -- Have the service of an indicator told about its candles, as outbox.subscribe does.

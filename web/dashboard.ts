@@ -9,7 +9,7 @@ export type Freshness = 'live' | 'stale' | 'dead' | 'absent';
 
 export const sides = ['bid', 'ask', 'mid', 'last'] as const;
 
-export type Unit = 'price' | 'percent' | 'ratio' | 'count' | 'probability';
+export type Unit = 'price' | 'percent' | 'ratio' | 'count' | 'probability' | 'basis_points';
 
 /** What a kind of indicator declares of one of its numbers. */
 export interface OutputKind {

@@ -34,6 +34,8 @@ test('an output is written in its own unit', () => {
   expect(format.output(-0.000_12, 'price', 5)).toBe('−0.00012');
   expect(format.output(54.2, 'percent', 5)).toBe('54.20 %');
   expect(format.output(0.6321, 'probability', 5)).toBe('63.2 %');
+  expect(format.output(-0.123_4, 'basis_points', 5)).toBe('−0.12 bp');
+  expect(format.output(-1e-12, 'basis_points', 5)).toBe('0.00 bp');
   expect(format.output(1_234, 'count', 5)).toBe('1,234');
   expect(format.output(54.2149, 'ratio', 5)).toBe('54.21');
   expect(format.output(null, 'price', 5)).toBe('—');

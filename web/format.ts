@@ -75,6 +75,8 @@ export function output(number: number | null | undefined, unit: Unit, precision:
       return `${decimals(number, 2, false)} %`;
     case 'probability':
       return `${decimals(100 * number, 1, false)} %`;
+    case 'basis_points':
+      return `${decimals(number, 2, false)} bp`;
     case 'count':
       return count(number);
     case 'ratio':

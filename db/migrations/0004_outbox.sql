@@ -57,11 +57,14 @@ create table outbox.filters (
   subscription_id int not null references outbox.subscriptions on delete cascade,
   instrument_id int references feed.instruments,
   timeframe text references feed.timeframes,
-  side text not null constraint side_is_known check (side in ('bid', 'ask', 'mid', 'last'))
+  side text not null constraint side_is_known check (side in ('bid', 'ask', 'mid', 'last')),
+  with_spread boolean not null default false constraint only_mid_has_a_spread check (side = 'mid' or not with_spread)
 );
 create unique index filters_key on outbox.filters
   (subscription_id, coalesce(instrument_id, 0), coalesce(timeframe, ''), side);
 comment on table outbox.filters is 'What a subscription wants; an absent instrument or timeframe means all of them.';
+create index filters_with_spread on outbox.filters (instrument_id, timeframe) where with_spread;
+comment on column outbox.filters.with_spread is 'Also told when the spread of a candle of mid changes: only then is it read, as that costs each read of the series.';
 
 create table outbox.candles (
   instrument_id int not null,
@@ -75,6 +78,7 @@ create table outbox.candles (
   sum double precision not null,
   volume double precision,
   tick_count bigint not null,
+  spread double precision,
   closes_at timestamptz not null,
   is_closed boolean not null,
   revision bigint not null,
@@ -84,6 +88,7 @@ create table outbox.candles (
 ) with (fillfactor = 50);
 create index candles_to_close on outbox.candles (closes_at) where not is_closed;
 comment on table outbox.candles is 'The newest captured state of every subscribed candle: the delta that is, or was, sent.';
+comment on column outbox.candles.spread is 'The last ask less the last bid of a candle of mid, if a filter asked for it when it was captured; it tells whether it changed and is no part of messages.';
 comment on column outbox.candles.closes_at is 'End of the bucket plus the source''s grace.';
 comment on column outbox.candles.is_of_backfill is 'Added by a backfill, and so told to those only that asked for history.';
 

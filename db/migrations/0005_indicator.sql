@@ -55,9 +55,9 @@ comment on column indicator.sql_kinds.fingerprint is 'Digest of the function as 
 
 create type indicator.candle as (
   bucket timestamptz, open double precision, high double precision, low double precision, close double precision,
-  average double precision, volume double precision, tick_count bigint
+  average double precision, volume double precision, tick_count bigint, spread double precision
 );
-comment on type indicator.candle is 'What a SQL function that is a kind gets of a candle: its left edge (UTC), and of one side its prices; average is sum / tick_count, volume the sum of trade sizes, null where no tick had one.';
+comment on type indicator.candle is 'What a SQL function that is a kind gets of a candle: its left edge (UTC), and of one side its prices; average is sum / tick_count, volume the sum of trade sizes, null where no tick had one; spread, of mid alone, the last ask less the last bid.';
 create type indicator.reading as (
   outputs double precision[], verdict int, strength double precision, horizon int, low double precision, high double precision
 );

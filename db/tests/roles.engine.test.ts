@@ -139,7 +139,7 @@ const rights: readonly (readonly [statement: string, who: string])[] = [
   ["select indicator.remove_sql_kind('x')", ''],
   ["select indicator.sql_kind_functions('{}')", 'c'],
   [
-    "select indicator.evaluate('mine.x', '', '{}', 1, '{}', 1, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')",
+    "select indicator.evaluate('mine.x', '', '{}', 1, '{}', 1, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')",
     'cx',
   ],
   ["select indicator.end_evaluations('1 hour')", 'c'],

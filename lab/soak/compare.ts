@@ -375,7 +375,7 @@ export function isSameValue(found: StoredValue, expected: StoredValue, tolerance
 
 /** Prices and counts exactly; sums depend on the order of addition in their last bits. */
 function differenceOf(
-  found: Omit<OracleCandle, 'bucket'> | undefined,
+  found: Omit<OracleCandle, 'bucket' | 'spread'> | undefined,
   expected: OracleCandle,
 ): string | undefined {
   if (found === undefined) return 'is missing';

@@ -46,11 +46,11 @@ export async function addIndicator(
   sql: Sql,
   symbol: string,
   params: Params,
-  rest: { kind?: string; timeframe?: string } = {},
+  rest: { kind?: string; timeframe?: string; side?: string } = {},
 ): Promise<number> {
   const [row] = await sql<{ id: number }[]>`
     select indicator.add(${symbol}, ${rest.timeframe ?? '1m'}, ${rest.kind ?? 'ma_cross'},
-      ${JSON.stringify(params)}::text::jsonb, 'bid') as id`;
+      ${JSON.stringify(params)}::text::jsonb, ${rest.side ?? 'bid'}) as id`;
   return row?.id ?? 0;
 }
 

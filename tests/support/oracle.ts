@@ -13,6 +13,7 @@ export interface OracleCandle {
   readonly sum: number;
   readonly volume: number | null;
   readonly tick_count: number;
+  readonly spread: number | null;
 }
 
 const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
@@ -54,6 +55,7 @@ export function oracleCandles(
       sum: prices.reduce((total, price) => total + price, 0),
       volume: sizes.length === 0 ? null : sizes.reduce((total, size) => total + size, 0),
       tick_count: prices.length,
+      spread: side === 'mid' ? lastOf(own, 'ask') - lastOf(own, 'bid') : null,
     });
   }
   return candles;
@@ -149,6 +151,9 @@ function priceOf(tick: Tick, side: Side): number | null {
   if (side !== 'mid') return tick[side];
   return tick.bid === null || tick.ask === null ? null : (tick.bid + tick.ask) / 2;
 }
+
+const lastOf = (ticks: readonly Tick[], side: 'bid' | 'ask'): number =>
+  ticks.findLast(tick => tick[side] !== null)?.[side] ?? Number.NaN;
 
 function byTimeAndSeq(a: Tick, b: Tick): number {
   const difference = microseconds(a.observedAt) - microseconds(b.observedAt);

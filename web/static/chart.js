@@ -75,6 +75,7 @@ const writers = {
   price: number => minus(money(number)),
   percent: number => `${minus(number.toFixed(2))} %`,
   probability: number => `${minus((100 * number).toFixed(1))} %`,
+  basis_points: number => `${minus(number.toFixed(2))} bp`,
   count: number => minus(number.toFixed(0)),
   ratio: number => minus(Number(number.toPrecision(4)).toString()),
 };

@@ -58,6 +58,7 @@ const candleAt = (index: number, close: number): Candle => ({
   sum: close,
   volume: null,
   tick_count: 1,
+  spread: null,
 });
 
 const series = fc

@@ -1,6 +1,7 @@
 /**
  * What of a candle a kind can read. `start` is its left edge in seconds since 1970 (UTC), `average` is
- * sum / tick_count, `volume` the sum of trade sizes.
+ * sum / tick_count, `volume` the sum of trade sizes, `spread` the last ask less the last bid, which only
+ * candles of mid have.
  */
 export type ColumnName =
   | 'start'
@@ -10,7 +11,8 @@ export type ColumnName =
   | 'close'
   | 'average'
   | 'volume'
-  | 'tick_count';
+  | 'tick_count'
+  | 'spread';
 
 /** Equally long, oldest candle first; NaN where a candle has no such number. */
 export type Columns<Name extends ColumnName = ColumnName> = Readonly<Record<Name, Float64Array>>;
@@ -53,7 +55,7 @@ export type Parameter =
 
 export interface Output {
   readonly name: string;
-  readonly unit: 'price' | 'percent' | 'ratio' | 'count' | 'probability';
+  readonly unit: 'price' | 'percent' | 'ratio' | 'count' | 'probability' | 'basis_points';
   /** Drawn over the price, or below it on a scale of its own. */
   readonly pane: 'price' | 'own';
   readonly thresholds?: readonly number[];

@@ -71,9 +71,9 @@ describeOnEngine('The computation of SQL functions', ({ sql, as, url }) => {
     sql.unsafe(`create or replace function mine.${name}(candles indicator.candle[], params jsonb)
       returns indicator.reading language plpgsql immutable
       as $$ begin perform ${before}; return row(${reading})::indicator.reading; end $$`);
-  const define = (name: string) => sql`
+  const define = (name: string, withSpread = false) => sql`
     select indicator.define_sql_kind(${name}, ${`mine.${name}`}, 'A kind', 'None',
-      '[{"name": "close", "unit": "price", "pane": "price"}]', '[{"plus": 1}]')`;
+      '[{"name": "close", "unit": "price", "pane": "price"}]', '[{"plus": 1}]', with_spread => ${withSpread})`;
 
   beforeAll(async () => {
     await sql`create schema mine`;
@@ -117,6 +117,7 @@ describeOnEngine('The computation of SQL functions', ({ sql, as, url }) => {
         average: column,
         volume: absent,
         tick_count: column.map(() => 1),
+        spread: absent,
       }),
     };
   }
@@ -164,6 +165,23 @@ describeOnEngine('The computation of SQL functions', ({ sql, as, url }) => {
     const backwards = await compute(workOf(['closes'], closes, false));
     expect(backwards.outputs).toEqual(closes.toReversed());
     expect(backwards.values[0]).toMatchObject({ price: 119.1, revision: '1' });
+  });
+
+  it('sees the spread only where its kind says so, whoever else has it read', async () => {
+    const spread =
+      'array[coalesce(candles[cardinality(candles)].spread, -1)], 0, 0, null, null, null';
+    await create('blind', spread);
+    await create('seeing', spread);
+    await define('blind');
+    await define('seeing', true);
+    const work = workOf(['blind', 'seeing'], [1]);
+    const columns = { ...work.series.columns, spread: Float64Array.of(7) };
+    const { values } = await compute({ ...work, series: { ...work.series, columns } });
+    const found = values.map(value => [value.indicatorId, value.reading?.outputs]);
+    expect(found.toSorted()).toEqual([
+      [1, [-1]],
+      [2, [7]],
+    ]);
   });
 
   it('leaves out the value that takes too long, and not its neighbours', async () => {

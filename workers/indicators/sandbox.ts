@@ -57,7 +57,7 @@ export function createSandbox(pool: pg.Pool): Sandbox {
         await client.query('begin read only; set local client_min_messages = error');
         const { rows } = await client.query<Evaluated>(
           `select * from indicator.evaluate($1, $2, $3, $4, $5::int[], $6, $7::text[]::timestamptz[], $8::float8[],
-            $9::float8[], $10::float8[], $11::float8[], $12::float8[], $13::float8[], $14::float8[]::bigint[])`,
+            $9::float8[], $10::float8[], $11::float8[], $12::float8[], $13::float8[], $14::float8[]::bigint[], $15::float8[])`,
           [
             kind.function,
             kind.fingerprint,
@@ -73,6 +73,7 @@ export function createSandbox(pool: pg.Pool): Sandbox {
             numbers(columns.average),
             numbers(columns.volume),
             numbers(columns.tick_count),
+            kind.with_spread ? numbers(columns.spread) : null,
           ],
         );
         return rows.map(row => ({ ...row, place: row.place + from - 1 }));

@@ -110,6 +110,8 @@ export interface SqlKind {
   readonly fingerprint: string;
   readonly output_count: number;
   readonly closed_only: boolean;
+  /** Else it sees no spread, whether another kind has it read or not. */
+  readonly with_spread: boolean;
 }
 
 export interface SqlKindStore {
@@ -360,6 +362,7 @@ interface Window {
   readonly sums: number[] | null;
   readonly volumes: (number | null)[] | null;
   readonly tick_counts: string[] | null;
+  readonly spreads: (number | null)[] | null;
 }
 
 const empty: Window = {
@@ -371,6 +374,7 @@ const empty: Window = {
   sums: null,
   volumes: null,
   tick_counts: null,
+  spreads: null,
 };
 
 interface Stretch {
@@ -420,5 +424,6 @@ function toSeries(window: Window): Series {
     average,
     volume: numbers(window.volumes),
     tick_count: tickCount,
+    spread: numbers(window.spreads),
   });
 }

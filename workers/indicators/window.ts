@@ -18,6 +18,8 @@ export interface Candle {
   /** Null when no tick had a size. */
   readonly volume: number | null;
   readonly tick_count: number;
+  /** The last ask less the last bid; null where the side is not mid. */
+  readonly spread: number | null;
 }
 
 export function seriesOf(candles: readonly Candle[]): Series {
@@ -32,6 +34,7 @@ export function seriesOf(candles: readonly Candle[]): Series {
       average: column(candle => candle.sum / candle.tick_count),
       volume: column(candle => candle.volume ?? Number.NaN),
       tick_count: column(candle => candle.tick_count),
+      spread: column(candle => candle.spread ?? Number.NaN),
     },
   );
 }

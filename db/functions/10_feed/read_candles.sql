@@ -3,11 +3,11 @@
 -- own. It begins when it is called, and sees all that is committed by then.
 create or replace function feed.read_candles(
   timeframe text, instrument_ids int[], sides text[], from_time timestamptz, to_time timestamptz,
-  max_candles int default null, newest_first boolean default false
+  max_candles int default null, newest_first boolean default false, with_spread boolean default false
 )
 returns table (
   instrument_id int, side text, bucket timestamptz, open double precision, high double precision, low double precision,
-  close double precision, sum double precision, volume double precision, tick_count bigint
+  close double precision, sum double precision, volume double precision, tick_count bigint, spread double precision
 )
 language plpgsql
 volatile
@@ -18,9 +18,11 @@ declare
   side_rows text;
 begin
   perform feed.timeframe_width(read_candles.timeframe);
-  -- A row for each side that is asked for: of a side that is not read, nothing is aggregated.
-  select string_agg(distinct replace(
-      $row$('SIDE', c.SIDE_open, c.SIDE_high, c.SIDE_low, c.SIDE_close, c.SIDE_sum, c.SIDE_count)$row$,
+  -- A row for each side that is asked for: of a side that is not read, nothing is aggregated. Nor is a spread, which
+  -- needs the last prices of two more.
+  select string_agg(distinct replace(replace(
+      $row$('SIDE', c.SIDE_open, c.SIDE_high, c.SIDE_low, c.SIDE_close, c.SIDE_sum, c.SIDE_count, SPREAD)$row$,
+      'SPREAD', case when with_spread and s.side = 'mid' then 'c.ask_close - c.bid_close' else 'null::float8' end),
       'SIDE', feed.checked_side(s.side)), ', ')
   into side_rows from unnest(sides) as s(side);
   if side_rows is null then
@@ -28,9 +30,9 @@ begin
   end if;
   return query execute format(
     $statement$
-    select c.instrument_id, s.side, c.bucket, s.open, s.high, s.low, s.close, s.sum, c.volume, s.tick_count
+    select c.instrument_id, s.side, c.bucket, s.open, s.high, s.low, s.close, s.sum, c.volume, s.tick_count, s.spread
     from feed.%1$I as c
-    cross join lateral (values %2$s) as s(side, open, high, low, close, sum, tick_count)
+    cross join lateral (values %2$s) as s(side, open, high, low, close, sum, tick_count, spread)
     where c.instrument_id = any (%3$L::int[]) and c.bucket >= %4$L and c.bucket < %5$L and s.tick_count > 0
     %6$s
     $statement$,
@@ -40,5 +42,5 @@ begin
 end
 $$;
 
-comment on function feed.read_candles(text, int[], text[], timestamptz, timestamptz, int, boolean) is
-  'Stored candles of instruments and sides whose buckets begin in [from_time, to_time) (UTC), each where it has ticks of its side; in no order, or with max_candles the oldest or newest of them, in that order. tick_count counts the ticks of the side; volume is the sum of trade sizes. Errors: NOTFR, NOSID.';
+comment on function feed.read_candles(text, int[], text[], timestamptz, timestamptz, int, boolean, boolean) is
+  'Stored candles of instruments and sides whose buckets begin in [from_time, to_time) (UTC), each where it has ticks of its side; in no order, or with max_candles the oldest or newest of them, in that order. tick_count counts the ticks of the side; volume is the sum of trade sizes; spread, with_spread and of mid alone, is the last ask less the last bid of the bucket. Errors: NOTFR, NOSID.';

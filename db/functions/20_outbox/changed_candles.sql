@@ -11,13 +11,14 @@ declare
 begin
   for piece in
     with wanted as (
-      select t.timeframe, t.width, array_agg(distinct f.side) as sides, greatest(t.width * 60, interval '1 hour') as gap
+      select t.timeframe, t.width, array_agg(distinct f.side) as sides, bool_or(f.with_spread) as with_spread,
+        greatest(t.width * 60, interval '1 hour') as gap
       from feed.timeframes as t
       join outbox.filters as f on f.timeframe is null or f.timeframe = t.timeframe
       where f.instrument_id is null or f.instrument_id in (select m.instrument_id from unnest(marks) as m)
       group by t.timeframe, t.width
     )
-    select w.timeframe, w.width, w.sides, lower(r.range) as from_bucket, upper(r.range) - w.gap as to_bucket,
+    select w.timeframe, w.width, w.sides, w.with_spread, lower(r.range) as from_bucket, upper(r.range) - w.gap as to_bucket,
       array_agg(distinct m.instrument_id) as instrument_ids
     from wanted as w
     cross join lateral unnest((
@@ -26,7 +27,7 @@ begin
       from unnest(marks) as m
     )) as r(range)
     join unnest(marks) as m on m.changed_from <@ r.range
-    group by w.timeframe, w.width, w.sides, w.gap, r.range
+    group by w.timeframe, w.width, w.sides, w.with_spread, w.gap, r.range
     order by w.width
   loop
     return query
@@ -39,16 +40,18 @@ begin
       group by m.instrument_id
     ),
     wanted as (
-      select distinct i.instrument_id, f.side, s.grace
+      select i.instrument_id, f.side, s.grace, bool_or(f.with_spread) as with_spread
       from feed.instruments as i
       join feed.sources as s using (source)
       join outbox.filters as f
         on (f.timeframe is null or f.timeframe = piece.timeframe) and (f.instrument_id is null or f.instrument_id = i.instrument_id)
       where i.instrument_id = any (piece.instrument_ids)
+      group by i.instrument_id, f.side, s.grace
     )
     select c.instrument_id, piece.timeframe, c.side, c.bucket, c.open, c.high, c.low, c.close, c.sum, c.volume, c.tick_count,
-      c.bucket + piece.width + w.grace, null::boolean, null::bigint, null::timestamptz, false
-    from feed.read_candles(piece.timeframe, piece.instrument_ids, piece.sides, piece.from_bucket, piece.to_bucket) as c
+      case when w.with_spread then c.spread end, c.bucket + piece.width + w.grace, null::boolean, null::bigint, null::timestamptz, false
+    from feed.read_candles(piece.timeframe, piece.instrument_ids, piece.sides, piece.from_bucket, piece.to_bucket,
+      with_spread => piece.with_spread) as c
     join touched as t on t.instrument_id = c.instrument_id and c.bucket <@ t.range
     join wanted as w on w.instrument_id = c.instrument_id and w.side = c.side;
   end loop;

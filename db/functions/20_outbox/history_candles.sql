@@ -14,7 +14,7 @@ declare
 begin
   select array_agg(row(
     c.instrument_id, history_candles.timeframe, c.side, c.bucket, c.open, c.high, c.low, c.close, c.sum, c.volume, c.tick_count,
-    c.bucket + feed.timeframe_width(history_candles.timeframe) + s.grace, null, null, null, true)::outbox.candles)
+    null, c.bucket + feed.timeframe_width(history_candles.timeframe) + s.grace, null, null, null, true)::outbox.candles)
   into candles
   from feed.read_candles(history_candles.timeframe, array[history_candles.instrument_id], array[history_candles.side],
     from_bucket, to_bucket) as c

@@ -12,9 +12,9 @@ declare
 begin
   with stored as (
     insert into outbox.candles as old
-      (instrument_id, timeframe, side, bucket, open, high, low, close, sum, volume, tick_count,
+      (instrument_id, timeframe, side, bucket, open, high, low, close, sum, volume, tick_count, spread,
        closes_at, is_closed, revision, captured_at, is_of_backfill)
-    select c.instrument_id, c.timeframe, c.side, c.bucket, c.open, c.high, c.low, c.close, c.sum, c.volume, c.tick_count,
+    select c.instrument_id, c.timeframe, c.side, c.bucket, c.open, c.high, c.low, c.close, c.sum, c.volume, c.tick_count, c.spread,
       c.closes_at, c.closes_at <= clock_timestamp(), nextval('outbox.revision'),
       -- History as if it had been captured when it closed: outbox.purge forgets it soon after it is sent.
       case when c.is_of_backfill then least(c.closes_at, clock_timestamp()) else clock_timestamp() end, c.is_of_backfill
@@ -22,7 +22,7 @@ begin
     order by c.instrument_id, c.timeframe, c.side, c.bucket
     on conflict (instrument_id, timeframe, side, bucket) do update set
       open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
-      sum = excluded.sum, volume = excluded.volume, tick_count = excluded.tick_count,
+      sum = excluded.sum, volume = excluded.volume, tick_count = excluded.tick_count, spread = excluded.spread,
       is_closed = old.is_closed or excluded.is_closed, is_of_backfill = false,
       revision = excluded.revision, captured_at = excluded.captured_at
     where not excluded.is_of_backfill and (
@@ -30,6 +30,8 @@ begin
       (old.open, old.high, old.low, old.close, old.tick_count, old.volume is null)
         is distinct from (excluded.open, excluded.high, excluded.low, excluded.close, excluded.tick_count, excluded.volume is null)
       or abs(old.sum - excluded.sum) > feed.sum_tolerance(excluded.sum, excluded.high, excluded.low, excluded.tick_count)
+      -- Nobody asks for it any more: that is no change either.
+      or excluded.spread is not null and excluded.spread is distinct from old.spread
       or abs(old.volume - excluded.volume) > 1e-9 * abs(excluded.volume)
     )
     returning instrument_id, timeframe, side, bucket, is_closed, revision

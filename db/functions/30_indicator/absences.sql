@@ -15,7 +15,8 @@ begin
     select d.indicator_id, d.instrument_id, i.symbol, i.is_active, d.timeframe, t.width, f.grace, d.side, d.is_side_open,
       k.service, k.closed_only, d.bars_required, v.bucket, coalesce(v.bars, 0) as bars, v.computed_at,
       -- One that reads the counts of ticks too does without sizes.
-      v.bars >= d.bars_required and 'volume' = any (k.columns) and 'tick_count' <> all (k.columns) as may_lack_sizes
+      v.bars >= d.bars_required and 'volume' = any (k.columns) and 'tick_count' <> all (k.columns) as may_lack_sizes,
+      d.side <> 'mid' and 'spread' = any (k.columns) as lacks_spread
     from indicator.definitions as d
     join feed.instruments as i using (instrument_id)
     join feed.sources as f using (source)
@@ -106,6 +107,7 @@ begin
         when k.bucket is null then 'waiting'
         when k.bars < k.bars_required then 'too_few'
         when k.may_lack_sizes and not k.has_sizes then 'no_sizes'
+        when k.lacks_spread then 'no_spread'
         else 'no_value'
       end as reason,
       k.bucket + k.every * (k.bars_required - k.bars) + case when k.closed_only then k.width + k.grace else '0' end as expected_at
@@ -129,6 +131,7 @@ begin
         else ''
       end
       when 'no_sizes' then 'no trade has a size'
+      when 'no_spread' then format('%s prices have no spread, only mid', t.side)
       else 'these candles allow no value'
     end as words
   from told as t;
@@ -136,4 +139,4 @@ end
 $$;
 
 comment on function indicator.absences(int[]) is
-  'Why each of these indicators has no verdict, if it has none: reason no_price no tick came yet, no_side its instrument has no such prices, no_service nobody computes, history it is being computed, set_aside its candle could not be computed (indicator.dead_letters), paused its service is told nothing, not_closed it reads closed candles only and there is none, waiting its first candle is not computed yet, too_few candles, no_sizes it reads volume and there is none, no_value these candles allow none. words says it in UTC.';
+  'Why each of these indicators has no verdict, if it has none: reason no_price no tick came yet, no_side its instrument has no such prices, no_service nobody computes, history it is being computed, set_aside its candle could not be computed (indicator.dead_letters), paused its service is told nothing, not_closed it reads closed candles only and there is none, waiting its first candle is not computed yet, too_few candles, no_sizes it reads volume and there is none, no_spread it reads the spread and its side is not mid, no_value these candles allow none. words says it in UTC.';

@@ -7,7 +7,7 @@ create or replace function indicator.candle_window(
   bars_before int, bars_after int,
   out buckets timestamptz[], out opens double precision[], out highs double precision[],
   out lows double precision[], out closes double precision[], out sums double precision[],
-  out volumes double precision[], out tick_counts bigint[]
+  out volumes double precision[], out tick_counts bigint[], out spreads double precision[]
 )
 language plpgsql
 volatile
@@ -24,6 +24,9 @@ declare
   end_at timestamptz;
   found_before int;
   found_after int;
+  is_with_spread boolean := candle_window.side = 'mid' and exists (
+    select from outbox.filters as f
+    where f.with_spread and f.instrument_id = candle_window.instrument_id and f.timeframe = candle_window.timeframe);
 begin
   oldest := feed.history_start(candle_window.instrument_id, candle_window.timeframe);
   if oldest is null then
@@ -39,14 +42,15 @@ begin
       array_agg(w.bucket order by w.bucket), array_agg(w.open order by w.bucket),
       array_agg(w.high order by w.bucket), array_agg(w.low order by w.bucket),
       array_agg(w.close order by w.bucket), array_agg(w.sum order by w.bucket),
-      array_agg(w.volume order by w.bucket), array_agg(w.tick_count order by w.bucket)
-    into found_before, found_after, buckets, opens, highs, lows, closes, sums, volumes, tick_counts
+      array_agg(w.volume order by w.bucket), array_agg(w.tick_count order by w.bucket),
+      array_agg(w.spread order by w.bucket)
+    into found_before, found_after, buckets, opens, highs, lows, closes, sums, volumes, tick_counts, spreads
     from (
       select c.*, count(*) filter (where c.bucket < from_bucket) over (order by c.bucket desc) as place_before,
         count(*) filter (where c.bucket > to_bucket) over (order by c.bucket) as place_after
       from feed.read_candles(
         candle_window.timeframe, array[candle_window.instrument_id], array[candle_window.side],
-        start_at, end_at + interval '1 microsecond') as c
+        start_at, end_at + interval '1 microsecond', with_spread => is_with_spread) as c
     ) as w
     where w.place_before <= bars_before and w.place_after <= bars_after;
     exit when (found_before >= bars_before or start_at <= oldest)
@@ -57,5 +61,5 @@ end
 $$;
 
 comment on function indicator.candle_window(int, text, text, timestamptz, timestamptz, int, int) is
-  'Stored candles of a series as arrays, oldest first: the buckets from from_bucket to to_bucket (UTC, both inclusive), with up to bars_before existing candles before and bars_after after them. Arrays are null when there are none.';
+  'Stored candles of a series as arrays, oldest first: the buckets from from_bucket to to_bucket (UTC, both inclusive), with up to bars_before existing candles before and bars_after after them. Arrays are null when there are none. sums: of the prices, volumes: of the trade sizes, tick_counts: of this side; spreads: the last ask less the last bid, of mid and as long as an indicator of the series is of a kind that declares the column spread, else null in each place.';
 grant execute on function indicator.candle_window(int, text, text, timestamptz, timestamptz, int, int) to foresight_indicators, foresight_service;

@@ -9,7 +9,8 @@ create or replace function indicator.candle_windows(
 returns table (
   "position" int,
   buckets timestamptz[], opens double precision[], highs double precision[], lows double precision[],
-  closes double precision[], sums double precision[], volumes double precision[], tick_counts bigint[]
+  closes double precision[], sums double precision[], volumes double precision[], tick_counts bigint[],
+  spreads double precision[]
 )
 language plpgsql
 volatile
@@ -73,7 +74,11 @@ begin
       -- What is below the floor may be gone: it counts as gone.
       select p.timeframe, p.side, p.width, k.floor_at, greatest(lower(p.reach), k.floor_at) as start_at,
         upper(p.reach) as end_at,
-        array_agg(distinct s.instrument_id) as instrument_ids, array_agg(s.place) as places
+        array_agg(distinct s.instrument_id) as instrument_ids, array_agg(s.place) as places,
+        p.side = 'mid' and exists (
+          select from outbox.filters as f
+          where f.with_spread and f.timeframe = p.timeframe and f.instrument_id = any (array_agg(s.instrument_id))
+        ) as with_spread
       from pieces as p
       join stretches as s on s.timeframe = p.timeframe and s.side = p.side
         and s.apart is not distinct from p.apart and s.reach && p.reach
@@ -85,11 +90,12 @@ begin
           -- The rows come in order, so the arrays need no sort of their own.
           select c.instrument_id, array_agg(c.bucket) as buckets, array_agg(c.open) as opens,
             array_agg(c.high) as highs, array_agg(c.low) as lows, array_agg(c.close) as closes,
-            array_agg(c.sum) as sums, array_agg(c.volume) as volumes, array_agg(c.tick_count) as tick_counts
+            array_agg(c.sum) as sums, array_agg(c.volume) as volumes, array_agg(c.tick_count) as tick_counts,
+            array_agg(c.spread) as spreads
           from (
             select r.* from feed.read_candles(
               piece.timeframe, piece.instrument_ids, array[piece.side], piece.start_at,
-              piece.end_at + interval '1 microsecond') as r
+              piece.end_at + interval '1 microsecond', with_spread => piece.with_spread) as r
             order by r.instrument_id, r.bucket
           ) as c
           group by c.instrument_id
@@ -103,7 +109,8 @@ begin
               and piece.end_at <= clock_timestamp() + interval '5 seconds' as lacks_after,
             c.buckets[n.first:n.last] as buckets, c.opens[n.first:n.last] as opens, c.highs[n.first:n.last] as highs,
             c.lows[n.first:n.last] as lows, c.closes[n.first:n.last] as closes, c.sums[n.first:n.last] as sums,
-            c.volumes[n.first:n.last] as volumes, c.tick_counts[n.first:n.last] as tick_counts
+            c.volumes[n.first:n.last] as volumes, c.tick_counts[n.first:n.last] as tick_counts,
+            c.spreads[n.first:n.last] as spreads
           from unnest(instrument_ids, from_buckets, to_buckets, bars_before, bars_after)
             with ordinality as s(of_instrument, from_bucket, to_bucket, bars_before, bars_after, place)
           left join series as c on c.instrument_id = s.of_instrument
@@ -120,7 +127,8 @@ begin
         select p.place::int as place, p.of_instrument, p.lacks_before, p.lacks_after,
           nullif(p.buckets, '{}') as buckets, nullif(p.opens, '{}') as opens, nullif(p.highs, '{}') as highs,
           nullif(p.lows, '{}') as lows, nullif(p.closes, '{}') as closes, nullif(p.sums, '{}') as sums,
-          nullif(p.volumes, '{}') as volumes, nullif(p.tick_counts, '{}') as tick_counts
+          nullif(p.volumes, '{}') as volumes, nullif(p.tick_counts, '{}') as tick_counts,
+          nullif(p.spreads, '{}') as spreads
         from placed as p
       loop
         is_short_before := false;
@@ -166,6 +174,7 @@ begin
         sums := stretch.sums;
         volumes := stretch.volumes;
         tick_counts := stretch.tick_counts;
+        spreads := stretch.spreads;
         return next;
       end loop;
     end loop;

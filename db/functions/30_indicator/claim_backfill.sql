@@ -3,7 +3,8 @@ returns table (
   instrument_id int, timeframe text, side text, from_bucket timestamptz, to_bucket timestamptz, revision bigint,
   closed_to timestamptz, work_id bigint, indicators jsonb,
   buckets timestamptz[], opens double precision[], highs double precision[], lows double precision[],
-  closes double precision[], sums double precision[], volumes double precision[], tick_counts bigint[]
+  closes double precision[], sums double precision[], volumes double precision[], tick_counts bigint[],
+  spreads double precision[]
 )
 language plpgsql
 volatile
@@ -74,7 +75,8 @@ begin
   select definition.instrument_id, definition.timeframe, definition.side, first_bucket, last_bucket, job.revision, last_closed, job.work_id,
     jsonb_build_array(jsonb_build_object('indicator_id', definition.indicator_id, 'kind', definition.kind,
       'params', definition.params, 'bars_required', definition.bars_required, 'bars_window', definition.bars_window)),
-    read.buckets, read.opens, read.highs, read.lows, read.closes, read.sums, read.volumes, read.tick_counts;
+    read.buckets, read.opens, read.highs, read.lows, read.closes, read.sums, read.volumes, read.tick_counts,
+    read.spreads;
 end
 $$;
 

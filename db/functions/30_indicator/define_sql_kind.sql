@@ -1,7 +1,7 @@
 create or replace function indicator.define_sql_kind(
   kind text, function text, description text, rule text, outputs jsonb, bars_required jsonb,
   parameters jsonb default '[]', bars_window jsonb default null, label text default null, definition text default null,
-  closed_only boolean default false, defaults jsonb default '[]'
+  closed_only boolean default false, defaults jsonb default '[]', with_spread boolean default false
 )
 returns void
 language plpgsql
@@ -58,7 +58,9 @@ begin
   perform indicator.register_service('sql', description => 'Kinds that are SQL functions');
   perform indicator.register_kind('sql', define_sql_kind.kind, define_sql_kind.description, define_sql_kind.rule,
     coalesce(define_sql_kind.label, define_sql_kind.kind), coalesce(define_sql_kind.definition, 'SQL function ' || declared.oid::regproc),
-    define_sql_kind.parameters, '{start,open,high,low,close,average,volume,tick_count}', define_sql_kind.outputs,
+    define_sql_kind.parameters,
+    '{start,open,high,low,close,average,volume,tick_count}'::text[] || case when define_sql_kind.with_spread then '{spread}' else '{}' end::text[],
+    define_sql_kind.outputs,
     define_sql_kind.bars_required, define_sql_kind.bars_window, define_sql_kind.closed_only, define_sql_kind.defaults);
   insert into indicator.sql_kinds as k (kind, function, fingerprint)
   values (define_sql_kind.kind, declared.oid::regproc::text, md5(pg_get_functiondef(found)))
@@ -72,5 +74,5 @@ begin
 end
 $$;
 
-comment on function indicator.define_sql_kind(text, text, text, text, jsonb, jsonb, jsonb, jsonb, text, text, boolean, jsonb) is
-  'Have a SQL function computed as an indicator kind, live and on all history, by the service sql. function: its name with its schema, of a function (candles indicator.candle[], params jsonb) returns indicator.reading that is immutable; it runs as foresight_sandbox, which can read no table, for a second. The candles are the window of a value, oldest first; params are complete. The rest as of indicator.register_kind; label is the kind unless given. Define it again after a change of the function, best in the same transaction: all its values are computed anew. Errors: KINDS no such function, one that cannot be run so, or a declaration that is wrong.';
+comment on function indicator.define_sql_kind(text, text, text, text, jsonb, jsonb, jsonb, jsonb, text, text, boolean, jsonb, boolean) is
+  'Have a SQL function computed as an indicator kind, live and on all history, by the service sql. function: its name with its schema, of a function (candles indicator.candle[], params jsonb) returns indicator.reading that is immutable; it runs as foresight_sandbox, which can read no table, for a second. The candles are the window of a value, oldest first; params are complete. with_spread: the spread of its candles is read too, else it is null. The rest as of indicator.register_kind; label is the kind unless given. Define it again after a change of the function, best in the same transaction: all its values are computed anew. Errors: KINDS no such function, one that cannot be run so, or a declaration that is wrong.';

@@ -3,7 +3,8 @@
 create or replace function indicator.evaluate(
   function text, fingerprint text, params jsonb, output_count int, places int[], bars_window int,
   buckets timestamptz[], opens double precision[], highs double precision[], lows double precision[],
-  closes double precision[], averages double precision[], volumes double precision[], tick_counts bigint[]
+  closes double precision[], averages double precision[], volumes double precision[], tick_counts bigint[],
+  spreads double precision[]
 )
 returns table (
   place int, outputs double precision[], verdict int, strength double precision,
@@ -17,9 +18,9 @@ set max_parallel_workers_per_gather = 0
 as $$
 declare
   candles indicator.candle[] := array(
-    select row(c.bucket, c.open, c.high, c.low, c.close, c.average, c.volume, c.tick_count)::indicator.candle
-    from unnest(buckets, opens, highs, lows, closes, averages, volumes, tick_counts)
-      with ordinality as c(bucket, open, high, low, close, average, volume, tick_count, position)
+    select row(c.bucket, c.open, c.high, c.low, c.close, c.average, c.volume, c.tick_count, c.spread)::indicator.candle
+    from unnest(buckets, opens, highs, lows, closes, averages, volumes, tick_counts, spreads)
+      with ordinality as c(bucket, open, high, low, close, average, volume, tick_count, spread, position)
     order by c.position
   );
   name constant text := '([a-z_][a-z0-9_]*|"[^"]+")';
@@ -84,9 +85,9 @@ begin
 end
 $$;
 
-comment on function indicator.evaluate(text, text, jsonb, int, int[], int, timestamptz[], double precision[], double precision[], double precision[], double precision[], double precision[], double precision[], bigint[]) is
+comment on function indicator.evaluate(text, text, jsonb, int, int[], int, timestamptz[], double precision[], double precision[], double precision[], double precision[], double precision[], double precision[], bigint[], double precision[]) is
   'Run a SQL function that is an indicator kind, in a role that can read no table: for each of these places (from 1 on) of a series of candles, oldest first, on up to bars_window candles that end with it. function, fingerprint and output_count as indicator.sql_kind_functions has them. Returns per place the reading, outputs null where there is none, or a fault in words: an error of the function, or another number of outputs. Errors: KINDS there is no such function any more, it is another than it was when it was defined, or the role has more rights than it should.';
 grant create on schema indicator to foresight_sandbox;
-alter function indicator.evaluate(text, text, jsonb, int, int[], int, timestamptz[], double precision[], double precision[], double precision[], double precision[], double precision[], double precision[], bigint[]) owner to foresight_sandbox;
+alter function indicator.evaluate(text, text, jsonb, int, int[], int, timestamptz[], double precision[], double precision[], double precision[], double precision[], double precision[], double precision[], bigint[], double precision[]) owner to foresight_sandbox;
 revoke create on schema indicator from foresight_sandbox;
-grant execute on function indicator.evaluate(text, text, jsonb, int, int[], int, timestamptz[], double precision[], double precision[], double precision[], double precision[], double precision[], double precision[], bigint[]) to foresight_indicators;
+grant execute on function indicator.evaluate(text, text, jsonb, int, int[], int, timestamptz[], double precision[], double precision[], double precision[], double precision[], double precision[], double precision[], bigint[], double precision[]) to foresight_indicators;

@@ -9,7 +9,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   code constant text := '^[a-z][a-z0-9_]{0,39}$';
-  readable constant text[] := array['open', 'high', 'low', 'close', 'average', 'volume', 'tick_count', 'start'];
+  readable constant text[] := array['open', 'high', 'low', 'close', 'average', 'volume', 'tick_count', 'spread', 'start'];
   part jsonb;
   name text;
   names text[] := '{}';
@@ -73,8 +73,8 @@ begin
       return format('the name of an output must be a short code, not %s', coalesce(name, part::text));
     elsif name = any (names) then
       return format('there are two outputs %s', name);
-    elsif coalesce(part ->> 'unit' <> all (array['price', 'percent', 'ratio', 'count', 'probability']), true) then
-      return format('the unit of output %s must be price, percent, ratio, count or probability', name);
+    elsif coalesce(part ->> 'unit' <> all (array['price', 'percent', 'ratio', 'count', 'probability', 'basis_points']), true) then
+      return format('the unit of output %s must be price, percent, ratio, count, probability or basis_points', name);
     elsif coalesce(part ->> 'pane' <> all (array['price', 'own']), true) then
       return format('the pane of output %s must be price or own', name);
     elsif part ? 'thresholds' and (jsonb_typeof(part -> 'thresholds') <> 'array'

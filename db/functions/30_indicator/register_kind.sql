@@ -42,6 +42,12 @@ begin
     is distinct from (excluded.description, excluded.rule, excluded.label, excluded.definition, excluded.parameters, excluded.columns,
       excluded.outputs, excluded.bars_required, excluded.bars_window, excluded.closed_only);
 
+  if known.kind is not null and ('spread' = any (known.columns)) <> ('spread' = any (register_kind.columns)) then
+    perform indicator.follow_spread(register_kind.service, d.instrument_id, d.timeframe), indicator.recompute(d.indicator_id)
+    from indicator.definitions as d
+    where d.kind = register_kind.kind and d.side = 'mid';
+  end if;
+
   -- Another window is another function of the candles: its indicators are computed again.
   has_other_outputs := known.kind is not null and known.outputs <> register_kind.outputs;
   select coalesce(jsonb_object_agg(p.spec ->> 'name', p.spec -> 'default'), '{}') into preset
@@ -87,5 +93,5 @@ end
 $$;
 
 comment on function indicator.register_kind(text, text, text, text, text, text, jsonb, text[], jsonb, jsonb, jsonb, boolean, jsonb) is
-  'A service says what it can compute, each time it starts. rule: when the verdict is bullish, bearish, neutral, in words. label: text with {parameter} in it. definition: where the formula comes from. parameters: [{"name", "type": "integer" or "number", "min", "max", "default", "less_than": other parameter}, {"name", "type": "choice", "choices": [texts], "default"}]. columns: which of open, high, low, close, average, volume, tick_count, start (left edge of the candle) it reads. outputs: [{"name", "unit": "price", "percent", "ratio", "count" or "probability", "pane": "price" or "own", "thresholds": [numbers]}], the first is the value. bars_required: candles that a value needs at least, bars_window (null: the same): from how many it is computed when there are enough; lists of sums of which the largest counts, as [{"slow": 1, "plus": 1}]. closed_only: not of candles that form. defaults: [{"timeframe", "side", "params"}] that every instrument gets, side left out: the one it has; they are taken only the first time, afterwards indicator.wishes is the operator''s. Errors: NOSVC, KINDS a kind of another service, or a declaration that is wrong.';
+  'A service says what it can compute, each time it starts. rule: when the verdict is bullish, bearish, neutral, in words. label: text with {parameter} in it. definition: where the formula comes from. parameters: [{"name", "type": "integer" or "number", "min", "max", "default", "less_than": other parameter}, {"name", "type": "choice", "choices": [texts], "default"}]. columns: which of open, high, low, close, average, volume, tick_count, start (left edge of the candle) it reads, and spread (the last ask less the last bid, of mid), which only a series whose indicators declare it has. outputs: [{"name", "unit": "price", "percent", "ratio", "count", "probability" or "basis_points", "pane": "price" or "own", "thresholds": [numbers]}], the first is the value. bars_required: candles that a value needs at least, bars_window (null: the same): from how many it is computed when there are enough; lists of sums of which the largest counts, as [{"slow": 1, "plus": 1}]. closed_only: not of candles that form. defaults: [{"timeframe", "side", "params"}] that every instrument gets, side left out: the one it has; they are taken only the first time, afterwards indicator.wishes is the operator''s. Errors: NOSVC, KINDS a kind of another service, or a declaration that is wrong.';
 grant execute on function indicator.register_kind(text, text, text, text, text, text, jsonb, text[], jsonb, jsonb, jsonb, boolean, jsonb) to foresight_indicators, foresight_service;

@@ -18,6 +18,9 @@ begin
   join feed.timeframes as t using (timeframe)
   left join outbox.subscriptions as o on o.name = indicator.subscription_of(s.service)
   where d.indicator_id = subscribe.indicator_id;
+  perform indicator.follow_spread(k.service, d.instrument_id, d.timeframe)
+  from indicator.definitions as d join indicator.kinds as k using (kind)
+  where d.indicator_id = subscribe.indicator_id;
 end
 $$;
 

@@ -17,6 +17,7 @@ begin
       join indicator.kinds as k using (kind)
       where d.instrument_id = f.instrument_id and d.timeframe = f.timeframe and d.side = f.side and k.service = told
     );
+  perform indicator.follow_spread(told, definition.instrument_id, definition.timeframe);
 end
 $$;
 

@@ -240,6 +240,15 @@ describeOnEngine('An indicator without a verdict', ({ sql }) => {
     expect((await says(id))[0]).toBe('no_value');
   });
 
+  it('says that its side has no spread, where it reads that', async () => {
+    const id = await addIndicator(sql, symbol, { period: 6 }, { kind: 'spread', side: 'bid' });
+    const other = await addIndicator(sql, symbol, { period: 6 }, { kind: 'spread', side: 'mid' });
+    await tickAt([0, 1, 2, 3, 4, 5], { bid: 1, ask: 2 });
+    await catchUp(sql, kinds);
+    expect(await says(id)).toEqual(['no_spread', 'bid prices have no spread, only mid']);
+    expect(await says(other)).toEqual([null, 'neutral']);
+  });
+
   it('says that its candles allow none', async () => {
     const id = await addIndicator(sql, symbol, { period: 3 }, { kind: 'mfi' });
     await tickAt([0, 1, 2, 3, 4]);

@@ -99,7 +99,7 @@ describeOnEngine('Work of the indicators', ({ sql }) => {
         create function indicator.candle_windows(int[], text[], text[], timestamptz[], timestamptz[], int[], int[])
         returns table (
           "position" int, buckets timestamptz[], opens float8[], highs float8[], lows float8[], closes float8[],
-          sums float8[], volumes float8[], tick_counts bigint[]
+          sums float8[], volumes float8[], tick_counts bigint[], spreads float8[]
         )
         language sql as 'select w.* from indicator.all_windows($1, $2, $3, $4, $5, $6, $7) as w where false'`);
       expect(await createServiceStore(own, 'classical').claimPending(500)).toEqual([]);

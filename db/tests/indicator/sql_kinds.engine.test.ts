@@ -82,7 +82,7 @@ describeOnEngine('A SQL function as a kind', ({ sql, as }) => {
           ${JSON.stringify(params)}::text::jsonb, ${outputs}, ${prices.map((_, place) => place + 1)}::int[], 2,
           ${prices.map((_, place) => secondsAfter(60 * place))}::text[]::timestamptz[],
           ${prices}::float8[], ${prices}::float8[], ${prices}::float8[], ${prices}::float8[], ${prices}::float8[],
-          ${prices.map(() => null)}::float8[], ${prices.map(() => 1)}::bigint[])`),
+          ${prices.map(() => null)}::float8[], ${prices.map(() => 1)}::bigint[], ${prices.map(() => null)}::float8[])`),
     ];
   }
 
@@ -482,7 +482,7 @@ describeOnEngine('A SQL function as a kind', ({ sql, as }) => {
     await stuck`set statement_timeout = '200ms'`;
     const ended = expect(
       stuck.unsafe(`select * from indicator.evaluate('mine.stays', '${known?.fingerprint}', '{}', 1, '{1}', 1,
-        '{2026-01-01Z}', '{1}', '{1}', '{1}', '{1}', '{1}', '{1}', '{1}')`),
+        '{2026-01-01Z}', '{1}', '{1}', '{1}', '{1}', '{1}', '{1}', '{1}', '{1}')`),
     ).rejects.toMatchObject({
       code: expect.stringMatching(/^(57P01|CONNECTION_CLOSED)$/),
     });

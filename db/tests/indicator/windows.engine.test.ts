@@ -5,12 +5,15 @@ import {
   addIndicator,
   catchUp,
   computeAll,
+  kindOf,
   publish,
   registerCatalog,
+  registerKind,
   revisionsOf,
   valuesOf,
 } from '../../../tests/support/indicators.ts';
 import { secondsAfter, tickOf } from '../../../tests/support/ticks.ts';
+import type { Kind } from '../../../workers/indicators/kind.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
 
 describeOnEngine('The window of an indicator', ({ sql }) => {
@@ -60,6 +63,93 @@ describeOnEngine('The window of an indicator', ({ sql }) => {
     expect(values.find(each => each.bucket.includes('10:05'))?.outputs?.[0]).toBeCloseTo(
       6 - (3 + 4 + 6) / 3,
     );
+  });
+
+  it('makes a late ask alone change the spreads whose windows hold it, though no candle of mid has another price', async () => {
+    const symbol = await addInstrument(sql);
+    const id = await addIndicator(sql, symbol, { period: 2 }, { kind: 'spread', side: 'mid' });
+    const minutes = Array.from({ length: 12 }, (_, minute) => minute);
+    await feed.recordTicks(
+      'manual',
+      minutes.map(minute => tickOf(symbol, secondsAfter(60 * minute), { bid: 99, ask: 101 })),
+    );
+    await catchUp(sql);
+    const before = await revisionsOf(sql, id);
+    await feed.recordTicks('manual', [tickOf(symbol, secondsAfter(180), { seq: 1, ask: 105 })]);
+    await catchUp(sql);
+    expect((await changedSince(id, before)).join()).toBe('10:03,10:04');
+    const live = await valuesOf(sql, id);
+    expect(live.slice(2, 6).map(({ outputs }) => outputs)).toEqual([
+      [2, 200, 2, 0],
+      [6, 600, 4, 200],
+      [2, 200, 4, -200],
+      [2, 200, 2, 0],
+    ]);
+    await sql`select ops.recompute(${id})`;
+    await computeAll(sql);
+    expect(await valuesOf(sql, id)).toEqual(live);
+  });
+
+  it('reads the spread of a series as long as one of its indicators does, and tells of one that changed alone', async () => {
+    const symbol = await addInstrument(sql);
+    const spreadsOf = async () => {
+      const [row] = await sql<{ one: unknown; many: unknown }[]>`
+        select (select to_jsonb(spreads) from indicator.candle_window(feed.instrument_id(${symbol}), '1m', 'mid', ${at}, ${at}, 0, 0)) as one,
+          (select to_jsonb(spreads) from indicator.candle_windows(array[feed.instrument_id(${symbol})], '{1m}', '{mid}',
+            array[${at}::timestamptz], array[${at}::timestamptz], '{0}', '{0}')) as many`;
+      expect(row?.one).toEqual(row?.many);
+      return row?.one;
+    };
+    const at = secondsAfter(0);
+    /** Widens the spread by one without another price of mid; says whether somebody was told. */
+    let seq = 0;
+    const widen = async () => {
+      seq++;
+      await feed.recordTicks('manual', [tickOf(symbol, at, { seq, ask: 101 + seq })]);
+      const told = await publish(sql);
+      await accept(sql, told);
+      await computeAll(sql);
+      return told.some(candle => candle.symbol === symbol && candle.timeframe === '1m');
+    };
+    const average = await addIndicator(sql, symbol, { period: 2 }, { kind: 'sma', side: 'mid' });
+    await feed.recordTicks('manual', [tickOf(symbol, at, { bid: 99, ask: 101 })]);
+    await catchUp(sql);
+    expect([await spreadsOf(), await widen(), await spreadsOf()]).toEqual([[null], false, [null]]);
+
+    const id = await addIndicator(sql, symbol, { period: 2 }, { kind: 'spread', side: 'mid' });
+    const other = await addIndicator(sql, symbol, { period: 3 }, { kind: 'spread', side: 'mid' });
+    await computeAll(sql);
+    expect((await valuesOf(sql, id)).map(({ outputs }) => outputs?.[0])).toEqual([3]);
+    expect([await widen(), await spreadsOf()]).toEqual([true, [4]]);
+    expect((await valuesOf(sql, id)).map(({ outputs }) => outputs?.[0])).toEqual([4]);
+    await sql`select indicator.remove(${id})`;
+    expect([await widen(), await spreadsOf()]).toEqual([true, [5]]);
+    await sql`select indicator.remove(${other})`;
+    expect([await widen(), await spreadsOf()]).toEqual([false, [null]]);
+    expect(await valuesOf(sql, average)).toHaveLength(1);
+  });
+
+  it('computes again what a kind makes of the spread, once it reads that', async () => {
+    const symbol = await addInstrument(sql);
+    const spread = kindOf('spread');
+    const widest: Kind = { ...spread, kind: 'widest', columns: ['close', 'spread'] };
+    await registerKind(sql, { ...widest, columns: ['close'] });
+    const id = await addIndicator(sql, symbol, { period: 2 }, { kind: 'widest', side: 'mid' });
+    const compute: Kind['compute'] = columns => ({
+      outputs: ['close', 'spread', 'none', 'none'].map(
+        name => (columns as Partial<Record<string, Float64Array>>)[name]?.at(-1) ?? 0,
+      ),
+      verdict: 0,
+      strength: 0,
+    });
+    const kinds = (columns: Kind['columns']) =>
+      new Map([['widest', { ...widest, columns, compute }]]);
+    await feed.recordTicks('manual', [tickOf(symbol, secondsAfter(0), { bid: 99, ask: 101 })]);
+    await catchUp(sql, kinds(['close']));
+    expect((await valuesOf(sql, id))[0]?.outputs).toEqual([100, 0, 0, 0]);
+    await registerKind(sql, widest);
+    await computeAll(sql, 500, kinds(['close', 'spread']));
+    expect((await valuesOf(sql, id))[0]?.outputs).toEqual([100, 2, 0, 0]);
   });
 
   it('warms up until enough candles exist, and a tick before all others shortens that', async () => {

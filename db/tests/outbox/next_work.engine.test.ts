@@ -61,7 +61,7 @@ describeOnEngine('outbox.next_work_at', ({ sql }) => {
     expect(await nextWorkAt()).toBe(later);
     await sql`
       insert into outbox.candles
-      select instrument_id, '5m', side, bucket, open, high, low, close, sum, volume, tick_count,
+      select instrument_id, '5m', side, bucket, open, high, low, close, sum, volume, tick_count, spread,
         ${soon}::text::timestamptz, false, revision, captured_at
       from outbox.candles limit 1`;
     expect(await nextWorkAt()).toBe(soon);

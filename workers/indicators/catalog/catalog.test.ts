@@ -70,6 +70,8 @@ const candlesOf = (closes: readonly number[]): Candle[] =>
       sum: 3 * close,
       volume: index % 3 === 0 ? null : 1 + (index % 5),
       tick_count: 3,
+      // Divided by powers of two, so that no rounding comes in.
+      spread: close / 2 ** (10 + (index % 3)),
     };
   });
 
@@ -230,7 +232,14 @@ describe.each(kinds.map(kind => [kind.kind, kind] as const))('%s', (_, kind) => 
         const at = more + (place % length);
         const broken = candles.map((candle, index) =>
           index === at
-            ? { ...candle, open: Number.NaN, high: Number.NaN, low: Number.NaN, close: Number.NaN }
+            ? {
+                ...candle,
+                open: Number.NaN,
+                high: Number.NaN,
+                low: Number.NaN,
+                close: Number.NaN,
+                spread: Number.NaN,
+              }
             : candle,
         );
         const reading = readingOf(kind, params, broken);

@@ -9,6 +9,7 @@ export { sma } from './averages/sma.ts';
 export { tema } from './averages/tema.ts';
 export { vwma } from './averages/vwma.ts';
 export { wma } from './averages/wma.ts';
+export { spread } from './market/spread.ts';
 export { tickIntensity } from './market/tick_intensity.ts';
 export { awesomeOscillator } from './oscillators/awesome_oscillator.ts';
 export { bullBearPower } from './oscillators/bull_bear_power.ts';

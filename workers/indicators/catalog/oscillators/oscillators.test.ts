@@ -41,6 +41,7 @@ const columnsOf = (bars: readonly Bar[]): Columns => {
     average: close,
     volume: close,
     tick_count: close,
+    spread: close,
     start: close,
   };
 };

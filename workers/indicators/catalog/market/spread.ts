@@ -1,0 +1,43 @@
+import { type Kind, neutral } from '../../kind.ts';
+import { last } from '../../smoothing.ts';
+
+/** The spread of bid and ask: what it costs to go in and out. */
+export const spread: Kind<'spread' | 'close', { period: number }> = {
+  kind: 'spread',
+  description:
+    'Spread of bid and ask: the last ask of a bar less its last bid, as a price and in basis points of mid, beside the median of the last bars, and how much wider it is than that; only candles of mid have it',
+  rule: 'Always neutral: it says what a trade costs, not where prices go. It is wider than usual where the excess is above 0.',
+  label: 'Spread {period}',
+  definition:
+    'The quoted spread; its median among the last bars, itself included (of an even number the mean of the middle two), as a market that stops for a moment moves a mean for long; basis points of the last mid: 10,000 times the part of its distance from 0',
+  parameters: [{ name: 'period', type: 'integer', min: 1, max: 5_000, default: 100 }],
+  columns: ['spread', 'close'],
+  bars: { least: [{ plus: 1 }], window: [{ period: 1 }] },
+  outputs: [
+    { name: 'spread', unit: 'price', pane: 'own' },
+    { name: 'basis_points', unit: 'basis_points', pane: 'own' },
+    { name: 'median', unit: 'price', pane: 'own' },
+    { name: 'excess', unit: 'basis_points', pane: 'own', thresholds: [0] },
+  ],
+  isClosedOnly: false,
+  defaults: [],
+  compute({ spread, close }, { period }) {
+    const newest = last(spread);
+    const usual = medianOf(spread.slice(-period));
+    const partOfMid = (price: number) => (10_000 * price) / Math.abs(last(close));
+    return {
+      outputs: [newest, partOfMid(newest), usual, partOfMid(newest - usual)],
+      verdict: neutral,
+      strength: 0,
+    };
+  },
+};
+
+/** NaN when one of them is: it would sort last and be passed over. */
+function medianOf(values: Float64Array): number {
+  if (values.some(Number.isNaN)) return Number.NaN;
+  const sorted = values.toSorted();
+  const middle = sorted.length / 2;
+  const upper = sorted[Math.floor(middle)] ?? Number.NaN;
+  return Number.isInteger(middle) ? ((sorted[middle - 1] ?? Number.NaN) + upper) / 2 : upper;
+}
