@@ -21,8 +21,7 @@ export const tickIntensity: Kind<'close' | 'tick_count', { period: number }> = {
     { name: 'z_score', unit: 'ratio', pane: 'own', thresholds: [0, unusual] },
   ],
   isClosedOnly: false,
-  // Of half an hour: the made-up market sends fewer ticks of what was before, so that it begins soon.
-  defaults: [{ timeframe: '5m', params: { period: 6 } }],
+  defaults: [{ timeframe: '5m', params: { period: 20 } }],
   compute({ close, tick_count }, { period }) {
     const move = last(close) - last(close, 1);
     if (Number.isNaN(move)) return null;

@@ -3,15 +3,17 @@ import { quote } from '../../text.ts';
 import { fromEpochMicroseconds } from '../../time.ts';
 
 /** Time is divided into slots of this length, in microseconds; a slot has one tick of a symbol or none. */
-export const SLOT_MICROSECONDS = 500_000;
+export const SLOT_MICROSECONDS = 1_000_000;
 /**
  * The rule that keeps a fill cheap: of the slots that begin more than this long before now, only those
  * whose number (microseconds since 1970 / {@link SLOT_MICROSECONDS}) is a multiple of
  * {@link THINNED_TO_EVERY} are sent, about three ticks per minute, so that few minutes are empty. A thinned
- * slot has the very tick that it would have in a dense run, so both together store nothing twice.
+ * slot has the very tick that it would have in a dense run, so both together store nothing twice. All trades
+ * are in kept slots, so that as much is traded in a thinned hour as in another one. Ticks are fewer there: what
+ * counts them by default looks back no further than the dense stretch.
  */
-export const DENSE_MICROSECONDS = 1_800_000_000;
-export const THINNED_TO_EVERY = 20;
+export const DENSE_MICROSECONDS = 6_600_000_000;
+export const THINNED_TO_EVERY = 10;
 
 const GROUP_SIZE = 2_000;
 
@@ -28,17 +30,19 @@ interface Market extends Instrument {
   readonly spread: number;
   /** Typical move in a day, as a share of the price. */
   readonly volatility: number;
+  /** What is traded at once, usually. */
+  readonly tradeSize: number;
 }
 
 export const MARKETS: readonly Market[] = [
-  market('EUR_USD', 'Euro / US dollar', 5, 1.165, 0.00013, 0.0045),
-  market('GBP_USD', 'British pound / US dollar', 5, 1.342, 0.00018, 0.005),
-  market('USD_JPY', 'US dollar / Japanese yen', 3, 151.2, 0.015, 0.006),
-  market('AUD_USD', 'Australian dollar / US dollar', 5, 0.6545, 0.00015, 0.0065),
-  market('XAU_USD', 'Gold / US dollar', 3, 3980, 0.35, 0.011),
-  market('BTC_USD', 'Bitcoin / US dollar', 1, 98_500, 22, 0.025),
-  market('ETH_USD', 'Ether / US dollar', 2, 3420, 1.4, 0.034),
-  market('SPX500_USD', 'US 500 index / US dollar', 1, 6720, 0.5, 0.01),
+  market('EUR_USD', 'Euro / US dollar', 5, 1.165, 0.00013, 0.0045, 400_000),
+  market('GBP_USD', 'British pound / US dollar', 5, 1.342, 0.00018, 0.005, 250_000),
+  market('USD_JPY', 'US dollar / Japanese yen', 3, 151.2, 0.015, 0.006, 300_000),
+  market('AUD_USD', 'Australian dollar / US dollar', 5, 0.6545, 0.00015, 0.0065, 200_000),
+  market('XAU_USD', 'Gold / US dollar', 3, 3980, 0.35, 0.011, 40),
+  market('BTC_USD', 'Bitcoin / US dollar', 1, 98_500, 22, 0.025, 0.6),
+  market('ETH_USD', 'Ether / US dollar', 2, 3420, 1.4, 0.034, 9),
+  market('SPX500_USD', 'US 500 index / US dollar', 1, 6720, 0.5, 0.01, 25),
 ];
 
 function market(
@@ -48,9 +52,11 @@ function market(
   basePrice: number,
   spread: number,
   volatility: number,
+  tradeSize: number,
 ): Market {
   const description = `${title} (simulated)`;
-  return { symbol: `${name}.SIM`, description, pricePrecision, basePrice, spread, volatility };
+  const symbol = `${name}.SIM`;
+  return { symbol, description, pricePrecision, basePrice, spread, volatility, tradeSize };
 }
 
 /**
@@ -128,6 +134,7 @@ function createQuoter(seed: number, { symbol, ...of }: Market): Quoter {
   const noise = createNoise(`${seed}/${symbol}/price`, of.volatility);
   const timing = hashText(`${seed}/${symbol}/time`);
   const width = hashText(`${seed}/${symbol}/spread`);
+  const trading = hashText(`${seed}/${symbol}/trade`);
   const scale = 10 ** of.pricePrecision;
   return {
     timeIn: slot => {
@@ -137,17 +144,20 @@ function createQuoter(seed: number, { symbol, ...of }: Market): Quoter {
     },
     tickAt: at => {
       const mid = of.basePrice * Math.exp(noise(at));
-      const half = of.spread * (0.35 + 0.3 * fraction(hash(width, slotOf(at))));
+      const slot = slotOf(at);
+      const half = of.spread * (0.35 + 0.3 * fraction(hash(width, slot)));
       const bid = Math.floor((mid - half) * scale);
       const ask = Math.max(Math.ceil((mid + half) * scale), bid + 1);
+      const trade = slot % THINNED_TO_EVERY === 0 ? hash(trading, slot) : undefined;
       return {
         symbol,
         observedAt: fromEpochMicroseconds(at),
         seq: 0,
         bid: bid / scale,
         ask: ask / scale,
-        last: null,
-        size: null,
+        last: trade === undefined ? null : (trade % 2 === 0 ? bid : ask) / scale,
+        // From a quarter of the usual size to four times it.
+        size: trade === undefined ? null : rounded(of.tradeSize * 16 ** (fraction(trade) - 0.5)),
       };
     },
   };
@@ -181,6 +191,9 @@ function valueNoise(seed: number, x: number): number {
   const right = fraction(hash(seed, index + 1)) * 2 - 1;
   return left + (right - left) * part * part * (3 - 2 * part);
 }
+
+/** As people write sizes: three digits. */
+const rounded = (size: number) => Number(size.toPrecision(3));
 
 /** An unsigned 32-bit number out of two (MurmurHash3's finalizer). */
 function hash(seed: number, value: number): number {
