@@ -433,6 +433,8 @@ create trigger _110_forget_work before delete on feed.timeframes for each row
   execute function indicator.tg_timeframes__forget();
 create trigger _120_forget_deltas before delete on feed.timeframes for each row
   execute function outbox.tg_timeframes__forget();
+create trigger _120_keep_values after insert on feed.timeframes for each row
+  execute function indicator.tg_timeframes__keep_values();
 
 -- Add an instrument and return its id; one that is there already is made active again, and what is said of it is changed; processes say changes_existing false, so that nothing an operator said is undone. is_active false: one that was never shown is not shown until feed.show_instruments, so that its history can come before its indicators.
 create function feed.add_instrument(symbol text, source text default 'manual', description text default null,
@@ -1343,6 +1345,23 @@ create table indicator.pending (
 ) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500, fillfactor=50);
 create index pending_by_bucket on indicator.pending (service, bucket desc, work_id);
 
+-- How long the values of a timeframe are kept, where that is not as long as feed.storage has it for all values. INSERT, UPDATE and DELETE rows as you like; a CALL of ops.apply_storage(), or the next maintenance, does it.
+create table indicator.retention (
+  timeframe text not null,
+  -- What is older goes, in whole days (UTC).
+  retain_for interval not null,
+  -- Older (UTC) was given up: values of then are not computed. Never goes back.
+  floor_at timestamptz not null default '-infinity'::timestamptz,
+  -- Older (UTC) is gone.
+  dropped_to timestamptz not null default '-infinity'::timestamptz,
+  constraint retention_pkey primary key (timeframe),
+  constraint retention_timeframe_fkey foreign key (timeframe) references feed.timeframes(timeframe) on delete cascade,
+  constraint only_what_is_below_the_floor_is_dropped check (dropped_to <= floor_at),
+  constraint retain_for_is_at_least_two_days check (retain_for >= '2 days'::interval)
+);
+create trigger _200_want_maintenance after insert or update of retain_for on indicator.retention for each statement
+  execute function ops.tg_storage__want_maintenance();
+
 -- Who computes. Each service has its own queue, kinds and work, so that none delays or strikes off another's.
 create table indicator.services (
   service text not null,
@@ -1615,6 +1634,9 @@ create function indicator.draw_values(service text, max_values int default 8,
   bars_required int, bars_window int, bucket timestamptz, revision bigint, computed_at timestamptz) security definer;
 grant execute on function indicator.draw_values to foresight_indicators, foresight_service;
 
+-- Delete the values that indicator.retention has given up.
+create procedure indicator.drop_values();
+
 -- End the sessions in which indicator.evaluate has run for longer than this, at least two seconds: what a function cannot keep from happening.
 create function indicator.end_evaluations(longer_than interval) returns int security definer;
 grant execute on function indicator.end_evaluations to foresight_indicators;
@@ -1778,6 +1800,9 @@ create function indicator.tg_subscriptions__refuse_removal() returns trigger sec
 -- Before a timeframe is removed: forget the work that its candles made.
 create function indicator.tg_timeframes__forget() returns trigger security definer;
 
+-- Keep the values of a new timeframe below one minute for a week, until an operator says otherwise.
+create function indicator.tg_timeframes__keep_values() returns trigger security definer;
+
 -- Refuse UPDATE, DELETE and TRUNCATE of what was said, save what feed.storage has given up.
 create function indicator.tg_verdicts__refuse_change() returns trigger;
 
@@ -1786,6 +1811,9 @@ create function indicator.tg_wishes__remove_indicators() returns trigger securit
 
 -- Have the service of an indicator that is gone, or was, not told about its candles any more, unless another of its indicators needs them.
 create function indicator.unsubscribe(definition indicator.definitions) returns void;
+
+-- From when on (UTC) values of a timeframe are kept: older ones were given up, as feed.storage or indicator.retention says; -infinity: all are.
+create function indicator.values_from(timeframe text) returns timestamptz;
 
 -- Note that a kind with params, or a set, is asked for on a symbol (* all) and timeframe; side null: the one that an instrument has.
 create function indicator.wish(symbol text, timeframe text, side text, kind text default null,
@@ -2550,7 +2578,7 @@ grant select on ops.status to foresight_publish, foresight_web;
 create function ops.all_faults() returns table(fault text, since timestamptz) security definer;
 grant execute on function ops.all_faults to foresight_publish, foresight_web;
 
--- Do what feed.storage says: compress and drop what is old enough.
+-- Do what feed.storage and indicator.retention say: compress and drop what is old enough.
 create procedure ops.apply_storage();
 
 -- A process says that it is alive, every few seconds; worker_ids are its graphile-worker ids, clock_offset how far the clock of its host is ahead of ours, as far as it knows from the last answer: our clock (UTC) is what is returned.
@@ -2573,14 +2601,14 @@ create function ops.compare_candles(from_time timestamptz, to_time timestamptz) 
 create function ops.discard_dead_letters(subscription text default null,
   before_time timestamptz default 'infinity'::timestamptz) returns int security definer;
 
--- How many revisions of marks and candles were drawn: another number says that ticks came, candles were captured or closed, or feed.storage was edited.
+-- How many revisions of marks and candles were drawn: another number says that ticks came, candles were captured or closed, or feed.storage or indicator.retention was edited.
 create function ops.drawn_revisions() returns bigint;
 
 -- All steps of a run have worked; revisions is what ops.begin_maintenance returned.
 create function ops.end_maintenance(revisions bigint) returns void security definer;
 grant execute on function ops.end_maintenance to foresight_upkeep;
 
--- Whether there is something to maintain (at a time, UTC), at most once a minute: ticks, candles or feed.storage changed, values wait to be scored, a new day (UTC) began, a process died, or the last run did not reach its end.
+-- Whether there is something to maintain (at a time, UTC), at most once a minute: ticks, candles, feed.storage or indicator.retention changed, values wait to be scored, a new day (UTC) began, a process died, or the last run did not reach its end.
 create function ops.is_maintenance_due(at timestamptz default now()) returns boolean security definer;
 grant execute on function ops.is_maintenance_due to foresight_upkeep;
 

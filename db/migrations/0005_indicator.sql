@@ -145,6 +145,21 @@ create table indicator.values (
     and horizon > 0 and low > '-infinity' and low <= high and high < 'infinity')
 ) with (fillfactor = 70);
 insert into feed.storage (level, relation, time_column) values ('values', 'indicator.values', 'bucket');
+
+-- Of candles of a second an indicator has 31 million values a year: they go by themselves, others when feed.storage says so.
+create table indicator.retention (
+  timeframe text primary key references feed.timeframes on delete cascade,
+  retain_for interval not null constraint retain_for_is_at_least_two_days check (retain_for >= interval '2 days'),
+  floor_at timestamptz not null default '-infinity',
+  dropped_to timestamptz not null default '-infinity'
+    constraint only_what_is_below_the_floor_is_dropped check (dropped_to <= floor_at)
+);
+insert into indicator.retention (timeframe, retain_for)
+select t.timeframe, interval '7 days' from feed.timeframes as t where t.width < interval '1 minute';
+comment on table indicator.retention is 'How long the values of a timeframe are kept, where that is not as long as feed.storage has it for all values. INSERT, UPDATE and DELETE rows as you like; a CALL of ops.apply_storage(), or the next maintenance, does it.';
+comment on column indicator.retention.retain_for is 'What is older goes, in whole days (UTC).';
+comment on column indicator.retention.floor_at is 'Older (UTC) was given up: values of then are not computed. Never goes back.';
+comment on column indicator.retention.dropped_to is 'Older (UTC) is gone.';
 comment on table indicator.values is 'One value a candle: a pure function of the window of candles that ends with it.';
 comment on column indicator.values.verdict is '+1 bullish, 0 neutral, -1 bearish; absent while warming up.';
 comment on column indicator.values.outputs is 'The numbers that its kind declares, in that order; absent while warming up.';

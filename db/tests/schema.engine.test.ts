@@ -22,6 +22,7 @@ const endingTransactions = [
   'feed.refresh_candles',
   'feed.refresh_ranges',
   'feed.remove_instrument',
+  'indicator.drop_values',
   'ops.apply_storage',
   'ops.reconcile',
   'ops.reconcile_yesterday',

@@ -38,7 +38,7 @@ begin
     -- The first candle that is due: a gap in the history is jumped over.
     first_bucket := feed.next_bucket(
       definition.instrument_id, definition.timeframe,
-      greatest(job.next_bucket, (select s.floor_at from feed.storage as s where s.level = 'values')));
+      greatest(job.next_bucket, indicator.values_from(definition.timeframe)));
     select clock_timestamp() - width - s.grace into last_closed
     from feed.instruments as i join feed.sources as s using (source) where i.instrument_id = definition.instrument_id;
     select k.closed_only into is_closed_only from indicator.kinds as k where k.kind = definition.kind;

@@ -20,7 +20,7 @@ begin
   for newly in
     with probes as materialized (
       select p.*, o.subscription_id, t.width, d.created_at, d.bars_window,
-        f.floor_at as candles_floor_at, greatest(g.floor_at, clock_timestamp() - interval '7 days') as values_floor_at
+        f.floor_at as candles_floor_at, greatest(indicator.values_from(p.timeframe), clock_timestamp() - interval '7 days') as values_floor_at
       from (
         select k.service, d.instrument_id, d.timeframe, d.side, min(d.indicator_id) as indicator_id
         from indicator.definitions as d
@@ -30,7 +30,6 @@ begin
       join indicator.definitions as d using (indicator_id)
       join feed.timeframes as t on t.timeframe = p.timeframe
       join feed.storage as f on f.level = p.timeframe
-      join feed.storage as g on g.level = 'values'
       join outbox.subscriptions as o on o.name = indicator.subscription_of(p.service) and not o.is_paused
       where not exists (select from indicator.backfills as b where b.indicator_id = p.indicator_id)
     ),

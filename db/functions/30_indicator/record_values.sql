@@ -30,11 +30,12 @@ begin
   perform from indicator.definitions as d
   where d.indicator_id = any (indicator_ids) order by d.indicator_id for key share;
   with known as materialized (
-    select d.indicator_id, t.width, t.width + f.grace as closes_after
+    select d.indicator_id, t.width, t.width + f.grace as closes_after, r.floor_at
     from indicator.definitions as d
     join feed.timeframes as t using (timeframe)
     join feed.instruments as i using (instrument_id)
     join feed.sources as f using (source)
+    left join indicator.retention as r using (timeframe)
     where d.indicator_id = any (indicator_ids)
   ),
   given as materialized (
@@ -43,7 +44,7 @@ begin
       as v(indicator_id, bucket, outputs, verdict, strength, horizon, low, high, bars, revision, price)
     join known as k using (indicator_id)
     -- Older ones were given up.
-    where v.bucket >= (select s.floor_at from feed.storage as s where s.level = 'values')
+    where v.bucket >= greatest((select s.floor_at from feed.storage as s where s.level = 'values'), k.floor_at)
     order by v.indicator_id, v.bucket, v.revision desc
   ),
   stored as (

@@ -25,10 +25,11 @@ begin
   if first_block is null then
     return;
   end if;
-  select greatest(first_block, feed.bucket(width, max(s.floor_at) filter (where s.level <> 'verdicts') + width - interval '1 microsecond')),
-    greatest(first_block, feed.bucket(width, max(s.floor_at) filter (where s.level <> 'values') + width - interval '1 microsecond'))
+  select greatest(first_block, feed.bucket(width,
+      greatest(indicator.values_from(count_stretch.timeframe), max(s.floor_at) filter (where s.timeframe is not null)) + width - interval '1 microsecond')),
+    greatest(first_block, feed.bucket(width, max(s.floor_at) + width - interval '1 microsecond'))
   into first_value, first_said
-  from feed.storage as s where s.level in ('values', 'verdicts', count_stretch.timeframe);
+  from feed.storage as s where s.level in ('verdicts', count_stretch.timeframe);
 
   with candles as materialized (
     select c.bucket, c.close, c.place from unnest(buckets, closes) with ordinality as c(bucket, close, place)

@@ -88,8 +88,9 @@ begin
     from (
       select s.indicator_id, s.as_said, s.horizon, s.candles, t.width,
         (
-          select max(k.floor_at) from feed.storage as k
-          where k.level in (d.timeframe, case when s.as_said then 'verdicts' else 'values' end)
+          select greatest(max(k.floor_at), case when not s.as_said then indicator.values_from(d.timeframe) end)
+          from feed.storage as k
+          where k.level in (d.timeframe, case when s.as_said then 'verdicts' end)
         ) as floor_at
       from track.scores as s
       join indicator.definitions as d using (indicator_id)

@@ -13,6 +13,10 @@ declare
   ticks_dropped_to timestamptz;
   late_count int;
 begin
+  update indicator.retention as r set floor_at = feed.bucket(interval '1 day', now() - r.retain_for)
+  where r.floor_at < feed.bucket(interval '1 day', now() - r.retain_for);
+  commit;
+  call indicator.drop_values();
   for level in
     select s.level, s.timeframe, s.compress_after, s.retain_for
     from feed.storage as s left join feed.timeframes as t using (timeframe)
@@ -89,4 +93,4 @@ end
 $$;
 
 comment on procedure ops.apply_storage() is
-  'Do what feed.storage says: compress and drop what is old enough. Does nothing when nothing is due; upkeep calls it at most once a minute, when something changed or a day began. A statement of its own, by the owner. Errors: RECON candles differ from ticks that are due and could not be repaired; 55P03 somebody inserts ticks for long, or refreshes: try again later.';
+  'Do what feed.storage and indicator.retention say: compress and drop what is old enough. Does nothing when nothing is due; upkeep calls it at most once a minute, when something changed or a day began. A statement of its own, by the owner. Errors: RECON candles differ from ticks that are due and could not be repaired; 55P03 somebody inserts ticks for long, or refreshes: try again later.';

@@ -10,4 +10,4 @@ as $$
 $$;
 
 comment on function ops.drawn_revisions() is
-  'How many revisions of marks and candles were drawn: another number says that ticks came, candles were captured or closed, or feed.storage was edited.';
+  'How many revisions of marks and candles were drawn: another number says that ticks came, candles were captured or closed, or feed.storage or indicator.retention was edited.';

@@ -11,6 +11,7 @@ as $$
     or m.revisions <> ops.drawn_revisions()
     or m.begun_at < feed.bucket(interval '1 day', at - interval '10 minutes') + interval '10 minutes'
     or exists (select from feed.storage as s where s.dropped_to < s.floor_at)
+    or exists (select from indicator.retention as r where r.dropped_to < r.floor_at)
     or track.due_indicator(at) is not null
     or exists (
       select from ops.processes as p
@@ -21,5 +22,5 @@ as $$
 $$;
 
 comment on function ops.is_maintenance_due(timestamptz) is
-  'Whether there is something to maintain (at a time, UTC), at most once a minute: ticks, candles or feed.storage changed, values wait to be scored, a new day (UTC) began, a process died, or the last run did not reach its end.';
+  'Whether there is something to maintain (at a time, UTC), at most once a minute: ticks, candles, feed.storage or indicator.retention changed, values wait to be scored, a new day (UTC) began, a process died, or the last run did not reach its end.';
 grant execute on function ops.is_maintenance_due(timestamptz) to foresight_upkeep;

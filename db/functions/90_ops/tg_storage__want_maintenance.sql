@@ -16,3 +16,7 @@ comment on function ops.tg_storage__want_maintenance() is
 create or replace trigger _200_want_maintenance
   after update of compress_after, retain_for on feed.storage
   for each statement execute function ops.tg_storage__want_maintenance();
+
+create or replace trigger _200_want_maintenance
+  after insert or update of retain_for on indicator.retention
+  for each statement execute function ops.tg_storage__want_maintenance();

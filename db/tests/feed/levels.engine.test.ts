@@ -100,3 +100,63 @@ describeOnEngine('Storage of values', ({ sql, engine }) => {
     expect(await valuesOf(sql, id)).toEqual(young());
   });
 });
+
+describeOnEngine('Storage of values of fine candles', ({ sql }) => {
+  const feed = createFeed(sql);
+  beforeAll(() => registerCatalog(sql));
+
+  const retention = async () => {
+    const rows = await sql<{ line: string }[]>`
+      select timeframe || ' ' || extract(day from retain_for) as line from indicator.retention order by 1`;
+    return rows.map(({ line }) => line);
+  };
+
+  it('is for a week from the beginning, of every timeframe below one minute', async () => {
+    expect(await retention()).toEqual(['1s 7']);
+    await sql`select feed.add_timeframe('30s')`;
+    await sql`select feed.add_timeframe('2m')`;
+    expect(await retention()).toEqual(['1s 7', '30s 7']);
+    await sql`select feed.remove_timeframe('30s')`;
+    expect(await retention()).toEqual(['1s 7']);
+  });
+
+  it('gives up what is older, for good, and no value of another timeframe', async () => {
+    const symbol = await addInstrument(sql);
+    const [fine, coarse] = await Promise.all(
+      ['1s', '1m'].map(timeframe => addIndicator(sql, symbol, { fast: 1, slow: 2 }, { timeframe })),
+    );
+    const bucketsOf = async (id = 0) => (await valuesOf(sql, id)).map(value => value.bucket);
+    const at = [50, 20, 8, 6, 5].flatMap(days => [ago(days), ago(days, 1), ago(days, 2)]);
+    await feed.recordTicks(
+      'manual',
+      at.map((time, n) => tickOf(symbol, time, { bid: 1 + n * n })),
+    );
+    await catchUp(sql);
+    expect(await bucketsOf(fine)).toHaveLength(15);
+    const all = await bucketsOf(coarse);
+    await sql`call ops.apply_storage()`;
+    const kept = await bucketsOf(fine);
+    expect(kept).toEqual(all.filter(bucket => bucket > ago(7)));
+    expect(kept).toHaveLength(6);
+    expect(await bucketsOf(coarse)).toEqual(all);
+
+    await sql`select ops.recompute(${fine ?? 0})`;
+    const other = await addIndicator(sql, symbol, { fast: 1, slow: 3 }, { timeframe: '1s' });
+    await feed.recordTicks('manual', [tickOf(symbol, ago(20), { bid: 9, seq: 1 })]);
+    await catchUp(sql);
+    expect(await bucketsOf(fine)).toEqual(kept);
+    expect(await bucketsOf(other)).toEqual(kept);
+    expect(await bucketsOf(coarse)).toEqual(all);
+
+    // Longer brings nothing back, shorter takes more away.
+    await sql`update indicator.retention set retain_for = '90 days' where timeframe = '1s'`;
+    await sql`call ops.apply_storage()`;
+    await sql`select ops.recompute(${fine ?? 0})`;
+    await computeAll(sql);
+    expect(await bucketsOf(fine)).toEqual(kept);
+    await sql`insert into indicator.retention (timeframe, retain_for) values ('1m', '19 days')`;
+    await sql`call ops.apply_storage()`;
+    expect(await bucketsOf(coarse)).toEqual(all.filter(bucket => bucket > ago(19)));
+    expect(await bucketsOf(fine)).toEqual(kept);
+  });
+});

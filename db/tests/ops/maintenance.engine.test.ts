@@ -86,6 +86,17 @@ describeOnEngine('Maintenance', ({ sql }) => {
     expect(await isDue()).toBe(false);
   });
 
+  it('is due after an edit of indicator.retention, and while values that were given up are still there', async () => {
+    await sql`update indicator.retention set floor_at = '2020-01-01Z', dropped_to = '2020-01-01Z'`;
+    expect(await isDue()).toBe(false);
+    await sql`update indicator.retention set floor_at = '2020-01-02Z'`;
+    expect(await isDue()).toBe(true);
+    await sql`update indicator.retention set dropped_to = floor_at`;
+    expect(await isDue()).toBe(false);
+    await sql`update indicator.retention set retain_for = '8 days'`;
+    expect(await isDue()).toBe(true);
+  });
+
   it('is due ten minutes after a new day began, once', async () => {
     expect(await isDue('2026-03-05T00:09:59Z')).toBe(false);
     expect(await isDue('2026-03-05T00:10:00Z')).toBe(true);

@@ -467,7 +467,16 @@ describeOnEngine('The track record', ({ sql }) => {
     ]).toEqual([]);
   });
 
-  it('keeps what it counted when values, verdicts and candles are given up, and goes on', async () => {
+  it.each([
+    [
+      'the values of its timeframe',
+      `insert into indicator.retention (timeframe, retain_for) values ('1m', '2 days')`,
+    ],
+    [
+      'values, verdicts and candles',
+      `update feed.storage set retain_for = '2 days' where timeframe is not null or level in ('ticks', 'values', 'verdicts')`,
+    ],
+  ])('keeps what it counted when %s are given up, and goes on', async (_, setting) => {
     const { symbol, id } = await added();
     const quotes = async (from: number, to: number) => {
       const hours = Array.from({ length: from - to }, (_, index) => from - index);
@@ -480,7 +489,7 @@ describeOnEngine('The track record', ({ sql }) => {
     await score();
     const before = await countsOf(id);
     expect(before['said 1']?.[0]).toBeGreaterThan(140);
-    await sql`update feed.storage set retain_for = '2 days' where timeframe is not null or level in ('ticks', 'values', 'verdicts')`;
+    await sql.unsafe(setting);
     await sql`call ops.apply_storage()`;
     const [left] =
       await sql`select count(*)::int as count from indicator.values where indicator_id = ${id}`;
@@ -494,5 +503,6 @@ describeOnEngine('The track record', ({ sql }) => {
     const after = await countsOf(id);
     expect(after['said 1']?.[0]).toBe((before['said 1']?.[0] ?? 0) + 5);
     expect(after['final 20']?.[0]).toBe((before['final 20']?.[0] ?? 0) + 5);
+    await sql`delete from indicator.retention where timeframe = '1m'`;
   });
 });

@@ -1,0 +1,32 @@
+-- A statement each for some thousand candles of one indicator, by the key: no row that stays is read.
+create or replace procedure indicator.drop_values()
+language plpgsql
+as $$
+declare
+  kept record;
+  oldest timestamptz;
+begin
+  for kept in
+    select r.timeframe, r.floor_at, d.indicator_id, t.width * 20000 as span
+    from indicator.retention as r
+    join feed.timeframes as t using (timeframe)
+    left join indicator.definitions as d using (timeframe)
+    where r.dropped_to < r.floor_at
+    order by r.timeframe, d.indicator_id
+  loop
+    loop
+      select v.bucket into oldest from indicator.values as v
+      where v.indicator_id = kept.indicator_id and v.bucket < kept.floor_at order by v.bucket limit 1;
+      exit when oldest is null;
+      delete from indicator.values as v
+      where v.indicator_id = kept.indicator_id and v.bucket >= oldest and v.bucket < least(kept.floor_at, oldest + kept.span);
+      commit;
+    end loop;
+  end loop;
+  update indicator.retention as r set dropped_to = r.floor_at where r.dropped_to < r.floor_at;
+  commit;
+end
+$$;
+
+comment on procedure indicator.drop_values() is
+  'Delete the values that indicator.retention has given up. A statement of its own, by the owner.';
