@@ -82,6 +82,7 @@ function openPolled(name: string, { polled }: Config, feed: Feed): Promise<Sourc
     name,
     readRow: () => feed.polledSource(name),
     tell: ({ works, words }) => feed.recordTrial(name, works, words),
+    showDigits: (symbol, digits) => feed.showDigits(symbol, digits),
     hosts: createPublicHosts({
       privateHosts: polled.hosts,
       setting: 'POLLED_HOSTS of the ingest process',

@@ -14,6 +14,8 @@ export interface Read {
   readonly tick: Tick | Rejection;
   /** Its place in the order, where ids are consecutive. */
   readonly mark: Mark | null;
+  /** Digits after the point of its longest price. */
+  readonly decimals: number;
 }
 
 export interface Asked {
@@ -42,18 +44,23 @@ export function readAnswer(json: unknown, asked: Asked): readonly Read[] {
   if (found === undefined) {
     const detail = `the answer has no list at ${quote(row.items_path)}`;
     const tick = reject(symbol, { reason: 'malformed', detail }, hide(written(json)));
-    return [{ key: detail, tick, mark: null }];
+    return [{ key: detail, tick, mark: null, decimals: 0 }];
   }
   const copies = new Map<string, number>();
   const all = found.map(item => {
     const raw = hide(written(item));
     const { tick, mark } = readItem(item, raw, theirs, asked);
-    if ('reason' in tick) return { key: `${tick.reason} ${raw}`, tick, mark };
+    if ('reason' in tick) return { key: `${tick.reason} ${raw}`, tick, mark, decimals: 0 };
     const time = row.time_path === null ? '' : tick.observedAt;
     const content = `${time} ${tick.seq} ${tick.bid} ${tick.ask} ${tick.last} ${tick.size}`;
     const copy = (copies.get(content) ?? 0) + 1;
     copies.set(content, copy);
-    return { key: `${content} ${copy}`, tick: tick.seq === null ? { ...tick, copy } : tick, mark };
+    return {
+      key: `${content} ${copy}`,
+      tick: tick.seq === null ? { ...tick, copy } : tick,
+      mark,
+      decimals: Math.max(...[tick.bid, tick.ask, tick.last].map(decimalsOf)),
+    };
   });
   if (!row.ids_are_consecutive) return all;
   return all.sort((one, other) => {
@@ -154,6 +161,12 @@ function readTime(told: unknown, format: Row['time_format']): string | null {
     digits < 0 ? whole.slice(0, digits) : whole + fraction.slice(0, digits).padEnd(digits, '0');
   const microseconds = Number(text === '' ? '0' : text);
   return microseconds < 8_000_000_000_000_000 ? fromEpochMicroseconds(microseconds) : null;
+}
+
+/** To 15 significant digits: what a float has beyond them is noise, as in 1.1740249999999999. */
+function decimalsOf(price: number | null): number {
+  const [mantissa = '', exponent = '0'] = String(Number((price ?? 0).toPrecision(15))).split('e');
+  return Math.max(0, (mantissa.split('.')[1] ?? '').length - Number(exponent));
 }
 
 const written = (json: unknown): string => JSON.stringify(json) ?? '';

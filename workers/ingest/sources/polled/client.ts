@@ -19,6 +19,9 @@ export interface Client {
 /** Of this URL there is nothing; others of the same host may well answer. */
 export class Absent extends Hiccup {}
 
+/** We asked too often; of all of the host, not of this URL. */
+export class Flooded extends Hiccup {}
+
 export interface ClientOptions {
   readonly hosts: PublicHosts;
   /** For the last byte of the answer, in milliseconds. */
@@ -116,7 +119,8 @@ export function createClient(options: ClientOptions): Client {
     if (status >= 200 && status < 300) return;
     const wanted = readRetryAfter(response.headers['retry-after'] ?? null, now());
     if (REFUSALS.includes(status)) throw new Hiccup(`HTTP ${status}`, Math.max(wanted, refusal));
-    const isAbsent = status >= 400 && status < 500 && status !== 408 && status !== 429;
+    if (status === 429) throw new Flooded(`HTTP ${status}`, wanted);
+    const isAbsent = status >= 400 && status < 500 && status !== 408;
     throw new (isAbsent ? Absent : Hiccup)(`HTTP ${status}`, wanted);
   }
 

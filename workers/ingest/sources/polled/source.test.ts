@@ -70,6 +70,7 @@ async function begin(
     readonly tokens?: Record<string, string>;
     readonly privateHosts?: readonly string[];
     readonly prepare?: (fake: FakePolled) => void;
+    readonly showDigits?: (symbol: string, digits: number) => Promise<void>;
   } = {},
 ): Promise<Begun> {
   const fake = await startFakePolled(options.fake);
@@ -89,6 +90,7 @@ async function begin(
       setting: 'POLLED_HOSTS',
     }),
     tokens: options.tokens ?? {},
+    ...(options.showDigits && { showDigits: options.showDigits }),
     timings: {
       every: 5,
       look: 5,
@@ -358,6 +360,46 @@ describe('a polled source', () => {
     await books.until(() => books.ticks(b).length > 0);
     expect(books.ticks(a)).toEqual([]);
     await expect.poll(() => outcomes.some(({ words }) => words.includes('HTTP 404'))).toBe(true);
+  });
+
+  it('goes on with the others when one instrument is never answered', async () => {
+    const { fake, books, outcomes } = await begin();
+    fake.page(`/trades/${A}`, { status: 500 });
+    fake.trade(B);
+    await books.until(() => books.ticks(b).length > 0);
+    expect(books.ticks(a)).toEqual([]);
+    await expect.poll(() => outcomes.some(({ words }) => words.includes('HTTP 500'))).toBe(true);
+    fake.trade(B);
+    await books.until(() => books.ticks(b).length > 1);
+  });
+
+  it('asks ever more seldom when it was too often, though others were answered before', async () => {
+    const begun = await follow(undefined, { timings: { firstBackoff: 100, longestBackoff: 400 } });
+    const { fake, books } = begun;
+    const since = performance.now();
+    for (let index = 0; index < 3; index++) fake.refuseNext(1, 429, {}, B);
+    fake.trade(A);
+    fake.trade(B);
+    await heard(begun);
+    // At least half of 100, 200 and 400 ms.
+    expect(performance.now() - since).toBeGreaterThanOrEqual(350);
+    expect(books.states).toEqual(['connected']);
+    expectWhole(begun);
+  });
+
+  it('shows as many digits as prices have, but no noise of floats', async () => {
+    const digits: string[] = [];
+    const begun = await begin(undefined, {
+      showDigits: async (symbol, count) => {
+        digits.push(`${symbol} ${count}`);
+      },
+    });
+    begun.fake.trade(A, { price: '1.1740249999999999' });
+    begun.fake.trade(B, { price: '30243.4' });
+    await heard(begun);
+    begun.fake.trade(A, { price: '8.02e-6' });
+    await heard(begun);
+    expect(digits).toEqual([`${a} 6`, `${a} 8`]);
   });
 
   it('tries anew at once when its row changes', async () => {

@@ -17,7 +17,7 @@ import { fromEpochMilliseconds } from '../../time.ts';
 import { isRejection, toItems } from '../../trade.ts';
 import { createTrail } from '../../trail.ts';
 import { type Read, readAnswer, symbolOf } from './answer.ts';
-import { Absent, createClient } from './client.ts';
+import { Absent, createClient, Flooded } from './client.ts';
 import { type FilledHeaders, fillHeaders, type Row, readRow } from './row.ts';
 
 /** What came of asking, for the operator. */
@@ -32,6 +32,8 @@ export interface PolledOptions {
   /** The row as it is now; null when there is none. */
   readonly readRow: () => Promise<unknown>;
   readonly tell: (outcome: Outcome) => Promise<void>;
+  /** Prices of a symbol have so many digits after the point, more than any before. */
+  readonly showDigits?: (symbol: string, digits: number) => Promise<void>;
   readonly hosts: PublicHosts;
   /** What a header may carry, by name. */
   readonly tokens: Readonly<Record<string, string>>;
@@ -64,6 +66,9 @@ const TIMINGS: PolledTimings = {
   refusal: 60_000,
 };
 
+/** An address tells no precision: it is that of its prices, and at least this. */
+const LEAST_DIGITS = 5;
+
 /**
  * A source that a row describes: what its URL answers is read again and again. Between two answers anything may have
  * happened, so nothing is covered, except where ids that grow by one prove it. The provider has no past.
@@ -79,7 +84,7 @@ export async function createPolled(options: PolledOptions): Promise<Source> {
       if (wrong !== undefined) throw new SourceError(`${quote(wrong)} is no symbol`);
       const { symbols: own } = await currentRow(options);
       return (symbols.length > 0 ? symbols : Object.keys(own)).map(
-        (symbol): Instrument => ({ symbol, description: '', pricePrecision: 5 }),
+        (symbol): Instrument => ({ symbol, description: '', pricePrecision: LEAST_DIGITS }),
       );
     },
     follow: request =>
@@ -135,6 +140,7 @@ async function listen(options: PolledOptions, request: FollowRequest, push: Push
     now,
   });
   const ears = createEars(push);
+  const shown = new Map<string, number>();
   /** What was made of the last answer of each URL. */
   const judgements = new Map<string, Judgement>();
   let content = '';
@@ -145,6 +151,10 @@ async function listen(options: PolledOptions, request: FollowRequest, push: Push
   let dueAt = 0;
   /** The provider wants to be left alone until then, whoever is to be followed. */
   let aloneUntil = 0;
+  /** Rounds in a row in which we had asked too often, though it had answered before. */
+  let floods = 0;
+  /** How many questions of a round are left for its end: the next one begins after the one that ended the last. */
+  let begunAt = 0;
 
   async function tell(works: boolean, words: string): Promise<void> {
     // Of what works the words are those of the first time.
@@ -156,10 +166,22 @@ async function listen(options: PolledOptions, request: FollowRequest, push: Push
     });
   }
 
+  const { firstBackoff: first, longestBackoff: longest } = timings;
+  const waitAfter = (count: number, last: Hiccup): number =>
+    Math.round(backoff(count, last, { first, longest, random }));
+
+  async function showDigits(symbol: string, read: readonly Read[]): Promise<void> {
+    const digits = Math.max(...read.map(each => each.decimals), shown.get(symbol) ?? LEAST_DIGITS);
+    if (digits === (shown.get(symbol) ?? LEAST_DIGITS)) return;
+    await options.showDigits?.(symbol, digits).then(
+      () => shown.set(symbol, digits),
+      () => undefined,
+    );
+  }
+
   async function fail(hiccup: Hiccup): Promise<void> {
     failures += 1;
-    const { firstBackoff: first, longestBackoff: longest } = timings;
-    const retryInMs = Math.round(backoff(failures, hiccup, { first, longest, random }));
+    const retryInMs = waitAfter(failures, hiccup);
     isConnected = false;
     dueAt = performance.now() + retryInMs;
     if (hiccup.retryAfter > 0) aloneUntil = dueAt;
@@ -185,6 +207,7 @@ async function listen(options: PolledOptions, request: FollowRequest, push: Push
         if (seen !== content) {
           ears.forget();
           failures = 0;
+          floods = 0;
           aloneUntil = 0;
           told = '';
         }
@@ -218,9 +241,15 @@ async function listen(options: PolledOptions, request: FollowRequest, push: Push
     }
     const faults: string[] = [];
     const heard: string[] = [];
-    let first: Hiccup | undefined;
+    let fault: Hiccup | undefined;
     let isHeard = false;
-    for (const question of questionsOf(row, symbols)) {
+    let isWhole = true;
+    const questions = questionsOf(row, symbols);
+    const start = begunAt % questions.length;
+    for (const [index, question] of [
+      ...questions.slice(start),
+      ...questions.slice(0, start),
+    ].entries()) {
       try {
         const text = await client.ask(question.url, headers, signal);
         const judged = await hear(row, question, text, headers);
@@ -230,20 +259,28 @@ async function listen(options: PolledOptions, request: FollowRequest, push: Push
       } catch (error) {
         if (signal.aborted) return undefined;
         if (!(error instanceof Hiccup)) throw error;
-        first ??= error;
+        fault ??= error;
         faults.push(`${question.symbols.join(', ')}: ${error.message}`);
-        if (error.retryAfter > 0) aloneUntil = performance.now() + error.retryAfter;
-        // Who wants to be left alone, or cannot be reached, is not asked about the others.
-        if (!(error instanceof Absent) || error.retryAfter > 0) break;
+        const isFlooded = error instanceof Flooded;
+        if (isHeard && isFlooded) floods += 1;
+        const wait = isHeard && isFlooded ? waitAfter(floods, error) : error.retryAfter;
+        if (wait > 0) aloneUntil = performance.now() + wait;
+        // Who wants to be left alone, or cannot be reached, is not asked about the others, but about them first later.
+        if (!(error instanceof Absent) || wait > 0) {
+          begunAt = start + index + 1;
+          isWhole = false;
+          break;
+        }
       }
     }
-    if (!isHeard && first !== undefined) return first;
+    if (!isHeard && fault !== undefined) return fault;
     failures = 0;
+    if (isWhole) floods = 0;
     if (isConnected !== true) await push({ kind: 'state', state: 'connected' });
     isConnected = true;
-    const [fault] = faults;
-    if (fault === undefined) await tell(true, `it told of ${heard.join('; ')}`);
-    else await tell(false, fault);
+    const [words] = faults;
+    if (words === undefined) await tell(true, `it told of ${heard.join('; ')}`);
+    else await tell(false, words);
     return undefined;
   }
 
@@ -267,6 +304,7 @@ async function listen(options: PolledOptions, request: FollowRequest, push: Push
       const asked = { row, symbol, receivedAt: fromEpochMilliseconds(at), now: at, hide };
       const read = text === null ? null : readAnswer(json, asked);
       await ears.hear(symbol, read);
+      if (read !== null) await showDigits(symbol, read);
       const bad = read?.map(({ tick }) => tick).find(isRejection);
       if (bad !== undefined) faults.push(`${symbol}: ${bad.reason}, ${bad.detail}`);
       else if (read?.length === 0 && row.symbol_path !== null) {
