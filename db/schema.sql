@@ -161,8 +161,6 @@ create table feed.instruments (
   created_at timestamptz not null default now(),
   -- When it was active first (UTC); absent: never yet, as its source brings its history before.
   shown_at timestamptz,
-  -- The oldest tick (UTC) there was when ticks were dropped; absent: none was.
-  first_observed_at timestamptz,
   constraint instruments_pkey primary key (instrument_id),
   constraint instruments_symbol_key unique (symbol),
   constraint instruments_source_fkey foreign key (source) references feed.sources(source),
@@ -184,6 +182,22 @@ create trigger _130_pass_over after update of is_active on feed.instruments for 
   execute function outbox.tg_instruments__pass_over();
 create trigger _500_fulfil after insert or update of is_active on feed.instruments for each row
   execute function indicator.tg_instruments__fulfil();
+
+-- Per instrument its newest tick and when its first one was observed (UTC), also when both were dropped since: what is asked of all history at every moment, and must not cost more with every day of it. Written by the trigger of feed.ticks.
+create table feed.newest_ticks (
+  instrument_id int not null,
+  first_observed_at timestamptz not null,
+  observed_at timestamptz not null,
+  seq bigint not null,
+  bid double precision,
+  ask double precision,
+  last double precision,
+  size double precision,
+  received_at timestamptz not null,
+  constraint newest_ticks_pkey primary key (instrument_id),
+  constraint newest_ticks_instrument_id_fkey foreign key (instrument_id) references feed.instruments(instrument_id) on delete cascade,
+  constraint first_is_not_after_newest check (first_observed_at <= observed_at)
+) with (fillfactor=50);
 
 -- What is as it should be and passes, but keeps prices from being those of now, in words, and since when (UTC).
 create view feed.notes (
@@ -532,6 +546,10 @@ grant execute on function feed.filled_candles to foresight_indicators, foresight
 -- When the first tick ever of an instrument was observed (UTC), though it may be dropped by now.
 create function feed.first_observed_at(instrument_id int) returns timestamptz security definer;
 
+-- When the first tick with a price of a side came in after a time, of those observed in [from_time, to_time); all UTC, null when there is none. side: bid, ask, mid or last.
+create function feed.first_received_at(instrument_id int, side text, from_time timestamptz, to_time timestamptz,
+  received_after timestamptz) returns timestamptz security definer;
+
 -- The symbols that a source's process is to follow now: its active instruments, and those that are shown when their history is there.
 create function feed.followed(source text) returns setof text security definer;
 grant execute on function feed.followed to foresight_ingest;
@@ -572,6 +590,11 @@ create function feed.is_after_stored(symbols text[], observed_ats timestamptz[])
 -- Whether the candles of every timeframe are stored up to a time (UTC). -- [postgres]
 -- Whether the candles of every timeframe are stored up to a time (UTC), so that what they are made from is not needed to read them. -- [timescaledb]
 create function feed.is_stored_until(until_time timestamptz) returns boolean;
+
+-- Keep aside the ticks of a batch of feed.record_ticks, whose arrays these are, that are stored under their key (keys) with another price or size: a fact about the source, kept once. latest and oldest (UTC) bound what is accepted.
+create function feed.keep_conflicts(source text, symbols text[], observed_ats timestamptz[], seqs bigint[],
+  keys bigint[], bids double precision[], asks double precision[], lasts double precision[], sizes double precision[],
+  latest timestamptz, oldest timestamptz) returns int;
 
 -- Count what a source sent and nobody stored in feed.rejections, and keep it in feed.rejected_ticks, of each reason the first thousand per hour: array i holds rejection i, which stands for counts[i] that are alike (absent: one).
 create function feed.keep_rejections(source text, symbols text[], reasons text[], details text[], raws text[],
@@ -625,6 +648,10 @@ create function feed.read_candles(timeframe text, instrument_ids int[], sides te
 -- An element of the list that feed.push_ticks is given, as the columns of a tick (observed_at in UTC), or why it cannot be one: a reason of feed.rejection_reasons and a sentence; both are null otherwise.
 create function feed.read_pushed_tick(pushed jsonb) returns table(symbol text, observed_at timestamptz, seq bigint,
   bid double precision, ask double precision, last double precision, size double precision, reason text, detail text);
+
+-- The newest max_ticks ticks of an instrument, of those observed at until_time (UTC) or before where it is given, newest first.
+create function feed.recent_ticks(instrument_id int, max_ticks int, until_time timestamptz default null)
+  returns setof feed.ticks security definer;
 
 -- A replay has stored a file's lines up to this one.
 create function feed.record_replay(fingerprint text, symbol text, file_name text, line bigint, is_finished boolean)
@@ -715,8 +742,11 @@ create function feed.show_instruments(source text) returns int security definer;
 grant execute on function feed.show_instruments to foresight_ingest;
 
 -- [timescaledb]
--- From when on (UTC) there is what the candles of a timeframe are made from, ticks or finer candles; null when there is none.
+-- From when on (UTC) there is what the candles of a timeframe are made from, ticks or finer candles, in whole days; null when there is none.
 create function feed.source_start(timeframe text) returns timestamptz;
+
+-- The stored ticks of some instruments at some times (UTC): element i of both arrays is one key without its seq, which may come twice and is asked once.
+create function feed.stored_ticks(instrument_ids int[], observed_ats timestamptz[]) returns setof feed.ticks;
 
 -- Until when (UTC, included) everything of a symbol is stored: to the end of what was heard, else to its newest tick.
 create function feed.stored_until(symbols text[]) returns table(symbol text,
@@ -739,7 +769,7 @@ create function feed.tg_storage__check() returns trigger security definer;
 -- Refuse to remove a level but together with its timeframe.
 create function feed.tg_storage__refuse_delete() returns trigger security definer;
 
--- Mark the minutes that a statement added ticks to.
+-- Mark the minutes that a statement added ticks to, and keep feed.newest_ticks.
 create function feed.tg_ticks__mark_changes() returns trigger security definer;
 
 -- Refuse UPDATE and TRUNCATE of ticks.

@@ -84,15 +84,13 @@ create table feed.instruments (
   allows_negative boolean not null default false,
   is_active boolean not null default true,
   created_at timestamptz not null default now(),
-  shown_at timestamptz,
-  first_observed_at timestamptz
+  shown_at timestamptz
 );
 comment on table feed.instruments is 'What is priced. A symbol belongs to one source, so simulated and real prices never share a history.';
 comment on column feed.instruments.price_precision is 'Digits after the decimal point, for display only.';
 comment on column feed.instruments.allows_negative is 'Prices of zero and below are prices, as of spreads, power, and oil in April 2020; else they are refused. What is stored stays whatever it says.';
 comment on column feed.instruments.is_active is 'Shown on the dashboard; an inactive instrument keeps its history.';
 comment on column feed.instruments.shown_at is 'When it was active first (UTC); absent: never yet, as its source brings its history before.';
-comment on column feed.instruments.first_observed_at is 'The oldest tick (UTC) there was when ticks were dropped; absent: none was.';
 
 create table feed.removals (
   instrument_id int primary key,
@@ -169,6 +167,20 @@ comment on table feed.ticks is 'Observed prices, stored once and never changed. 
 comment on column feed.ticks.observed_at is 'The source''s clock, UTC, microseconds: buckets follow it.';
 comment on column feed.ticks.seq is 'The source''s trade id or sequence, from 0 on: orders ticks of equal time. Below 0: the tick came without one, and this is its place among those of its time, in the order in which they came.';
 comment on column feed.ticks.received_at is 'Our clock when the tick was stored.';
+
+create table feed.newest_ticks (
+  instrument_id int primary key references feed.instruments on delete cascade,
+  first_observed_at timestamptz not null,
+  observed_at timestamptz not null,
+  seq bigint not null,
+  bid double precision,
+  ask double precision,
+  last double precision,
+  size double precision,
+  received_at timestamptz not null,
+  constraint first_is_not_after_newest check (first_observed_at <= observed_at)
+) with (fillfactor = 50);
+comment on table feed.newest_ticks is 'Per instrument its newest tick and when its first one was observed (UTC), also when both were dropped since: what is asked of all history at every moment, and must not cost more with every day of it. Written by the trigger of feed.ticks.';
 
 create table feed.rejections (
   source text not null,

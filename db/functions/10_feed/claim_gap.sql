@@ -1,4 +1,5 @@
--- The newest one first: what a chart shows now matters more than last week.
+-- The newest one first: what a chart shows now matters more than last week. Its ends are constants to the planner, as in
+-- feed.recent_ticks.
 create or replace function feed.claim_gap(source text)
 returns table (
   gap_id bigint, symbol text, missing_from timestamptz, missing_to timestamptz, cause text,
@@ -8,6 +9,7 @@ language plpgsql
 volatile
 security definer
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan
 as $$
 #variable_conflict use_column
 declare
@@ -38,16 +40,14 @@ begin
   select claimed.gap_id, i.symbol, greatest(lower(newest), oldest), upper(newest), claimed.cause,
     b.observed_at, case when b.seq >= 0 then b.seq end, a.observed_at, a.seq
   from feed.instruments as i
-  left join lateral (
-    select t.observed_at, t.seq from feed.ticks as t
-    where t.instrument_id = i.instrument_id and t.observed_at <= lower(newest)
-    order by t.observed_at desc, t.seq desc limit 1
-  ) as b on true
+  left join feed.recent_ticks(i.instrument_id, 1, lower(newest)) as b on true
   -- A quote among trades has no id, and cannot be asked from. Trades of one moment are told apart by their ids alone: what
   -- may be missing of them lies before the last one.
   left join lateral (
     select t.observed_at, (
-      select max(s.seq) from feed.ticks as s where s.instrument_id = t.instrument_id and s.observed_at = t.observed_at
+      select max(s.seq) from feed.ticks as s
+      where s.instrument_id = t.instrument_id and s.observed_at = t.observed_at
+        and s.observed_at >= upper(newest) and s.observed_at < upper(newest) + interval '1 hour'
     ) as seq
     from feed.ticks as t
     where t.instrument_id = i.instrument_id and t.seq >= 0

@@ -1,11 +1,8 @@
--- One look at the key per instrument. enable_seqscan is off because a plan made while there were few ticks
--- would read them all, for every batch until the next ANALYZE.
 create or replace function feed.is_after_stored(symbols text[], observed_ats timestamptz[])
 returns boolean
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
-set enable_seqscan = off
 as $$
 begin
   return not exists (
@@ -15,12 +12,8 @@ begin
       group by t.symbol
     ) as oldest
     join feed.instruments as i on i.symbol = oldest.symbol
-    cross join lateral (
-      select from feed.ticks as s
-      where s.instrument_id = i.instrument_id and s.observed_at >= oldest.observed_at
-      order by s.observed_at
-      limit 1
-    ) as stored
+    join feed.newest_ticks as k on k.instrument_id = i.instrument_id
+    where k.observed_at >= oldest.observed_at
   );
 end
 $$;

@@ -7,10 +7,12 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
+set plan_cache_mode = force_custom_plan
 as $$
 declare
   width interval := feed.timeframe_width(next_bucket.timeframe);
   dropped_to timestamptz := (select s.dropped_to from feed.storage as s where s.level = 'ticks');
+  ends feed.newest_ticks := (select k from feed.newest_ticks as k where k.instrument_id = next_bucket.instrument_id);
   start_at timestamptz := from_bucket;
   end_at timestamptz;
   span interval := width * 1000;
@@ -30,11 +32,21 @@ begin
       span := span * 8;
     end loop;
   end if;
-  select feed.bucket(width, t.observed_at) into found_at
-  from feed.ticks as t
-  where t.instrument_id = next_bucket.instrument_id and t.observed_at >= start_at
-  order by t.observed_at limit 1;
-  return found_at;
+  -- As in feed.recent_ticks.
+  start_at := greatest(start_at, ends.first_observed_at);
+  while start_at <= ends.observed_at loop
+    end_at := start_at + span;
+    select feed.bucket(width, t.observed_at) into found_at
+    from feed.ticks as t
+    where t.instrument_id = next_bucket.instrument_id and t.observed_at >= start_at and t.observed_at < end_at
+    order by t.observed_at limit 1;
+    if found then
+      return found_at;
+    end if;
+    start_at := end_at;
+    span := span * 8;
+  end loop;
+  return null;
 end
 $$;
 

@@ -1,8 +1,6 @@
 -- Who places ticks of an instrument waits for whoever does so already: two of them would give one place to
 -- two ticks. Each statement below sees what that one committed.
 --
--- enable_seqscan is off as in feed.is_after_stored.
---
 -- A place need not be the next one free, only behind those that are taken and in the order of the batch.
 create or replace function feed.place_ticks(
   symbols text[],
@@ -18,11 +16,9 @@ returns bigint[]
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
-set enable_seqscan = off
 as $$
 declare
-  oldest timestamptz;
-  newest timestamptz;
+  stored feed.ticks[];
   placed bigint[];
 begin
   perform pg_advisory_xact_lock(hashtext('feed.place_ticks'), i.instrument_id)
@@ -41,7 +37,15 @@ begin
       return array(select coalesce(s.seq, -1000000000) from unnest(seqs) with ordinality as s(seq, place) order by s.place);
     end if;
   else
-    select min(o.observed_at), max(o.observed_at) into oldest, newest from unnest(observed_ats) as o(observed_at);
+    stored := array(
+      select s
+      from (
+        select array_agg(i.instrument_id) as instrument_ids, array_agg(t.observed_at) as observed_ats
+        from unnest(symbols, observed_ats, seqs) as t(symbol, observed_at, seq)
+        join feed.instruments as i on i.symbol = t.symbol
+        where t.seq is null
+      ) as k
+      cross join lateral feed.stored_ticks(k.instrument_ids, k.observed_ats) as s);
   end if;
 
   -- Sorted once and not joined: of both sides nobody knows beforehand how many are of one time.
@@ -61,13 +65,7 @@ begin
       row_number() over (
         partition by s.instrument_id, s.observed_at, s.bid, s.ask, s.last, s.size order by s.seq),
       s.seq
-    from (select distinct t.instrument_id, t.observed_at from told as t where t.seq is null) as k
-    cross join lateral (
-      select * from feed.ticks as f
-      where f.instrument_id = k.instrument_id and f.observed_at = k.observed_at
-        and f.observed_at between oldest and newest
-      offset 0
-    ) as s
+    from unnest(stored) as s
   ), found as (
     select k.place, k.seq,
       max(k.stored_seq) over same as stored_seq,

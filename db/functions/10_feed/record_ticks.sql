@@ -98,25 +98,8 @@ begin
     where v.reason is not null;
   end if;
   if stored_count + rejected_count < received then
-    -- Another price under a stored key: a fact about the source, kept aside once. Each is looked up by its key: how many
-    -- there are is not known beforehand, and to run through a batch per stored tick takes a minute.
-    select feed.keep_rejections(record_ticks.source,
-      array_agg(t.symbol), array_agg('conflict'::text),
-      array_agg(format('the tick of %s at %s with seq %s is stored with another price or size', t.symbol, t.observed_at, t.seq)),
-      array_agg((to_jsonb(t) - 'key')::text))
-    into conflicting_count
-    from unnest(symbols, observed_ats, seqs, keys, bids, asks, lasts, sizes)
-      as t(symbol, observed_at, seq, key, bid, ask, last, size)
-    join feed.instruments as i on i.symbol = t.symbol
-    cross join lateral (
-      select * from feed.ticks as f
-      where f.instrument_id = i.instrument_id and f.observed_at = t.observed_at and f.seq = t.key
-      offset 0
-    ) as s
-    cross join lateral feed.tick_fault(
-      record_ticks.source, t.symbol, i.source, i.allows_negative, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, latest, oldest) as v
-    where v.reason is null
-      and (s.bid, s.ask, s.last, s.size) is distinct from (t.bid, t.ask, t.last, t.size);
+    conflicting_count := feed.keep_conflicts(
+      record_ticks.source, symbols, observed_ats, seqs, keys, bids, asks, lasts, sizes, latest, oldest);
   end if;
   duplicate_count := received - stored_count - rejected_count - conflicting_count;
 

@@ -13,11 +13,7 @@ as $$
     where c.instrument_id = i.instrument_id and c.grade = 'heard'
     order by c.covered_from desc limit 1
   ) as heard on true
-  left join lateral (
-    select t.observed_at from feed.ticks as t
-    where t.instrument_id = i.instrument_id and heard.covered_to is null
-    order by t.observed_at desc limit 1
-  ) as newest on true
+  left join feed.newest_ticks as newest using (instrument_id)
   where i.symbol = any(symbols) and coalesce(heard.covered_to, newest.observed_at) is not null
 $$;
 

@@ -8,7 +8,7 @@ begin
   if tg_op = 'TRUNCATE' then
     raise exception 'instruments are removed one by one, and only without ticks' using errcode = 'FACTS';
   end if;
-  if not exists (select from feed.ticks as t where t.instrument_id = old.instrument_id) then
+  if not exists (select from feed.newest_ticks as k where k.instrument_id = old.instrument_id) then
     return coalesce(new, old);
   end if;
   if tg_op = 'DELETE' then

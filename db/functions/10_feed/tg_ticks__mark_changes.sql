@@ -1,5 +1,5 @@
--- What every statement that adds ticks does, whoever wrote it: refuse what would break the windows,
--- and mark what changed. Nothing is queued and nobody notified here: that would serialise commits.
+-- What every statement that adds ticks does, whoever wrote it: refuse what would break the windows, mark what
+-- changed, and keep feed.newest_ticks. Nothing is queued and nobody notified here: that would serialise commits.
 create or replace function feed.tg_ticks__mark_changes()
 returns trigger
 language plpgsql
@@ -13,6 +13,9 @@ declare
   unknown_id int;
   refused record;
   touched outbox.changes[];
+  first_ats timestamptz[];
+  newest_ats timestamptz[];
+  end_ids int[];
 begin
   -- One look at the new ticks; all that follows has a row per instrument and minute.
   select array_agg(row(m.instrument_id, m.minute, m.changed_from, m.changed_to, null, null, null, null)::outbox.changes),
@@ -64,12 +67,41 @@ begin
     changed_from = least(c.changed_from, excluded.changed_from),
     changed_to = greatest(c.changed_to, excluded.changed_to),
     revision = nextval('outbox.change_revision');
+
+  -- Only where it is the first or the newest: else who stores old ticks would wait for who stores new ones.
+  select array_agg(e.instrument_id), array_agg(e.first_at), array_agg(e.newest_at) into end_ids, first_ats, newest_ats
+  from (
+    select t.instrument_id, min(t.changed_from) as first_at, max(t.changed_to) as newest_at
+    from unnest(touched) as t
+    group by 1
+  ) as e
+  where not exists (
+    select from feed.newest_ticks as k
+    where k.instrument_id = e.instrument_id and k.first_observed_at <= e.first_at and k.observed_at > e.newest_at
+  );
+  if end_ids is null then
+    return null;
+  end if;
+  insert into feed.newest_ticks as k (instrument_id, first_observed_at, observed_at, seq, bid, ask, last, size, received_at)
+  select distinct on (n.instrument_id)
+    n.instrument_id, first_ats[array_position(end_ids, n.instrument_id)], n.observed_at, n.seq, n.bid, n.ask, n.last, n.size, n.received_at
+  from new_ticks as n
+  where n.observed_at = any (newest_ats) and n.instrument_id = any (end_ids)
+  order by n.instrument_id, n.observed_at desc, n.seq desc
+  on conflict (instrument_id) do update set
+    first_observed_at = least(k.first_observed_at, excluded.first_observed_at),
+    (observed_at, seq, bid, ask, last, size, received_at) = (
+      select n.* from (values
+        (k.observed_at, k.seq, k.bid, k.ask, k.last, k.size, k.received_at),
+        (excluded.observed_at, excluded.seq, excluded.bid, excluded.ask, excluded.last, excluded.size, excluded.received_at)
+      ) as n(observed_at, seq, bid, ask, last, size, received_at)
+      order by n.observed_at desc, n.seq desc limit 1);
   return null;
 end
 $$;
 
 comment on function feed.tg_ticks__mark_changes() is
-  'Mark the minutes that a statement added ticks to. Errors: FUTUR a tick more than 5 seconds ahead of the clock, NEGAT a price of zero or below of an instrument that does not allow it, NOINS no such instrument, RETEN a tick that is older than what is kept.';
+  'Mark the minutes that a statement added ticks to, and keep feed.newest_ticks. Errors: FUTUR a tick more than 5 seconds ahead of the clock, NEGAT a price of zero or below of an instrument that does not allow it, NOINS no such instrument, RETEN a tick that is older than what is kept.';
 
 create or replace trigger _100_mark_changes
   after insert on feed.ticks

@@ -39,13 +39,7 @@ begin
       select bool_or(t.size is not null) as has_sizes, array_remove(array[
         case when bool_or(t.bid + t.ask is not null) then 'mid' end, case when bool_or(t.last is not null) then 'last' end,
         case when bool_or(t.bid is not null) then 'bid' end, case when bool_or(t.ask is not null) then 'ask' end], null) as sides
-      from (
-        select t.bid, t.ask, t.last, t.size
-        from feed.ticks as t
-        where t.instrument_id = a.instrument_id
-        order by t.observed_at desc, t.seq desc
-        limit 100
-      ) as t
+      from feed.recent_ticks(a.instrument_id, 100) as t
     ) as n
   ),
   begun as materialized (

@@ -32,9 +32,8 @@ begin
   if oldest is null then
     return;
   end if;
-  select feed.bucket(width, t.observed_at) into newest from feed.ticks as t
-  where t.instrument_id = candle_window.instrument_id order by t.observed_at desc limit 1;
-  newest := coalesce(newest, feed.bucket(width, (select s.dropped_to from feed.storage as s where s.level = 'ticks')));
+  select feed.bucket(width, k.observed_at) into newest
+  from feed.newest_ticks as k where k.instrument_id = candle_window.instrument_id;
   loop
     start_at := greatest(oldest, case when bars_before > 0 then from_bucket - span else from_bucket end);
     end_at := least(newest, case when bars_after > 0 then to_bucket + span else to_bucket end);

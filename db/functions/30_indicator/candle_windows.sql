@@ -147,10 +147,8 @@ begin
           known := array_position(ended, stretch.of_instrument);
           if known is null then
             ended := ended || stretch.of_instrument;
-            last_ticks := last_ticks || coalesce(
-              (select k.observed_at from feed.ticks as k
-               where k.instrument_id = stretch.of_instrument order by k.observed_at desc limit 1),
-              (select k.dropped_to from feed.storage as k where k.level = 'ticks'));
+            last_ticks := last_ticks || (
+              select k.observed_at from feed.newest_ticks as k where k.instrument_id = stretch.of_instrument);
             known := cardinality(ended);
           end if;
           is_short_after := coalesce(feed.bucket(piece.width, last_ticks[known]) > piece.end_at, false);

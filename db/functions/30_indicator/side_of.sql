@@ -1,27 +1,17 @@
--- In PL/pgSQL, which keeps its plan. A source may tell quotes and trades in ticks of their own.
+-- A source may tell quotes and trades in ticks of their own.
 create or replace function indicator.side_of(instrument_id int)
 returns text
-language plpgsql
+language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-begin
-  return (
-    select case
-      when bool_or(t.bid + t.ask is not null) then 'mid'
-      when bool_or(t.last is not null) then 'last'
-      when bool_or(t.bid is not null) then 'bid'
-      when count(*) > 0 then 'ask'
-    end
-    from (
-      select t.bid, t.ask, t.last
-      from feed.ticks as t
-      where t.instrument_id = side_of.instrument_id
-      order by t.observed_at desc, t.seq desc
-      limit 100
-    ) as t
-  );
-end
+  select case
+    when bool_or(t.bid + t.ask is not null) then 'mid'
+    when bool_or(t.last is not null) then 'last'
+    when bool_or(t.bid is not null) then 'bid'
+    when count(*) > 0 then 'ask'
+  end
+  from feed.recent_ticks(side_of.instrument_id, 100) as t
 $$;
 
 comment on function indicator.side_of(int) is

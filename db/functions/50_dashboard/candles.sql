@@ -9,10 +9,7 @@ as $$
   -- First, so that an unknown timeframe or side is told of an instrument without ticks, too.
   from (select feed.timeframe_width(candles.timeframe) as width, feed.checked_side(candles.side) as side offset 0) as asked
   cross join feed.instruments as i
-  left join lateral (
-    select t.observed_at from feed.ticks as t
-    where t.instrument_id = i.instrument_id order by t.observed_at desc limit 1
-  ) as newest on true
+  left join feed.newest_ticks as newest using (instrument_id)
   cross join lateral dashboard.recent_candles(i.instrument_id, candles.timeframe, asked.side,
     newest.observed_at - asked.width * candles.max_candles, newest.observed_at, candles.max_candles) as c(value)
   where i.symbol = candles.symbol

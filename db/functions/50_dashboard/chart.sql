@@ -18,9 +18,8 @@ begin
     return null;
   end if;
   width := feed.timeframe_width(definition.timeframe);
-  select feed.bucket(width, t.observed_at) into newest
-  from feed.ticks as t where t.instrument_id = definition.instrument_id
-  order by t.observed_at desc limit 1;
+  select feed.bucket(width, k.observed_at) into newest
+  from feed.newest_ticks as k where k.instrument_id = definition.instrument_id;
 
   select min(to_timestamp((c.value ->> 'time')::bigint)), jsonb_agg(c.value order by c.value -> 'time')
   into first_bucket, candles

@@ -14,16 +14,12 @@ declare
   -- What an instrument is known by, best first, as dashboard.watchlist has it.
   sides text[] := array['last', 'mid', 'bid', 'ask'];
   reach interval := 30 * interval '15 minutes';
-  newest feed.ticks[];
+  newest feed.newest_ticks[];
   day record;
 begin
-  select array_agg(t.tick) into newest
+  select array_agg(k) into newest
   from feed.instruments as i
-  cross join lateral (
-    select t as tick from feed.ticks as t
-    where t.instrument_id = i.instrument_id
-    order by t.observed_at desc limit 1
-  ) as t
+  join feed.newest_ticks as k using (instrument_id)
   where i.is_active;
 
   for day in

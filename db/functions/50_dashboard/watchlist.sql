@@ -24,11 +24,7 @@ as $$
   ) order by i.symbol), '[]')
   from feed.instruments as i
   join feed.sources as s using (source)
-  left join lateral (
-    select t.* from feed.ticks as t
-    where t.instrument_id = i.instrument_id
-    order by t.observed_at desc, t.seq desc limit 1
-  ) as t on true
+  left join feed.newest_ticks as t using (instrument_id)
   cross join lateral (select feed.without_noise((t.bid + t.ask) / 2) as mid) as m
   cross join lateral (select m.mid, coalesce(t.last, m.mid, t.bid, t.ask) as price) as p
   left join trend as r on r.instrument_id = i.instrument_id

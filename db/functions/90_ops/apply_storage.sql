@@ -26,11 +26,9 @@ begin
     target := feed.bucket(interval '1 day', now() - level.retain_for);
     if level.level = 'ticks' then
       if target > feed.retention_floor() then
-        select min(first.observed_at) into oldest
-        from feed.instruments as i
-        cross join lateral (
-          select t.observed_at from feed.ticks as t where t.instrument_id = i.instrument_id order by t.observed_at limit 1
-        ) as first;
+        oldest := greatest(
+          (select min(k.first_observed_at) from feed.newest_ticks as k),
+          (select s.dropped_to from feed.storage as s where s.level = 'ticks'));
         if oldest < target then
           commit;
           call ops.reconcile(oldest, target);
@@ -62,12 +60,6 @@ begin
         ) then
           return;
         end if;
-        update feed.instruments as i set first_observed_at = first.observed_at
-        from feed.instruments as j
-        cross join lateral (
-          select t.observed_at from feed.ticks as t where t.instrument_id = j.instrument_id order by t.observed_at limit 1
-        ) as first
-        where i.instrument_id = j.instrument_id and i.first_observed_at is null and first.observed_at < target;
         update feed.storage as s set dropped_to = s.floor_at where s.level = 'ticks';
         commit;
       end if;

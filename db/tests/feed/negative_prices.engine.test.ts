@@ -93,8 +93,10 @@ describeOnEngine('An instrument with prices of zero and below', ({ sql }) => {
     const without = [...needy, 'rate_of_change', 'trix'].sort();
     expect(without).toContain('realised_volatility');
     await feed.recordTicks('manual', walk(symbol, 230, 60, 0));
-    for (const { kind } of catalog.values()) {
-      await sql`select indicator.add(${symbol}, '1m', ${kind}, '{}', 'bid')`;
+    for (const { kind, columns } of catalog.values()) {
+      // Of mid alone there is a spread.
+      const side = columns.includes('spread') ? 'mid' : 'bid';
+      await sql`select indicator.add(${symbol}, '1m', ${kind}, '{}', ${side})`;
     }
     await catchUp(sql);
     const valued = await sql<{ kind: string; count: number }[]>`

@@ -34,11 +34,7 @@ cross join lateral (
 ) as r
 where not exists (
   select from feed.instruments as i
-  cross join lateral (
-    select t.received_at from feed.ticks as t
-    where t.instrument_id = i.instrument_id
-    order by t.observed_at desc limit 1
-  ) as newest
+  join feed.newest_ticks as newest using (instrument_id)
   where i.source = r.source and newest.received_at > now() - l.acceptance
 )
 union all

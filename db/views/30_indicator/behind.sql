@@ -6,17 +6,9 @@ create or replace view indicator.behind as
 select b.indicator_id, b.service, b.symbol, b.timeframe, b.side, b.label, b.bucket, b.behind_since
 from (
   select d.indicator_id, d.instrument_id, k.service, i.symbol, d.timeframe, d.side, d.label, c.bucket,
-    greatest(d.created_at, case when k.closed_only then c.captured_at else least(c.captured_at, (
-      select t.received_at
-      from feed.ticks as t
-      where t.instrument_id = d.instrument_id
-        and t.observed_at > c.captured_at - interval '2 minutes' and t.observed_at >= c.bucket
-        and t.observed_at < c.captured_at + interval '5 seconds'
-        and t.received_at > coalesce(v.computed_at, d.created_at)
-        and case d.side when 'bid' then t.bid when 'ask' then t.ask when 'mid' then t.bid + t.ask else t.last end is not null
-      order by t.observed_at
-      limit 1
-    )) end) + case when c.is_closed then interval '0' else d.forming_every end as behind_since
+    greatest(d.created_at, case when k.closed_only then c.captured_at else least(c.captured_at, feed.first_received_at(
+      d.instrument_id, d.side, greatest(c.bucket, c.captured_at - interval '2 minutes'),
+      c.captured_at + interval '5 seconds', coalesce(v.computed_at, d.created_at))) end) + case when c.is_closed then interval '0' else d.forming_every end as behind_since
   from indicator.definitions as d
   join feed.instruments as i using (instrument_id)
   join indicator.kinds as k using (kind)

@@ -8,7 +8,7 @@ as $$
   from pg_class as h
   join pg_namespace as n on n.oid = h.relnamespace
   join timescaledb_information.chunks as c on c.hypertable_schema = n.nspname and c.hypertable_name = h.relname
-  where h.oid = feed.hypertable_of(relation)
+  where h.oid = (select feed.hypertable_of(relation))
 $$;
 
 comment on function feed.chunks(regclass) is

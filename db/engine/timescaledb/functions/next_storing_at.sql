@@ -1,11 +1,13 @@
 -- A level is behind from the end of the bucket of its first tick that is not stored on. The lag is 0.3 seconds
 -- longer than that of feed.advance_candles, so that candles are not stored in the moment in which they are closed.
+-- Watermarks are constants to the planner, as in feed.recent_ticks.
 create or replace function feed.next_storing_at(lag interval default interval '1.3 seconds')
 returns timestamptz
 language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan
 as $$
 declare
   level record;
