@@ -6,6 +6,20 @@
 create schema feed;
 grant usage on schema feed to foresight_indicators, foresight_ingest, foresight_publish, foresight_push, foresight_upkeep;
 
+-- Markets by their hours. One without a row in feed.sessions is always open. INSERT, UPDATE and DELETE as you like: feed.is_open and all that asks it follow at once.
+create table feed.calendars (
+  calendar text not null,
+  -- Of its clock, as pg_timezone_names has it: where that is put forward or back, the hours go with it.
+  zone text not null,
+  -- A source that tells of no price of this market for longer while it is open is a fault, however alive its connection is; null: never.
+  quiet_after interval,
+  description text not null default '',
+  constraint calendars_pkey primary key (calendar),
+  constraint calendar_is_a_short_code check (calendar ~ '^[a-z][a-z0-9_]{0,31}$'),
+  constraint quiet_after_is_at_least_a_minute check (quiet_after >= '00:01:00'::interval),
+  constraint zone_is_known check (('2026-01-01 00:00:00+00'::timestamptz at time zone zone) is not null)
+);
+
 -- [postgres]
 -- For each timeframe: 1s, 1m, 5m, 15m, 1h, 4h, 1d.
 -- Candles of <width> (kept by feed.roll_up): a row per instrument and UTC bucket that has ticks; bucket is the left edge.
@@ -75,6 +89,17 @@ create view feed.candles_<timeframe> (
   last_count bigint
 );
 -- continuous aggregate, real-time
+
+-- Holidays and early closings: times of a market's own clock in which it is closed though feed.sessions has it open.
+create table feed.closures (
+  calendar text not null,
+  closed_from timestamp without time zone not null,
+  closed_to timestamp without time zone not null,
+  reason text not null default '',
+  constraint closures_pkey primary key (calendar, closed_from),
+  constraint closures_calendar_fkey foreign key (calendar) references feed.calendars(calendar) on update cascade on delete cascade,
+  constraint closure_is_not_empty check (closed_to > closed_from)
+);
 
 -- Times (UTC, both ends included) of which we have what an instrument's source had: no tick then means no price. What no row covers is a gap. Written by feed.extend_coverage.
 create table feed.coverage (
@@ -156,6 +181,8 @@ create table feed.instruments (
   price_precision smallint not null default 5,
   -- Prices of zero and below are prices, as of spreads, power, and oil in April 2020; else they are refused. What is stored stays whatever it says.
   allows_negative boolean not null default false,
+  -- When it is traded: as its source told when it was added, or as you UPDATE it; null: not known, and taken as open.
+  calendar text,
   -- Shown on the dashboard; an inactive instrument keeps its history.
   is_active boolean not null default true,
   created_at timestamptz not null default now(),
@@ -163,6 +190,7 @@ create table feed.instruments (
   shown_at timestamptz,
   constraint instruments_pkey primary key (instrument_id),
   constraint instruments_symbol_key unique (symbol),
+  constraint instruments_calendar_fkey foreign key (calendar) references feed.calendars(calendar) on update cascade,
   constraint instruments_source_fkey foreign key (source) references feed.sources(source),
   constraint description_is_printable check (description !~ '[[:cntrl:]؜​-‏ -‮⁠-⁯﻿]' and length(description) <= 200),
   constraint price_precision_is_from_0_to_12 check (price_precision >= 0 and price_precision <= 12),
@@ -321,12 +349,29 @@ create table feed.replays (
   constraint replays_pkey primary key (fingerprint, symbol)
 ) with (fillfactor=50);
 
+-- When in each week a market is open, on its own clock: from the opening on, until before the closing, over the end of the week too.
+create table feed.sessions (
+  calendar text not null,
+  -- ISO: 1 is Monday, 7 Sunday.
+  opens_day smallint not null,
+  opens_at time without time zone not null,
+  closes_day smallint not null,
+  closes_at time without time zone not null,
+  constraint sessions_pkey primary key (calendar, opens_day, opens_at),
+  constraint sessions_calendar_fkey foreign key (calendar) references feed.calendars(calendar) on update cascade on delete cascade,
+  constraint closes_day_is_from_1_to_7 check (closes_day >= 1 and closes_day <= 7),
+  constraint opens_day_is_from_1_to_7 check (opens_day >= 1 and opens_day <= 7),
+  constraint session_has_a_length check (opens_day <> closes_day or opens_at <> closes_at)
+);
+
 -- Is the source connected, when was it last alive, and what became of every tick it sent: the four counts add up to what was received; feed.rejections has the last two by reason.
 create table feed.source_states (
   source text not null,
   state text not null default 'disconnected',
   reason text,
   changed_at timestamptz not null default now(),
+  -- When its process spoke first after it had been stopped (UTC).
+  begun_at timestamptz not null default now(),
   alive_at timestamptz,
   stored_count bigint not null default 0,
   duplicate_count bigint not null default 0,
@@ -453,7 +498,7 @@ create trigger _120_keep_values after insert on feed.timeframes for each row
 -- Add an instrument and return its id; one that is there already is made active again, and what is said of it is changed; processes say changes_existing false, so that nothing an operator said is undone. is_active false: one that was never shown is not shown until feed.show_instruments, so that its history can come before its indicators.
 create function feed.add_instrument(symbol text, source text default 'manual', description text default null,
   price_precision int default null, is_active boolean default true, allows_negative boolean default null,
-  changes_existing boolean default true) returns int security definer;
+  changes_existing boolean default true, calendar text default null) returns int security definer;
 grant execute on function feed.add_instrument to foresight_ingest;
 
 -- Describe a source that is asked over HTTP and answers with JSON, or describe it anew; the columns of feed.polled_sources say what each argument means.
@@ -587,6 +632,10 @@ grant execute on function feed.instrument_id to foresight_indicators, foresight_
 -- Do all ticks of a batch (array i holds tick i; observed_at in UTC) come after every stored tick of their instruments?
 create function feed.is_after_stored(symbols text[], observed_ats timestamptz[]) returns boolean;
 
+-- Is a market of feed.calendars open at a time (UTC)? By feed.sessions and feed.closures, on its own clock.
+create function feed.is_open(calendar text, at timestamptz default now()) returns boolean security definer;
+grant execute on function feed.is_open to foresight_publish, foresight_web;
+
 -- Whether the candles of every timeframe are stored up to a time (UTC). -- [postgres]
 -- Whether the candles of every timeframe are stored up to a time (UTC), so that what they are made from is not needed to read them. -- [timescaledb]
 create function feed.is_stored_until(until_time timestamptz) returns boolean;
@@ -616,6 +665,11 @@ create function feed.open_gap(instrument_id int, gap_from timestamptz, gap_to ti
 create function feed.open_gaps(source text, symbols text[], gap_froms timestamptz[], gap_tos timestamptz[],
   causes text[]) returns void security definer;
 grant execute on function feed.open_gaps to foresight_ingest;
+
+-- The times (UTC) after from_time, until to_time, at which a market of feed.calendars that was closed opens, oldest first; none when there is no such calendar.
+create function feed.openings(calendar text, from_time timestamptz, to_time timestamptz)
+  returns setof timestamptz security definer;
+grant execute on function feed.openings to foresight_publish, foresight_web;
 
 -- The keys of a batch of feed.record_ticks, whose arrays these are: seqs, and for each tick without one the seq of the stored tick that is the same, else a place behind those stored of its time (UTC).
 create function feed.place_ticks(symbols text[], observed_ats timestamptz[], seqs bigint[], bids double precision[],
@@ -2433,7 +2487,7 @@ create function dashboard.trends() returns table(instrument_id int, day_open dou
   closes double precision[]) security definer;
 grant execute on function dashboard.trends to foresight_web;
 
--- Every active instrument with its newest tick, its change since the UTC day of that tick began, its indicators and ratings, as a JSON array by symbol; state says how old the tick is at a time (UTC), where news are expected each interval_seconds. change_percent: null where the day began at a price that is not above zero. price: last of a trade, else mid, else the one side there is. trends: what dashboard.trends() gave a moment ago, as a JSON array; null: read now.
+-- Every active instrument with its newest tick, its change since the UTC day of that tick began, its indicators and ratings, as a JSON array by symbol; state says how old the tick is at a time (UTC), where news are expected each interval_seconds, and is_open whether its market is (null: not known). change_percent: null where the day began at a price that is not above zero. price: last of a trade, else mid, else the one side there is. trends: what dashboard.trends() gave a moment ago, as a JSON array; null: read now.
 create function dashboard.watchlist(trends jsonb default null, at timestamptz default now())
   returns jsonb security definer;
 grant execute on function dashboard.watchlist to foresight_web;

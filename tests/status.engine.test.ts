@@ -61,6 +61,9 @@ describeOnEngine('ops.status, ops.lag and ops.queues', database => {
     await registerKinds(sql);
     // A candle of a default would be over in the middle of a fault, whenever the clock strikes five minutes.
     await sql`delete from indicator.wishes`;
+    // At a weekend a source of currencies may be silent.
+    await sql`delete from feed.sessions where calendar = 'fx'`;
+    await sql`delete from feed.closures where calendar = 'fx'`;
     const symbol = await addInstrument(sql);
     for (const name of subscriptions)
       await sql`select outbox.subscribe(${name}, ${name}, ${symbol}, '1s', 'mid')`;

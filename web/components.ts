@@ -43,6 +43,10 @@ export function oldness(state: Freshness, dead = 'dead'): Html {
   return html`<b class="oldness" data-dead="${dead}">${word}</b>`;
 }
 
+/** Why a price is old: a market that is closed tells none. */
+export const deadFeed = ({ is_open }: { readonly is_open: boolean | null }): string =>
+  is_open === false ? 'market closed' : 'dead feed';
+
 /** The age of a time, which page.js lets grow between two renderings; `old` is what {@link oldness} says. */
 export function age(time: string | null, now: number, old: Html | '' = ''): Html {
   if (time === null) return html`<span class="age absent">no data</span>`;

@@ -146,6 +146,8 @@ export interface WatchlistRow {
   readonly state: Freshness;
   /** So often its price is expected to be news. */
   readonly interval_seconds: number;
+  /** Its market; null: not known. */
+  readonly is_open: boolean | null;
   readonly day_open: number | null;
   readonly change: number | null;
   readonly change_percent: number | null;

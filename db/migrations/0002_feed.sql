@@ -62,6 +62,7 @@ create table feed.source_states (
   state text not null default 'disconnected' check (state in ('connected', 'disconnected', 'stopped')),
   reason text,
   changed_at timestamptz not null default now(),
+  begun_at timestamptz not null default now(),
   alive_at timestamptz,
   stored_count bigint not null default 0,
   duplicate_count bigint not null default 0,
@@ -69,6 +70,78 @@ create table feed.source_states (
   rejected_count bigint not null default 0
 ) with (fillfactor = 50);
 comment on table feed.source_states is 'Is the source connected, when was it last alive, and what became of every tick it sent: the four counts add up to what was received; feed.rejections has the last two by reason.';
+comment on column feed.source_states.begun_at is 'When its process spoke first after it had been stopped (UTC).';
+
+-- When what is traded, on the market's own clock: rows for an operator to edit.
+create table feed.calendars (
+  calendar text primary key constraint calendar_is_a_short_code check (calendar ~ '^[a-z][a-z0-9_]{0,31}$'),
+  zone text not null
+    -- Refuses what is no zone, with PostgreSQL's own words.
+    constraint zone_is_known check (timestamptz '2026-01-01Z' at time zone zone is not null),
+  quiet_after interval constraint quiet_after_is_at_least_a_minute check (quiet_after >= interval '1 minute'),
+  description text not null default ''
+);
+comment on table feed.calendars is 'Markets by their hours. One without a row in feed.sessions is always open. INSERT, UPDATE and DELETE as you like: feed.is_open and all that asks it follow at once.';
+comment on column feed.calendars.zone is 'Of its clock, as pg_timezone_names has it: where that is put forward or back, the hours go with it.';
+comment on column feed.calendars.quiet_after is 'A source that tells of no price of this market for longer while it is open is a fault, however alive its connection is; null: never.';
+
+create table feed.sessions (
+  calendar text not null references feed.calendars on update cascade on delete cascade,
+  opens_day smallint not null constraint opens_day_is_from_1_to_7 check (opens_day between 1 and 7),
+  opens_at time not null,
+  closes_day smallint not null constraint closes_day_is_from_1_to_7 check (closes_day between 1 and 7),
+  closes_at time not null,
+  primary key (calendar, opens_day, opens_at),
+  constraint session_has_a_length check ((opens_day, opens_at) <> (closes_day, closes_at))
+);
+comment on table feed.sessions is 'When in each week a market is open, on its own clock: from the opening on, until before the closing, over the end of the week too.';
+comment on column feed.sessions.opens_day is 'ISO: 1 is Monday, 7 Sunday.';
+
+create table feed.closures (
+  calendar text not null references feed.calendars on update cascade on delete cascade,
+  closed_from timestamp not null,
+  closed_to timestamp not null,
+  reason text not null default '',
+  primary key (calendar, closed_from),
+  constraint closure_is_not_empty check (closed_to > closed_from)
+);
+comment on table feed.closures is 'Holidays and early closings: times of a market''s own clock in which it is closed though feed.sessions has it open.';
+
+insert into feed.calendars (calendar, zone, quiet_after, description) values
+  ('always', 'UTC', '10 minutes', 'Day and night, all year: crypto'),
+  ('fx', 'America/New_York', '10 minutes', 'Currencies: from Sunday 17:00 to Friday 17:00 in New York'),
+  ('metals', 'America/New_York', '10 minutes', 'Gold, silver and others over the counter: as currencies, but closed from 17:00 to 18:00'),
+  ('us_stocks', 'America/New_York', '10 minutes', 'New York Stock Exchange and Nasdaq, regular hours');
+insert into feed.sessions (calendar, opens_day, opens_at, closes_day, closes_at) values
+  ('fx', 7, '17:00', 5, '17:00'),
+  ('metals', 7, '18:00', 1, '17:00'), ('metals', 1, '18:00', 2, '17:00'), ('metals', 2, '18:00', 3, '17:00'),
+  ('metals', 3, '18:00', 4, '17:00'), ('metals', 4, '18:00', 5, '17:00'),
+  ('us_stocks', 1, '09:30', 1, '16:00'), ('us_stocks', 2, '09:30', 2, '16:00'), ('us_stocks', 3, '09:30', 3, '16:00'),
+  ('us_stocks', 4, '09:30', 4, '16:00'), ('us_stocks', 5, '09:30', 5, '16:00');
+-- Brokers differ by an hour or two around these; who is thought closed for too long is only told of later.
+insert into feed.closures (calendar, closed_from, closed_to, reason)
+select c.calendar, d.closed_from, d.closed_to, d.reason
+from (values ('fx'), ('metals')) as c(calendar), generate_series(2025, 2035) as y(year),
+  lateral (values
+    (make_timestamp(y.year, 12, 24, 17, 0, 0), make_timestamp(y.year, 12, 25, 18, 0, 0), 'Christmas'),
+    (make_timestamp(y.year, 12, 31, 17, 0, 0), make_timestamp(y.year + 1, 1, 1, 18, 0, 0), 'New Year')) as d(closed_from, closed_to, reason);
+-- As NYSE Group announced on 23 December 2025; looked up on 29 November 2026.
+insert into feed.closures (calendar, closed_from, closed_to, reason)
+select 'us_stocks', d.day, d.day + interval '1 day', d.reason
+from (values
+  (timestamp '2026-01-01', 'New Year'), ('2026-01-19', 'Martin Luther King, Jr. Day'), ('2026-02-16', 'Washington''s Birthday'),
+  ('2026-04-03', 'Good Friday'), ('2026-05-25', 'Memorial Day'), ('2026-06-19', 'Juneteenth'), ('2026-07-03', 'Independence Day'),
+  ('2026-09-07', 'Labor Day'), ('2026-11-26', 'Thanksgiving'), ('2026-12-25', 'Christmas'),
+  ('2027-01-01', 'New Year'), ('2027-01-18', 'Martin Luther King, Jr. Day'), ('2027-02-15', 'Washington''s Birthday'),
+  ('2027-03-26', 'Good Friday'), ('2027-05-31', 'Memorial Day'), ('2027-06-18', 'Juneteenth'), ('2027-07-05', 'Independence Day'),
+  ('2027-09-06', 'Labor Day'), ('2027-11-25', 'Thanksgiving'), ('2027-12-24', 'Christmas'),
+  ('2028-01-17', 'Martin Luther King, Jr. Day'), ('2028-02-21', 'Washington''s Birthday'), ('2028-04-14', 'Good Friday'),
+  ('2028-05-29', 'Memorial Day'), ('2028-06-19', 'Juneteenth'), ('2028-07-04', 'Independence Day'),
+  ('2028-09-04', 'Labor Day'), ('2028-11-23', 'Thanksgiving'), ('2028-12-25', 'Christmas')) as d(day, reason);
+insert into feed.closures (calendar, closed_from, closed_to, reason)
+select 'us_stocks', d.day + interval '13 hours', d.day + interval '1 day', 'early closing'
+from (values
+  (timestamp '2026-11-27'), ('2026-12-24'), ('2027-11-26'), ('2028-07-03'), ('2028-11-24')) as d(day);
 
 create table feed.instruments (
   instrument_id int generated always as identity primary key,
@@ -82,6 +155,7 @@ create table feed.instruments (
   price_precision smallint not null default 5
     constraint price_precision_is_from_0_to_12 check (price_precision between 0 and 12),
   allows_negative boolean not null default false,
+  calendar text references feed.calendars on update cascade,
   is_active boolean not null default true,
   created_at timestamptz not null default now(),
   shown_at timestamptz
@@ -89,6 +163,7 @@ create table feed.instruments (
 comment on table feed.instruments is 'What is priced. A symbol belongs to one source, so simulated and real prices never share a history.';
 comment on column feed.instruments.price_precision is 'Digits after the decimal point, for display only.';
 comment on column feed.instruments.allows_negative is 'Prices of zero and below are prices, as of spreads, power, and oil in April 2020; else they are refused. What is stored stays whatever it says.';
+comment on column feed.instruments.calendar is 'When it is traded: as its source told when it was added, or as you UPDATE it; null: not known, and taken as open.';
 comment on column feed.instruments.is_active is 'Shown on the dashboard; an inactive instrument keeps its history.';
 comment on column feed.instruments.shown_at is 'When it was active first (UTC); absent: never yet, as its source brings its history before.';
 

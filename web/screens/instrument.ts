@@ -2,6 +2,7 @@ import { type Context, Hono } from 'hono';
 import { html } from 'hono/html';
 import {
   age,
+  deadFeed,
   freshness,
   oldness,
   simulatedBadge,
@@ -42,7 +43,7 @@ function quote(row: WatchlistRow | undefined, now: number): Html {
       <div><dt>Bid</dt><dd ${fresh} data-flash>${format.price(row.bid, precision)}</dd></div>
       <div><dt>Ask</dt><dd ${fresh} data-flash>${format.price(row.ask, precision)}</dd></div>
       <div><dt>Since 00:00 UTC</dt><dd ${fresh} data-flash>${format.change(row.change, precision)} (${format.percent(row.change_percent)})</dd></div>
-      <div><dt>Newest tick</dt><dd ${fresh}>${age(row.observed_at, now, oldness(state, 'dead feed'))}</dd></div>
+      <div><dt>Newest tick</dt><dd ${fresh}>${age(row.observed_at, now, oldness(state, deadFeed(row)))}</dd></div>
       ${row.ratings.map(
         rating =>
           html`<div><dt>Rating ${rating.timeframe}</dt><dd data-flash ${ratingFreshness(rating)}><a href="${ratingUrl(row.symbol, rating)}">${bandMark(rating.band)}</a> <span class="sign">${countedVotes(rating)}</span> ${oldness(rating.state)}</dd></div>`,

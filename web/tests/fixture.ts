@@ -198,6 +198,7 @@ export function watchlistRow(fields: Partial<WatchlistRow> & { symbol: string })
     received_at: iso(Date.now() - 1_990),
     state: 'live',
     interval_seconds: 60,
+    is_open: null,
     day_open: price - 0.0012,
     change: 0.0012,
     change_percent: 0.1108,

@@ -91,7 +91,10 @@ export function createExchange(exchange: Exchange): Source {
     onSkipped?: (skipped: readonly Skipped[]) => void,
   ): Promise<readonly Instrument[]> {
     const { instruments: all, skipped } = await recentList(signal);
-    const offered = new Map(all.map(instrument => [instrument.symbol, instrument]));
+    const offered = new Map(
+      // Who has a WebSocket for everybody trades day and night.
+      all.map(instrument => [instrument.symbol, { calendar: 'always', ...instrument }]),
+    );
     if (asked.length === 0) return watchlist.flatMap(symbol => offered.get(symbol) ?? []);
     const found: Instrument[] = [];
     const unknown: Skipped[] = [];

@@ -48,7 +48,7 @@ export interface Feed {
     isRepairable: boolean,
   ): Promise<void>;
   /**
-   * One that is there already stays as it is, except that it is shown again.
+   * One that is there already stays as it is, except that it is shown again, and has a calendar if it had none.
    * @param isActive Shown at once, which is usual; else one that was never shown waits for `showInstruments`.
    */
   addInstrument(source: string, instrument: Instrument, isActive?: boolean): Promise<void>;
@@ -134,9 +134,11 @@ export function createFeed(sql: Sql): Feed {
       await sql`select feed.register_source(
         ${name}, ${isSimulated}, ${description}, is_repairable => ${isRepairable})`;
     },
-    async addInstrument(source, { symbol, description, pricePrecision }, isActive = true) {
+    async addInstrument(source, instrument, isActive = true) {
+      const { symbol, description, pricePrecision, calendar = null } = instrument;
       await sql`select feed.add_instrument(
-        ${symbol}, ${source}, ${description}, ${pricePrecision}, ${isActive}, changes_existing => false)`;
+        ${symbol}, ${source}, ${description}, ${pricePrecision}, ${isActive},
+        changes_existing => false, calendar => ${calendar})`;
     },
     async showInstruments(source) {
       await sql`select feed.show_instruments(${source})`;

@@ -46,7 +46,7 @@ function readEntry(entry: unknown, schema: z.ZodType<Instrument>): Instrument | 
       oneLine(`${field === '' ? '' : `${field}: `}${issue?.message}`, 150),
     );
   }
-  const { symbol, description, pricePrecision } = read.data;
+  const { symbol, description, pricePrecision, calendar } = read.data;
   if (!isSymbol(symbol)) {
     return skip(symbol, 'a symbol is 1 to 32 of A-Z 0-9 . _ : - and begins with a letter or digit');
   }
@@ -57,6 +57,7 @@ function readEntry(entry: unknown, schema: z.ZodType<Instrument>): Instrument | 
     symbol,
     description: oneLine(description, LONGEST_DESCRIPTION),
     pricePrecision: Math.min(pricePrecision, HIGHEST_PRECISION),
+    ...(calendar !== undefined && { calendar }),
   };
 }
 

@@ -48,6 +48,8 @@ export interface Instrument {
   readonly description: string;
   /** Digits after the decimal point, for display. */
   readonly pricePrecision: number;
+  /** When it is traded, a row of `feed.calendars`; absent: not known. */
+  readonly calendar?: string;
 }
 
 /** One observed price, as its source sent it; what was not sent is null. */

@@ -9,6 +9,7 @@ as $$
   insert into feed.source_states as s (source, state, reason, changed_at, alive_at)
   values (source, state, reason, now(), case when state = 'connected' then now() end)
   on conflict on constraint source_states_pkey do update set
+    begun_at = case when s.state = 'stopped' then excluded.begun_at else s.begun_at end,
     state = excluded.state,
     reason = excluded.reason,
     changed_at = case when s.state = excluded.state then s.changed_at else excluded.changed_at end,

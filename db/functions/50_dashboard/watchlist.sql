@@ -18,13 +18,14 @@ as $$
     'description', i.description, 'price_precision', i.price_precision,
     'bid', t.bid, 'ask', t.ask, 'last', t.last, 'mid', p.mid, 'price', p.price,
     'observed_at', t.observed_at, 'received_at', t.received_at, 'state', dashboard.freshness(t.observed_at, e.every, at),
-    'interval_seconds', extract(epoch from e.every)::int,
+    'interval_seconds', extract(epoch from e.every)::int, 'is_open', o.is_open,
     'day_open', d.day_open, 'change', p.price - d.day_open, 'change_percent', case when d.day_open > 0 then 100 * (p.price - d.day_open) / d.day_open end,
     'sparkline', coalesce(r.closes, '[]'), 'indicators', coalesce(n.indicators, '[]'), 'ratings', coalesce(g.ratings, '[]')
   ) order by i.symbol), '[]')
   from feed.instruments as i
   join feed.sources as s using (source)
   left join feed.newest_ticks as t using (instrument_id)
+  left join (select c.calendar, feed.is_open(c.calendar, at) as is_open from feed.calendars as c) as o using (calendar)
   cross join lateral (select feed.without_noise((t.bid + t.ask) / 2) as mid) as m
   cross join lateral (select m.mid, coalesce(t.last, m.mid, t.bid, t.ask) as price) as p
   left join trend as r on r.instrument_id = i.instrument_id
@@ -44,5 +45,5 @@ as $$
 $$;
 
 comment on function dashboard.watchlist(jsonb, timestamptz) is
-  'Every active instrument with its newest tick, its change since the UTC day of that tick began, its indicators and ratings, as a JSON array by symbol; state says how old the tick is at a time (UTC), where news are expected each interval_seconds. change_percent: null where the day began at a price that is not above zero. price: last of a trade, else mid, else the one side there is. trends: what dashboard.trends() gave a moment ago, as a JSON array; null: read now.';
+  'Every active instrument with its newest tick, its change since the UTC day of that tick began, its indicators and ratings, as a JSON array by symbol; state says how old the tick is at a time (UTC), where news are expected each interval_seconds, and is_open whether its market is (null: not known). change_percent: null where the day began at a price that is not above zero. price: last of a trade, else mid, else the one side there is. trends: what dashboard.trends() gave a moment ago, as a JSON array; null: read now.';
 grant execute on function dashboard.watchlist(jsonb, timestamptz) to foresight_web;
