@@ -116,6 +116,9 @@ const schema = z.object({
   OANDA_ENVIRONMENT: text(
     z.enum(['practice', 'live'], { error: 'must be practice or live' }).default('practice'),
   ),
+  OANDA_MODE: text(
+    z.enum(['stream', 'poll'], { error: 'must be stream or poll' }).default('stream'),
+  ),
   OANDA_STREAM_URL: text(url('http:', 'https:').optional()),
   OANDA_API_URL: text(url('http:', 'https:').optional()),
   BINANCE_STREAM_URL: text(url('ws:', 'wss:').optional()),
@@ -170,6 +173,7 @@ export interface Config {
     readonly token: string | undefined;
     readonly accountId: string | undefined;
     readonly environment: 'practice' | 'live';
+    readonly mode: 'stream' | 'poll';
     /** Overrides of OANDA's hosts, for a fake server or a proxy. */
     readonly streamUrl: string | undefined;
     readonly apiUrl: string | undefined;
@@ -261,6 +265,7 @@ function configOf(read: z.infer<typeof schema>, tokens: Readonly<Record<string, 
       token: read.OANDA_API_TOKEN,
       accountId: read.OANDA_ACCOUNT_ID,
       environment: read.OANDA_ENVIRONMENT,
+      mode: read.OANDA_MODE,
       streamUrl: read.OANDA_STREAM_URL,
       apiUrl: read.OANDA_API_URL,
     },

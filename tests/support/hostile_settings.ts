@@ -36,6 +36,7 @@ export const wrong: Readonly<Record<string, readonly string[]>> = {
   OANDA_API_TOKEN: ['sekret token', 'sekret\r\nx: y', 'sekrét'],
   OANDA_ACCOUNT_ID: ['1', '101-004-1234567-001-1', '101-004-1234567-00a'],
   OANDA_ENVIRONMENT: ['Live', 'sandbox'],
+  OANDA_MODE: ['Poll', 'both'],
   OANDA_STREAM_URL: ['stream', 'ws://x', 'https://u:%zz@x'],
   BINANCE_STREAM_URL: ['stream', 'ftp://x'],
   BINANCE_API_URL: ['api', 'https://u:%zz@x'],

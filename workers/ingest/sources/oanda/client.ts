@@ -6,6 +6,8 @@ export interface OandaOptions {
   readonly token: string;
   readonly accountId: string;
   readonly environment: 'practice' | 'live';
+  /** `poll` for an account that may not stream; `stream` when absent. */
+  readonly mode?: 'stream' | 'poll';
   /** Instead of OANDA's hosts: a fake server or a proxy. */
   readonly streamUrl?: string | undefined;
   readonly apiUrl?: string | undefined;
@@ -27,6 +29,8 @@ export interface OandaTimings {
   readonly answer: number;
   /** How often `instruments` asks while OANDA cannot be reached. */
   readonly instrumentTries: number;
+  /** From one poll to the next. OANDA takes 120 requests a second from an address, and advises fewer. */
+  readonly poll: number;
 }
 
 const TIMINGS: OandaTimings = {
@@ -35,6 +39,7 @@ const TIMINGS: OandaTimings = {
   longestBackoff: 30_000,
   answer: 10_000,
   instrumentTries: 5,
+  poll: 1_000,
 };
 
 export interface Client {
@@ -51,6 +56,12 @@ export interface Client {
     symbols: readonly string[],
     connection: AbortController,
   ) => Promise<ReadableStreamDefaultReader<Uint8Array>>;
+  /** The newest prices, or those that changed since what the last answer said. @throws as `instruments` does. */
+  readonly pricing: (
+    symbols: readonly string[],
+    since: string | undefined,
+    signal: AbortSignal,
+  ) => Promise<unknown>;
   /** How many milliseconds to wait after the last of so many failures in a row. */
   readonly backoff: (failures: number, last: Hiccup) => number;
 }
@@ -86,6 +97,14 @@ export function createClient(options: OandaOptions): Client {
       const asked = encodeURIComponent(symbols.join(','));
       const url = `${streamUrl}/pricing/stream?instruments=${asked}`;
       return judged(http.stream(url, connection, timings.answer));
+    },
+    pricing: (symbols, since, signal) => {
+      const query = new URLSearchParams({
+        instruments: symbols.join(','),
+        ...(since !== undefined && { since }),
+      });
+      const url = `${apiUrl}/pricing?${query}`;
+      return judged(http.json(url, { deadlineMs: timings.answer, signal }));
     },
     backoff: (failures, last) =>
       backoff(failures, last, {

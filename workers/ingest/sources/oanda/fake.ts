@@ -28,7 +28,7 @@ export interface FakePrice {
   readonly bid: string | null;
   readonly ask: string | null;
   /** RFC 3339 with nine decimals; now when absent. */
-  readonly time?: string;
+  readonly time?: string | undefined;
   readonly tradeable?: boolean;
 }
 
@@ -104,7 +104,7 @@ export const FAKE_INSTRUMENTS: readonly Instrument[] = [
   instrument('SPX500_USD', 'CFD', 1, 0),
 ];
 
-const ACCOUNT_PATH = /^\/v3\/accounts\/([^/]+)\/(instruments|pricing\/stream)$/;
+const ACCOUNT_PATH = /^\/v3\/accounts\/([^/]+)\/(instruments|pricing|pricing\/stream)$/;
 const ACCOUNT_ID = /^\d+-\d+-\d+-\d+$/;
 const MOST_STREAMS = 20;
 
@@ -130,6 +130,8 @@ export async function startFakeOanda(options: FakeOandaOptions): Promise<FakeOan
   const openings = createCounter();
   const answers = createCounter();
   let snapshot: readonly FakePrice[] = [];
+  /** What a poll is answered with. */
+  const latest = new Map<string, FakePrice & { readonly time: string }>();
   let listed = FAKE_INSTRUMENTS.map(each => JSON.stringify(each));
   let isSilent = false;
   let holdsPrices = false;
@@ -139,6 +141,7 @@ export async function startFakeOanda(options: FakeOandaOptions): Promise<FakeOan
     requests.push(`${refusal?.status ?? 200} ${request.url}`);
     if (refusal !== null) refuse(response, refusal);
     else if (request.url?.endsWith('/instruments')) sendInstruments(request, response, listed);
+    else if (/\/pricing\?/.test(request.url ?? '')) sendPrices(request, response, latest);
     else openStream(request, response);
     answers.add();
   });
@@ -157,8 +160,12 @@ export async function startFakeOanda(options: FakeOandaOptions): Promise<FakeOan
     if (isSilent) return;
     for (const stream of streams) stream.write(text);
   };
+  const keep = (price: FakePrice) => {
+    latest.set(price.instrument, { ...price, time: price.time ?? timeNow() });
+  };
   const push = (price: FakePrice) => {
     if (isSilent || holdsPrices) return;
+    keep(price);
     for (const stream of streams) stream.offer(price);
   };
   const heartbeat = () => broadcast(`${JSON.stringify({ type: 'HEARTBEAT', time: timeNow() })}\n`);
@@ -178,6 +185,7 @@ export async function startFakeOanda(options: FakeOandaOptions): Promise<FakeOan
     heartbeat,
     snapshot: prices => {
       snapshot = prices;
+      prices.forEach(keep);
     },
     splitLine: async (price, pieces) => {
       const line = toLine(price);
@@ -250,6 +258,12 @@ function findFault(
   const asked = url.searchParams.get('instruments')?.split(',') ?? [];
   const isKnown = (name: string) => FAKE_INSTRUMENTS.some(known => known.name === name);
   if (asked.length === 0 || !asked.every(isKnown)) return invalid('instruments');
+  if (resource === 'pricing') {
+    const since = url.searchParams.get('since');
+    return since === null || /^\d{4}-\d\d-\d\dT[\d:]{8}(\.\d{1,9})?Z$/.test(since)
+      ? null
+      : invalid('since');
+  }
   if (openStreams >= MOST_STREAMS) return { status: 429, message: 'Too many streams' };
   return null;
 }
@@ -275,6 +289,22 @@ function sendInstruments(
     ...(packs ? { 'Content-Encoding': 'gzip' } : {}),
   });
   response.end(packs ? gzipSync(body) : body);
+}
+
+/** Of the instruments asked for the newest price, or none when that is not newer than what was seen. */
+function sendPrices(
+  request: IncomingMessage,
+  response: ServerResponse,
+  latest: ReadonlyMap<string, FakePrice & { readonly time: string }>,
+): void {
+  const { searchParams } = new URL(request.url ?? '/', 'http://fake');
+  const since = searchParams.get('since') ?? '';
+  const prices = (searchParams.get('instruments') ?? '').split(',').flatMap(name => {
+    const price = latest.get(name);
+    return price === undefined || price.time <= since ? [] : toLine(price);
+  });
+  response.writeHead(200, { 'Content-Type': 'application/json', RequestID: '1' });
+  response.end(`{"prices":[${prices.join()}],"time":"${timeNow()}"}`);
 }
 
 const acceptsGzip = (request: IncomingMessage) =>
@@ -339,7 +369,12 @@ export function toLine({ instrument, bid, ask, time, tradeable = true }: FakePri
   return `${JSON.stringify(message)}\n`;
 }
 
-const timeNow = () => new Date().toISOString().replace('Z', '000000Z');
+let times = 0;
+/** Never the same twice. */
+const timeNow = () => {
+  times += 1;
+  return new Date().toISOString().replace('Z', `${String(times % 1_000_000).padStart(6, '0')}Z`);
+};
 
 function createCounter() {
   let count = 0;

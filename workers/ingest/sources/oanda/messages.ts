@@ -3,7 +3,7 @@ import { type InstrumentList, readInstrumentList } from '../../instruments.ts';
 import type { Line } from '../../lines.ts';
 import type { Rejection } from '../../rejection.ts';
 import { type Fault, reject } from '../../rejection.ts';
-import type { Tick } from '../../source.ts';
+import type { Instrument, Tick } from '../../source.ts';
 import { quote, toNumber } from '../../text.ts';
 import { checkTick } from '../../tick.ts';
 import { toMicroseconds } from '../../time.ts';
@@ -33,13 +33,25 @@ const messageSchema = z.object({ type: z.string() });
 
 const listSchema = z.object({ instruments: z.array(z.unknown()) });
 
+/** Of what OANDA calls the type; the hours of a CFD are those of what it follows, which is not told. */
+const CALENDARS: Readonly<Record<string, string>> = { CURRENCY: 'fx', METAL: 'metals' };
+
 const instrumentSchema = z
-  .object({ name: z.string(), displayName: z.string(), displayPrecision: z.int().min(0) })
-  .transform(({ name, displayName, displayPrecision }) => ({
-    symbol: name,
-    description: displayName,
-    pricePrecision: displayPrecision,
-  }));
+  .object({
+    name: z.string(),
+    displayName: z.string(),
+    displayPrecision: z.int().min(0),
+    type: z.string().optional(),
+  })
+  .transform(({ name, displayName, displayPrecision, type = '' }): Instrument => {
+    const calendar = Object.hasOwn(CALENDARS, type) ? CALENDARS[type] : undefined;
+    return {
+      symbol: name,
+      description: displayName,
+      pricePrecision: displayPrecision,
+      ...(calendar !== undefined && { calendar }),
+    };
+  });
 
 const TOO_LONG: Fault = { reason: 'line_too_long', detail: 'the line is longer than 64 KB' };
 const NOT_JSON: Fault = {
@@ -50,10 +62,10 @@ const NO_LADDER: Fault = { reason: 'no_price', detail: 'both bids and asks are e
 
 /** @param now milliseconds since 1970, to refuse prices from the future. */
 export function readMessage(line: Line, symbols: ReadonlySet<string>, now: number): Message {
-  const refuse = (fault: Fault, symbol: string | null = null, isPrice = false): Message => ({
+  const refuse = (fault: Fault): Message => ({
     kind: 'rejected',
-    rejection: reject(symbol, fault, line.text),
-    isPrice,
+    rejection: reject(null, fault, line.text),
+    isPrice: false,
   });
   if (line.isTooLong) return refuse(TOO_LONG);
   const json = parseJson(line.text);
@@ -62,6 +74,21 @@ export function readMessage(line: Line, symbols: ReadonlySet<string>, now: numbe
   if (message.data.type === 'HEARTBEAT') return { kind: 'heartbeat' };
   if (message.data.type !== 'PRICE') return { kind: 'unknown' };
 
+  return readPrice(json, line.text, symbols, now);
+}
+
+/** As `readMessage`, of a price wherever it stands. */
+function readPrice(
+  json: unknown,
+  text: string,
+  symbols: ReadonlySet<string>,
+  now: number,
+): Message {
+  const refuse = (fault: Fault, symbol: string | null = null, isPrice = false): Message => ({
+    kind: 'rejected',
+    rejection: reject(symbol, fault, text),
+    isPrice,
+  });
   const price = priceSchema.safeParse(json);
   if (!price.success) return refuse(describeIssue(price.error));
   const symbol = symbols.has(price.data.instrument) ? price.data.instrument : null;
@@ -69,6 +96,30 @@ export function readMessage(line: Line, symbols: ReadonlySet<string>, now: numbe
   if ('reason' in tick) return refuse(tick, symbol, true);
   const fault = checkTick(tick, { now });
   return fault === null ? { kind: 'tick', tick } : refuse(fault, symbol, true);
+}
+
+const pricingSchema = z.object({ prices: z.array(z.unknown()), time: z.string().optional() });
+
+/** What the answer to a poll says, and what the next one asks for prices since. */
+export interface Pricing {
+  /** As text, too: what OANDA says again is the same. */
+  readonly messages: readonly { readonly text: string; readonly message: Message }[];
+  readonly since: string | undefined;
+}
+
+/** @returns null when this is not OANDA's list of prices. */
+export function readPricing(
+  json: unknown,
+  symbols: ReadonlySet<string>,
+  now: number,
+): Pricing | null {
+  const reply = pricingSchema.safeParse(json);
+  if (!reply.success) return null;
+  const messages = reply.data.prices.map(price => {
+    const text = JSON.stringify(price);
+    return { text, message: readPrice(price, text, symbols, now) };
+  });
+  return { messages, since: reply.data.time };
 }
 
 function parseJson(text: string): unknown {

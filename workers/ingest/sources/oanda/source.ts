@@ -11,11 +11,12 @@ import {
   type Source,
   type SourceEntry,
   SourceError,
+  type Tick,
 } from '../../source.ts';
 import { quote } from '../../text.ts';
 import { fromEpochMilliseconds } from '../../time.ts';
 import { type Client, createClient, type OandaOptions } from './client.ts';
-import { type Message, readInstruments, readMessage } from './messages.ts';
+import { type Message, readInstruments, readMessage, readPricing } from './messages.ts';
 
 export type { OandaOptions, OandaTimings } from './client.ts';
 
@@ -33,25 +34,30 @@ export const OANDA_WATCHLIST: readonly string[] = [
 const LINE_LIMIT = 64 * 1_024;
 
 /**
- * OANDA's v20 price stream. It has no sequence and no replay: what happened between two connections is
- * missed.
+ * OANDA's v20 price stream, or its prices asked for each second. Neither has a sequence or a replay: what happened
+ * between two connections is missed, and of what happens between two polls nothing is said to be covered.
  * @throws {SourceError} for a token that cannot be one.
  */
 export function createOanda(options: OandaOptions): Source {
   const client = createClient(options);
+  const isPolled = options.mode === 'poll';
   return {
     name: 'oanda',
-    description: 'OANDA v20 pricing stream',
+    description: isPolled ? 'OANDA v20 pricing, polled' : 'OANDA v20 pricing stream',
     isSimulated: false,
     instruments: (...asked) => fetchInstruments(client, ...asked),
-    follow: request => follow(client, request),
+    follow: request =>
+      pushed(request.signal, (signal, push) => {
+        const asked = { ...request, signal };
+        return isPolled ? poll(client, asked, push) : listen(client, asked, push);
+      }),
   };
 }
 
 export const oanda: SourceEntry = {
   name: 'oanda',
   create: config => {
-    const { token, accountId, environment, streamUrl, apiUrl } = config.oanda;
+    const { token, accountId, environment, mode, streamUrl, apiUrl } = config.oanda;
     if (token === undefined || accountId === undefined) {
       const missing = [
         ...(token === undefined ? ['OANDA_API_TOKEN'] : []),
@@ -59,7 +65,7 @@ export const oanda: SourceEntry = {
       ];
       throw new SourceError(`wrong configuration: the source oanda needs ${missing.join(' and ')}`);
     }
-    return createOanda({ token, accountId, environment, streamUrl, apiUrl });
+    return createOanda({ token, accountId, environment, mode, streamUrl, apiUrl });
   },
 };
 
@@ -77,12 +83,32 @@ async function fetchInstruments(
     return OANDA_WATCHLIST.flatMap(symbol => offered.get(symbol) ?? []);
   }
   const unusable = new Set(skipped.map(({ name }) => name));
-  return [...new Set(symbols)].flatMap(symbol => {
+  const named = symbols.flatMap(symbol => {
+    if (!symbol.includes('*')) return symbol;
+    const found = instruments.filter(each => isMatch(symbol, each.symbol));
+    if (found.length > 0) return found.map(each => each.symbol);
+    throw new SourceError(`OANDA offers nothing like ${quote(symbol)} to this account`);
+  });
+  return [...new Set(named)].flatMap(symbol => {
     const instrument = offered.get(symbol);
     if (instrument !== undefined) return instrument;
     if (unusable.has(quote(symbol))) return [];
     throw new SourceError(`OANDA does not offer ${quote(symbol)} to this account`);
   });
+}
+
+/** `*` stands for any characters, so that it alone is everything. */
+function isMatch(pattern: string, symbol: string): boolean {
+  const [first = '', ...rest] = pattern.split('*');
+  const last = rest.pop() ?? '';
+  if (!symbol.startsWith(first)) return false;
+  let at = first.length;
+  for (const part of rest) {
+    const found = symbol.indexOf(part, at);
+    if (found < 0) return false;
+    at = found + part.length;
+  }
+  return symbol.length - at >= last.length && symbol.endsWith(last);
 }
 
 async function fetchOffered(client: Client, stopped?: AbortSignal): Promise<InstrumentList> {
@@ -103,11 +129,67 @@ async function fetchOffered(client: Client, stopped?: AbortSignal): Promise<Inst
   }
 }
 
-function follow(client: Client, request: FollowRequest): AsyncGenerator<Item> {
-  return pushed(request.signal, (signal, push) => listen(client, { ...request, signal }, push));
+type Push = (item: Item) => Promise<void>;
+
+async function poll(client: Client, request: FollowRequest, push: Push): Promise<void> {
+  const { signal } = request;
+  let failures = 0;
+  let isConnected = false;
+  let asked = '';
+  let since: string | undefined;
+  let newest: Tick | undefined;
+  /** By symbol, or what stands for one: said again it is no news. */
+  let said = new Map<string, string>();
+  while (!signal.aborted) {
+    const { symbols, changed } = request.wanted();
+    if (symbols.length === 0) {
+      await untilAborted([signal, changed]);
+      continue;
+    }
+    if (symbols.join() !== asked) {
+      asked = symbols.join();
+      since = undefined;
+      said = new Map([...said].filter(([symbol]) => symbols.includes(symbol)));
+    }
+    let wait = client.timings.poll;
+    try {
+      const json = await client.pricing(symbols, since, signal);
+      const pricing = readPricing(json, new Set(symbols), client.now());
+      if (pricing === null) throw new Hiccup('the answer is not a list of prices');
+      if (!isConnected) await push(CONNECTED);
+      isConnected = true;
+      failures = 0;
+      since = pricing.since;
+      const fresh = pricing.messages.filter(({ text, message }) => {
+        const symbol = symbolOf(message);
+        if (said.get(symbol) === text) return false;
+        said.set(symbol, text);
+        return true;
+      });
+      for (const item of sortOut(fresh.map(({ message }) => message))) {
+        if (item.kind === 'ticks') newest = item.ticks.at(-1);
+        await push(item);
+      }
+      // Said again it is stored no second time, and shows that the source lives.
+      if (fresh.length === 0 && newest !== undefined && symbols.includes(newest.symbol)) {
+        await push({ kind: 'ticks', ticks: [newest] });
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof Hiccup)) throw error;
+      failures += 1;
+      isConnected = false;
+      wait = Math.round(client.backoff(failures, error));
+      await push(disconnected(error, wait));
+    }
+    await delay(wait, undefined, { signal }).catch(() => undefined);
+  }
 }
 
-type Push = (item: Item) => Promise<void>;
+function symbolOf(message: Message): string {
+  if (message.kind === 'tick') return message.tick.symbol;
+  return (message.kind === 'rejected' ? message.rejection.symbol : undefined) ?? '';
+}
 
 /** Holds a connection for what is wanted. A new one stands before the old one ends, so others lose nothing. */
 async function listen(client: Client, request: FollowRequest, push: Push): Promise<void> {
