@@ -372,6 +372,8 @@ create table feed.source_states (
   changed_at timestamptz not null default now(),
   -- When its process spoke first after it had been stopped (UTC).
   begun_at timestamptz not null default now(),
+  -- Its provider asked to be left alone until then (UTC): a process that is started anew waits too. Set it to null before, to try at once.
+  alone_until timestamptz,
   alive_at timestamptz,
   stored_count bigint not null default 0,
   duplicate_count bigint not null default 0,
@@ -518,6 +520,10 @@ create procedure feed.advance_candles(lag interval default '00:00:01'::interval)
 -- Does an instrument have prices of zero and below? False for one that is not there.
 create function feed.allows_negative(symbol text) returns boolean security definer;
 grant execute on function feed.allows_negative to foresight_ingest;
+
+-- How long the provider of a source still wants to be left alone, as it told the process before; null: not any more.
+create function feed.alone_for(source text) returns interval security definer;
+grant execute on function feed.alone_for to foresight_ingest;
 
 -- The left edge (UTC) of the bucket of this width that holds a time: midnight UTC is one for every width that divides a day.
 create function feed.bucket(width interval, at timestamptz) returns timestamptz;
@@ -712,9 +718,9 @@ create function feed.record_replay(fingerprint text, symbol text, file_name text
   returns void security definer;
 grant execute on function feed.record_replay to foresight_ingest;
 
--- A source connected, disconnected, or was stopped in order, and why.
-create function feed.record_source_state(source text, state text, reason text default null)
-  returns void security definer;
+-- A source connected, disconnected, or was stopped in order, and why. alone_for: so long its provider asked to be left alone.
+create function feed.record_source_state(source text, state text, reason text default null,
+  alone_for interval default null) returns void security definer;
 grant execute on function feed.record_source_state to foresight_ingest;
 
 -- Store a batch of ticks, each once: array i holds tick i; absent prices are null, and the seq of a tick without an id.

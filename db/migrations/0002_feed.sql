@@ -63,6 +63,7 @@ create table feed.source_states (
   reason text,
   changed_at timestamptz not null default now(),
   begun_at timestamptz not null default now(),
+  alone_until timestamptz,
   alive_at timestamptz,
   stored_count bigint not null default 0,
   duplicate_count bigint not null default 0,
@@ -71,6 +72,7 @@ create table feed.source_states (
 ) with (fillfactor = 50);
 comment on table feed.source_states is 'Is the source connected, when was it last alive, and what became of every tick it sent: the four counts add up to what was received; feed.rejections has the last two by reason.';
 comment on column feed.source_states.begun_at is 'When its process spoke first after it had been stopped (UTC).';
+comment on column feed.source_states.alone_until is 'Its provider asked to be left alone until then (UTC): a process that is started anew waits too. Set it to null before, to try at once.';
 
 -- When what is traded, on the market's own clock: rows for an operator to edit.
 create table feed.calendars (

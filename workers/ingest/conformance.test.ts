@@ -290,6 +290,7 @@ describe.each(exchanges)('the source $name', ({ start, create, theirs, ours, ...
       books.states.includes(`heartbeats came, but no trade and no quote for ${seconds} s`);
     await books.until(() => isQuiet(0.1));
     for (const symbol of ours) expect(books.gaps(symbol)).toEqual([]);
+    expect(books.asked).not.toContain(true);
   });
 
   it('comes again when it is told to', async () => {
@@ -299,6 +300,7 @@ describe.each(exchanges)('the source $name', ({ start, create, theirs, ours, ...
     fake.cut();
     await books.until(() => books.states.includes('HTTP 429'));
     expect(books.retries.at(-1)).toBe(1_000);
+    expect(books.asked.at(-1)).toBe(true);
     await books.until(() => books.states.at(-1) === 'connected');
     expect(performance.now() - since).toBeGreaterThanOrEqual(1_000);
     fake.trade(A);
@@ -312,6 +314,7 @@ describe.each(exchanges)('the source $name', ({ start, create, theirs, ours, ...
     fake.cut();
     await books.until(() => books.states.includes('HTTP 403'));
     expect(books.retries.at(-1)).toBe(50);
+    expect(books.asked.at(-1)).toBe(true);
     await books.until(() => books.states.at(-1) === 'connected');
     fake.trade(A);
     await heard(books, fake);

@@ -77,7 +77,11 @@ export interface Feed {
     source: string,
     state: 'connected' | 'disconnected' | 'stopped',
     reason: string | null,
+    /** So many milliseconds its provider asked to be left alone. */
+    aloneForMs?: number | null,
   ): Promise<void>;
+  /** How many milliseconds the provider still wants to be left alone, as it told a process before. */
+  aloneFor(source: string): Promise<number>;
   /** After the ticks of that time are stored. */
   extendCoverage(
     source: string,
@@ -205,8 +209,14 @@ export function createFeed(sql: Sql): Feed {
         ${rejections.map(rejection => printable(rejection.raw))}::text[],
         ${rejections.map(rejection => rejection.count ?? 1)}::bigint[])`;
     },
-    async recordState(source, state, reason) {
-      await sql`select feed.record_source_state(${source}, ${state}, ${reason && printable(reason)})`;
+    async recordState(source, state, reason, aloneForMs = null) {
+      await sql`select feed.record_source_state(${source}, ${state}, ${reason && printable(reason)},
+        ${aloneForMs}::float8 * interval '1 millisecond')`;
+    },
+    async aloneFor(source) {
+      const [row] = await sql<[{ left: number | null }]>`
+        select (extract(epoch from feed.alone_for(${source})) * 1000)::float8 as left`;
+      return row.left ?? 0;
     },
     async extendCoverage(source, stretches, grade = 'heard') {
       await sql`select feed.extend_coverage(

@@ -106,6 +106,42 @@ describeOnEngine('ingest', ({ sql }) => {
     return rows.map(({ cause, grade }) => `${cause}: ${grade}`);
   };
 
+  it('leaves a provider alone that asked for it, also after a restart', async () => {
+    const symbol = await addInstrument(sql, 'oanda');
+    const askedAt: number[] = [];
+    const lists = () => {
+      askedAt.push(Date.now());
+      return {};
+    };
+    const refused = (isAsked: boolean): Item => ({
+      kind: 'state',
+      state: 'disconnected',
+      reason: 'HTTP 429',
+      retryInMs: 3_000,
+      isAsked,
+    });
+    const aloneUntil = async () => {
+      const [row] = await sql<{ until: number | null }[]>`
+        select (extract(epoch from alone_until) * 1000)::float8 as until from feed.source_states where source = 'oanda'`;
+      return row?.until ?? 0;
+    };
+    const first = start({ name: 'oanda', symbols: [symbol], lists });
+    await first.say(refused(false));
+    await first.say(refused(true));
+    await expect.poll(aloneUntil, { timeout: 20_000 }).toBeGreaterThan(0);
+    const until = await aloneUntil();
+    first.stop.abort();
+    await first.ended;
+
+    askedAt.length = 0;
+    const second = start({ name: 'oanda', symbols: [symbol], lists });
+    await expect.poll(() => askedAt.length, { timeout: 20_000 }).toBeGreaterThan(0);
+    // PostgreSQL's clock is this machine's.
+    expect(askedAt[0]).toBeGreaterThanOrEqual(Math.floor(until) - 5);
+    await second.say({ kind: 'state', state: 'connected' });
+    await expect.poll(aloneUntil, { timeout: 20_000 }).toBe(0);
+  });
+
   it('writes coverage after the ticks that it speaks of, however long these take', async () => {
     const [slow, other] = [await addInstrument(sql), await addInstrument(sql)];
     const release = Promise.withResolvers<void>();

@@ -117,6 +117,7 @@ async function begin({
   logger,
   signal,
 }: IngestParts): Promise<string[]> {
+  await leaveAlone({ source, feed, logger, signal });
   const instruments = await source.instruments(symbols, signal, skipped =>
     tellSkipped({ source, logger }, skipped),
   );
@@ -137,6 +138,24 @@ async function begin({
       await sleep(1_000, signal);
     }
   }
+}
+
+/** Whoever was told to wait has not waited by being started anew. */
+async function leaveAlone({
+  source,
+  feed,
+  logger,
+  signal,
+}: Pick<IngestParts, 'source' | 'feed' | 'logger' | 'signal'>): Promise<void> {
+  // Without a database nothing is known, and nothing can be stored: what follows waits for it.
+  const left = await feed.aloneFor(source.name).catch(() => 0);
+  if (left <= 0) return;
+  const seconds = Math.ceil(left / 1_000);
+  logger.warn(
+    { source: source.name, seconds },
+    `${source.name} asked to be left alone, for ${seconds} s more`,
+  );
+  await sleep(left, signal);
 }
 
 /** @returns the symbols of those that the database takes; one that it does not take ends no other. */

@@ -58,7 +58,9 @@ export function createLedger({
   let lastFault: string | undefined;
   let writes: Promise<unknown> = Promise.resolve();
   let rejections: Summed[] = [];
-  let unwritten: { state: 'connected' | 'disconnected'; reason: string | null } | undefined;
+  let unwritten:
+    | { state: 'connected' | 'disconnected'; reason: string | null; aloneForMs: number | null }
+    | undefined;
 
   /** One after the other; what fails is tried again with the next one. */
   const queue = (what: () => Promise<void>): Promise<void> => {
@@ -71,7 +73,7 @@ export function createLedger({
   async function writeState(): Promise<void> {
     const wanted = unwritten;
     if (wanted === undefined) return;
-    await feed.recordState(source, wanted.state, wanted.reason);
+    await feed.recordState(source, wanted.state, wanted.reason, wanted.aloneForMs);
     if (unwritten === wanted) unwritten = undefined;
   }
 
@@ -169,7 +171,8 @@ export function createLedger({
             lastFault = item.reason;
             isFirstConnection = false;
           }
-          unwritten = { state: item.state, reason };
+          const aloneForMs = !isConnected && item.isAsked === true ? item.retryInMs : null;
+          unwritten = { state: item.state, reason, aloneForMs };
           void queue(writeState).catch(() => undefined);
           break;
         }

@@ -113,6 +113,8 @@ export type Item =
       readonly state: 'disconnected';
       readonly reason: string;
       readonly retryInMs: number;
+      /** The provider itself asked for that, by Retry-After or by refusing us: who is started anew waits too. */
+      readonly isAsked?: boolean;
     };
 
 export interface Covered {

@@ -186,11 +186,12 @@ async function hold(wire: Wire, request: FollowRequest, push: Push): Promise<voi
 
 const CONNECTED: Item = { kind: 'state', state: 'connected' };
 
-const disconnected = ({ message }: Error, retryInMs: number): Item => ({
+const disconnected = (error: Error, retryInMs: number): Item => ({
   kind: 'state',
   state: 'disconnected',
-  reason: message,
+  reason: error.message,
   retryInMs,
+  isAsked: error instanceof Hiccup && error.retryAfter > 0,
 });
 
 /** Of each symbol the newer one. */

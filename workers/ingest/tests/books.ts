@@ -13,6 +13,8 @@ export interface Books {
   readonly states: readonly string[];
   readonly causes: readonly string[];
   readonly retries: readonly number[];
+  /** Of each retry, whether the provider asked for that. */
+  readonly asked: readonly boolean[];
   /** Times between the first and the last one known of which something may be missing. */
   readonly gaps: (symbol: string) => readonly { readonly from: string; readonly to: string }[];
   /** Was everything of that moment heard? */
@@ -66,6 +68,7 @@ export function keepBooks(source: Source, symbols: readonly string[]): Books {
   const states: string[] = [];
   const causes: string[] = [];
   const retries: number[] = [];
+  const asked: boolean[] = [];
   const impossible: string[] = [];
   const faults: string[] = [];
   const checks = new Set<() => void>();
@@ -112,7 +115,10 @@ export function keepBooks(source: Source, symbols: readonly string[]): Books {
         break;
       case 'state':
         states.push(item.state === 'connected' ? 'connected' : item.reason);
-        if (item.state === 'disconnected') retries.push(item.retryInMs);
+        if (item.state === 'disconnected') {
+          retries.push(item.retryInMs);
+          asked.push(item.isAsked === true);
+        }
         break;
     }
   }
@@ -175,6 +181,7 @@ export function keepBooks(source: Source, symbols: readonly string[]): Books {
     states,
     causes,
     retries,
+    asked,
     impossible,
     faults,
     knows: (symbol, time) => isIn(heard.get(symbol), time),

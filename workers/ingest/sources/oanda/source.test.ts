@@ -42,10 +42,12 @@ const createSource = (fake: Pick<FakeOanda, 'url'>, options: Partial<OandaOption
     timings: { ...quick, ...options.timings },
   });
 
+type Disconnected = Extract<Item, { state: 'disconnected' }>;
+
 /** What a source says beside its ticks, in short. */
 type Event =
   | { readonly kind: 'connected' | 'alive' | 'missed' }
-  | { readonly kind: 'disconnected'; readonly reason: string; readonly retryInMs: number }
+  | (Pick<Disconnected, 'reason' | 'retryInMs' | 'isAsked'> & { readonly kind: 'disconnected' })
   | Extract<Item, { kind: 'rejected' }>;
 
 function toEvent(item: Exclude<Item, { kind: 'ticks' }>): Event {
@@ -53,7 +55,8 @@ function toEvent(item: Exclude<Item, { kind: 'ticks' }>): Event {
   if (item.kind === 'covered') return { kind: 'alive' };
   if (item.kind === 'missed') return { kind: 'missed' };
   if (item.state === 'connected') return { kind: 'connected' };
-  return { kind: 'disconnected', reason: item.reason, retryInMs: item.retryInMs };
+  const { reason, retryInMs, isAsked } = item;
+  return { kind: 'disconnected', reason, retryInMs, ...(isAsked !== undefined && { isAsked }) };
 }
 
 /** Follows a source in the background, and lets a test wait for what it has seen. */
@@ -476,7 +479,12 @@ describe('the connection to OANDA', () => {
       fake.refuseNext(1, 429, { 'Retry-After': header });
       const feed = follow(fake, { now });
       await feed.until(() => feed.count('disconnected') === 1);
-      expect(feed.events[0]).toEqual({ kind: 'disconnected', reason: 'HTTP 429', retryInMs: wait });
+      expect(feed.events[0]).toEqual({
+        kind: 'disconnected',
+        reason: 'HTTP 429',
+        retryInMs: wait,
+        isAsked: wait > 1,
+      });
       feed.stop.abort();
       await feed.ended;
     }

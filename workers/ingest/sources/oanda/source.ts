@@ -232,11 +232,12 @@ async function listen(client: Client, request: FollowRequest, push: Push): Promi
 
 const CONNECTED: Item = { kind: 'state', state: 'connected' };
 
-const disconnected = ({ message }: Error, retryInMs: number): Item => ({
+const disconnected = (error: Error, retryInMs: number): Item => ({
   kind: 'state',
   state: 'disconnected',
-  reason: message,
+  reason: error.message,
   retryInMs,
+  isAsked: error instanceof Hiccup && error.retryAfter > 0,
 });
 
 /** Waits until one of the signals aborts or the other thing happens. */

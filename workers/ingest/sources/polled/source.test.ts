@@ -273,6 +273,7 @@ describe('a polled source', () => {
     const since = performance.now();
     await books.until(() => books.states.includes('HTTP 429'));
     expect(books.retries.at(-1)).toBe(1_000);
+    expect(books.asked.at(-1)).toBe(true);
     await books.until(() => books.states.at(-1) === 'connected');
     expect(performance.now() - since).toBeGreaterThanOrEqual(990);
   });
@@ -283,6 +284,7 @@ describe('a polled source', () => {
     fake.refuseNext(1, status, {}, A);
     await books.until(() => books.states.includes(`HTTP ${status}`));
     expect(books.retries.at(-1)).toBe(50);
+    expect(books.asked.at(-1)).toBe(true);
     await books.until(() => books.states.at(-1) === 'connected');
     // Of a row that works the state of the source tells.
     expect(outcomes.map(({ works }) => works)).toEqual([true]);

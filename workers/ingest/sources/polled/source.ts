@@ -187,7 +187,14 @@ async function listen(options: PolledOptions, request: FollowRequest, push: Push
     if (hiccup.retryAfter > 0) aloneUntil = dueAt;
     // Of a row that was tried the state of the source tells.
     if (told === '') await tell(false, hiccup.message);
-    await push({ kind: 'state', state: 'disconnected', reason: hiccup.message, retryInMs });
+    const isAsked = hiccup.retryAfter > 0;
+    await push({
+      kind: 'state',
+      state: 'disconnected',
+      reason: hiccup.message,
+      retryInMs,
+      isAsked,
+    });
   }
 
   while (!signal.aborted) {
