@@ -58,6 +58,8 @@ describeOnEngine('ops.status', ({ sql }) => {
     expect(await faults()).toEqual([]);
     await feed.recordState('oanda', 'connected', null);
     expect(await faults()).toEqual([]);
+    // Or it would be silent in the tests after this one, when they take long.
+    await feed.recordState('oanda', 'stopped', null);
   });
 
   it('tells an error of a subscription while something is to be sent and somebody tries', async () => {
