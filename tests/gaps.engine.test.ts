@@ -143,11 +143,17 @@ describeOnEngine('What a source missed', database => {
     const ingest = await startIngest('--gappy-misses', '0', '--gappy-missed', '0.5');
     // A claim of the killed one has to run out first.
     await waitFor(
-      'it is heard again and all gaps are closed',
-      async () => ({ heardUntil: await heardUntil(), ...(await ledger()) }),
+      'it is heard again, all gaps are closed, and each symbol has more than its averages warm up with',
+      async () => {
+        const seconds = await Promise.all(
+          symbols.map(async symbol => (await filled(symbol)).ticks),
+        );
+        return { heardUntil: await heardUntil(), seconds, ...(await ledger()) };
+      },
       {
         deadlineMs: 90_000,
-        until: now => now.heardUntil > startedAt && now.open === 0,
+        until: now =>
+          now.heardUntil > startedAt && now.open === 0 && now.seconds.every(count => count > 25),
         explain: system.logs,
       },
     );
