@@ -211,21 +211,18 @@ create trigger _130_pass_over after update of is_active on feed.instruments for 
 create trigger _500_fulfil after insert or update of is_active on feed.instruments for each row
   execute function indicator.tg_instruments__fulfil();
 
--- Per instrument its newest tick and when its first one was observed (UTC), also when both were dropped since: what is asked of all history at every moment, and must not cost more with every day of it. Written by the trigger of feed.ticks.
-create table feed.newest_ticks (
-  instrument_id int not null,
-  first_observed_at timestamptz not null,
-  observed_at timestamptz not null,
-  seq bigint not null,
+-- Per instrument its newest tick and when its first one was observed (UTC), also when both were dropped since: what is asked of all history at every moment, and must not cost more with every day of it.
+create view feed.newest_ticks (
+  instrument_id int,
+  first_observed_at timestamptz,
+  observed_at timestamptz,
+  seq bigint,
   bid double precision,
   ask double precision,
   last double precision,
   size double precision,
-  received_at timestamptz not null,
-  constraint newest_ticks_pkey primary key (instrument_id),
-  constraint newest_ticks_instrument_id_fkey foreign key (instrument_id) references feed.instruments(instrument_id) on delete cascade,
-  constraint first_is_not_after_newest check (first_observed_at <= observed_at)
-) with (fillfactor=50);
+  received_at timestamptz
+);
 
 -- What is as it should be and passes, but keeps prices from being those of now, in words, and since when (UTC).
 create view feed.notes (
@@ -433,6 +430,22 @@ create trigger _100_check after update on feed.storage referencing old table as 
   for each statement execute function feed.tg_storage__check();
 create trigger _200_want_maintenance after update of compress_after, retain_for on feed.storage for each statement
   execute function ops.tg_storage__want_maintenance();
+
+-- Behind feed.newest_ticks: per instrument a row, and one more for each writer that was not finished when another came. Written by the trigger of feed.ticks: who adds a newer tick, or an older one than the first, adds a row and takes those away that it stands for, so that no writer waits for another.
+create table feed.tick_ends (
+  instrument_id int not null,
+  first_observed_at timestamptz not null,
+  observed_at timestamptz not null,
+  seq bigint not null,
+  bid double precision,
+  ask double precision,
+  last double precision,
+  size double precision,
+  received_at timestamptz not null,
+  constraint tick_ends_instrument_id_fkey foreign key (instrument_id) references feed.instruments(instrument_id) on delete cascade
+);
+create index tick_ends_instrument_id_observed_at_seq_idx on feed.tick_ends (instrument_id, observed_at desc,
+  seq desc);
 
 -- Observed prices, stored once and never changed. mid is (bid + ask) / 2; last and size are a trade's.
 create table feed.ticks (

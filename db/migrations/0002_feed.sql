@@ -245,8 +245,8 @@ comment on column feed.ticks.observed_at is 'The source''s clock, UTC, microseco
 comment on column feed.ticks.seq is 'The source''s trade id or sequence, from 0 on: orders ticks of equal time. Below 0: the tick came without one, and this is its place among those of its time, in the order in which they came.';
 comment on column feed.ticks.received_at is 'Our clock when the tick was stored.';
 
-create table feed.newest_ticks (
-  instrument_id int primary key references feed.instruments on delete cascade,
+create table feed.tick_ends (
+  instrument_id int not null references feed.instruments on delete cascade,
   first_observed_at timestamptz not null,
   observed_at timestamptz not null,
   seq bigint not null,
@@ -254,10 +254,18 @@ create table feed.newest_ticks (
   ask double precision,
   last double precision,
   size double precision,
-  received_at timestamptz not null,
-  constraint first_is_not_after_newest check (first_observed_at <= observed_at)
-) with (fillfactor = 50);
-comment on table feed.newest_ticks is 'Per instrument its newest tick and when its first one was observed (UTC), also when both were dropped since: what is asked of all history at every moment, and must not cost more with every day of it. Written by the trigger of feed.ticks.';
+  received_at timestamptz not null
+);
+create index on feed.tick_ends (instrument_id, observed_at desc, seq desc);
+comment on table feed.tick_ends is 'Behind feed.newest_ticks: per instrument a row, and one more for each writer that was not finished when another came. Written by the trigger of feed.ticks: who adds a newer tick, or an older one than the first, adds a row and takes those away that it stands for, so that no writer waits for another.';
+
+create view feed.newest_ticks as
+select distinct on (e.instrument_id) e.instrument_id,
+  min(e.first_observed_at) over (partition by e.instrument_id) as first_observed_at,
+  e.observed_at, e.seq, e.bid, e.ask, e.last, e.size, e.received_at
+from feed.tick_ends as e
+order by e.instrument_id, e.observed_at desc, e.seq desc;
+comment on view feed.newest_ticks is 'Per instrument its newest tick and when its first one was observed (UTC), also when both were dropped since: what is asked of all history at every moment, and must not cost more with every day of it.';
 
 create table feed.rejections (
   source text not null,

@@ -12,7 +12,7 @@ begin
       group by t.symbol
     ) as oldest
     join feed.instruments as i on i.symbol = oldest.symbol
-    join feed.newest_ticks as k on k.instrument_id = i.instrument_id
+    cross join lateral (select * from feed.newest_ticks as k where k.instrument_id = i.instrument_id) as k
     where k.observed_at >= oldest.observed_at
   );
 end

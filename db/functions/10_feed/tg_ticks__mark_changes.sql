@@ -68,34 +68,37 @@ begin
     changed_to = greatest(c.changed_to, excluded.changed_to),
     revision = nextval('outbox.change_revision');
 
-  -- Only where it is the first or the newest: else who stores old ticks would wait for who stores new ones.
+  -- Only where one is the newest or the first. Rows of others that are not finished are left for the next.
   select array_agg(e.instrument_id), array_agg(e.first_at), array_agg(e.newest_at) into end_ids, first_ats, newest_ats
   from (
     select t.instrument_id, min(t.changed_from) as first_at, max(t.changed_to) as newest_at
     from unnest(touched) as t
     group by 1
   ) as e
-  where not exists (
-    select from feed.newest_ticks as k
-    where k.instrument_id = e.instrument_id and k.first_observed_at <= e.first_at and k.observed_at > e.newest_at
-  );
+  left join lateral (select * from feed.newest_ticks as k where k.instrument_id = e.instrument_id) as k on true
+  where k.instrument_id is null or e.first_at < k.first_observed_at or e.newest_at >= k.observed_at;
   if end_ids is null then
     return null;
   end if;
-  insert into feed.newest_ticks as k (instrument_id, first_observed_at, observed_at, seq, bid, ask, last, size, received_at)
-  select distinct on (n.instrument_id)
-    n.instrument_id, first_ats[array_position(end_ids, n.instrument_id)], n.observed_at, n.seq, n.bid, n.ask, n.last, n.size, n.received_at
-  from new_ticks as n
-  where n.observed_at = any (newest_ats) and n.instrument_id = any (end_ids)
-  order by n.instrument_id, n.observed_at desc, n.seq desc
-  on conflict (instrument_id) do update set
-    first_observed_at = least(k.first_observed_at, excluded.first_observed_at),
-    (observed_at, seq, bid, ask, last, size, received_at) = (
-      select n.* from (values
-        (k.observed_at, k.seq, k.bid, k.ask, k.last, k.size, k.received_at),
-        (excluded.observed_at, excluded.seq, excluded.bid, excluded.ask, excluded.last, excluded.size, excluded.received_at)
-      ) as n(observed_at, seq, bid, ask, last, size, received_at)
-      order by n.observed_at desc, n.seq desc limit 1);
+  with told as (
+    delete from feed.tick_ends as e
+    where e.ctid = any (array(
+      select o.ctid from feed.tick_ends as o where o.instrument_id = any (end_ids) for update skip locked))
+    returning e.*
+  ),
+  known as (
+    select t.instrument_id, t.observed_at, t.seq, t.bid, t.ask, t.last, t.size, t.received_at, t.first_observed_at from told as t
+    union all
+    select n.instrument_id, n.observed_at, n.seq, n.bid, n.ask, n.last, n.size, n.received_at,
+      first_ats[array_position(end_ids, n.instrument_id)]
+    from new_ticks as n
+    where n.observed_at = any (newest_ats) and n.instrument_id = any (end_ids)
+  )
+  insert into feed.tick_ends (instrument_id, observed_at, seq, bid, ask, last, size, received_at, first_observed_at)
+  select distinct on (k.instrument_id) k.instrument_id, k.observed_at, k.seq, k.bid, k.ask, k.last, k.size, k.received_at,
+    min(k.first_observed_at) over (partition by k.instrument_id)
+  from known as k
+  order by k.instrument_id, k.observed_at desc, k.seq desc;
   return null;
 end
 $$;
