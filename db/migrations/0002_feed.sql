@@ -259,14 +259,6 @@ create table feed.tick_ends (
 create index on feed.tick_ends (instrument_id, observed_at desc, seq desc);
 comment on table feed.tick_ends is 'Behind feed.newest_ticks: per instrument a row, and one more for each writer that was not finished when another came. Written by the trigger of feed.ticks: who adds a newer tick, or an older one than the first, adds a row and takes those away that it stands for, so that no writer waits for another.';
 
-create view feed.newest_ticks as
-select distinct on (e.instrument_id) e.instrument_id,
-  min(e.first_observed_at) over (partition by e.instrument_id) as first_observed_at,
-  e.observed_at, e.seq, e.bid, e.ask, e.last, e.size, e.received_at
-from feed.tick_ends as e
-order by e.instrument_id, e.observed_at desc, e.seq desc;
-comment on view feed.newest_ticks is 'Per instrument its newest tick and when its first one was observed (UTC), also when both were dropped since: what is asked of all history at every moment, and must not cost more with every day of it.';
-
 create table feed.rejections (
   source text not null,
   reason text not null,

@@ -4,7 +4,6 @@ import { command, readNumber } from '../../db/runtime/arguments.ts';
 import { isLostConnection } from '../../db/runtime/errors.ts';
 import type { Engine } from '../harness/server.ts';
 import { describe } from './report.ts';
-import { soak } from './run.ts';
 
 const options = command(
   'soak',
@@ -48,6 +47,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
+// Here, so that a wrong option is told at once: its generators take a second to load.
+const { soak } = await import('./run.ts');
 const reports = [];
 for (const engine of engines) {
   if (interrupted.signal.aborted) break;
