@@ -43,17 +43,23 @@ export async function migrate(options: Deploy): Promise<void> {
   }
 }
 
+/**
+ * What is left to do in a new copy of a database that was migrated from these very files.
+ * @throws the database's error.
+ */
+export async function finishCopy({ url, logger, passwords }: Deploy): Promise<void> {
+  const client = await connect(url, logger);
+  try {
+    await client.query('update ops.installation set installed_at = now()');
+    await setPasswords(client, passwords);
+    logger.info('database copied');
+  } finally {
+    await client.end();
+  }
+}
+
 async function deploy(options: Deploy): Promise<void> {
-  const client = new pg.Client({
-    connectionString: options.url,
-    application_name: 'foresight migrate',
-    connectionTimeoutMillis: 5_000,
-    options: '-c TimeZone=UTC -c client_min_messages=warning',
-  });
-  client.on('error', error => options.logger.warn({ reason: error.message }, 'connection lost'));
-  await client.connect().catch((error: unknown) => {
-    throw new ConfigError(connectionFault(error, options.url).message);
-  });
+  const client = await connect(options.url, options.logger);
   try {
     await client.query('select pg_advisory_lock($1)', [deployLock]);
     await refuseUnknown(client);
@@ -84,6 +90,20 @@ async function deploy(options: Deploy): Promise<void> {
   } finally {
     await client.end();
   }
+}
+
+async function connect(url: string, logger: Logger): Promise<pg.Client> {
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: 'foresight migrate',
+    connectionTimeoutMillis: 5_000,
+    options: '-c TimeZone=UTC -c client_min_messages=warning',
+  });
+  client.on('error', error => logger.warn({ reason: error.message }, 'connection lost'));
+  await client.connect().catch((error: unknown) => {
+    throw new ConfigError(connectionFault(error, url).message);
+  });
+  return client;
 }
 
 /** Node reads them itself: node-pg-migrate's own way takes a third of a second to load a compiler first. */

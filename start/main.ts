@@ -12,6 +12,7 @@ import { checkDatabase, checkPort } from './checks.ts';
 import { FolderError, makeFolder } from './embedded/account.ts';
 import { type Embedded, startEmbedded } from './embedded/embedded.ts';
 import { lockFolder } from './embedded/lock.ts';
+import { findPrepared } from './embedded/prepared.ts';
 import { profile } from './emulator/credentials.ts';
 import { type Emulator, startEmulator } from './emulator/emulator.ts';
 import { EXIT_CONFIG, type ProcessSpec, type Supervision, supervise } from './supervisor.ts';
@@ -116,7 +117,7 @@ async function startServices(session: Session): Promise<Services> {
   const starting =
     config.sqsEndpoint === undefined ? startEmulator({ dataDir, logger }) : undefined;
   starting?.then(started => closers.push(() => started.stop())).catch(() => undefined);
-  const embedded = await startEmbedded({ dataDir, logger });
+  const embedded = await startEmbedded({ dataDir, logger, preparedDir: await findPrepared() });
   closers.push(() => embedded.stop());
   session.killers.push(() => process.kill(embedded.pid, 'SIGINT'));
   signal.throwIfAborted();
@@ -303,7 +304,7 @@ async function runAll(session: Session): Promise<number> {
   session.killers.push(() => supervision.kill());
   closers.push(() => supervision.stop());
   signal.addEventListener('abort', () => void supervision.stop(), { once: true });
-  const [services, { migrate }] = await Promise.all([
+  const [services, { finishCopy, migrate }] = await Promise.all([
     startServices(session),
     import('../db/migrate.ts'),
   ]);
@@ -311,7 +312,8 @@ async function runAll(session: Session): Promise<number> {
   closers.push(() => supervision.stop());
   signal.throwIfAborted();
   terminal.status('bringing the database up to date ...');
-  await migrate({ url: services.ownerUrl, logger, passwords: services.passwords }).catch(error => {
+  const bring = services.embedded?.isCopy ? finishCopy : migrate;
+  await bring({ url: services.ownerUrl, logger, passwords: services.passwords }).catch(error => {
     if (error instanceof ConfigError) throw error;
     logger.error({ err: error }, 'cannot bring the database up to date');
     throw new ToldError();

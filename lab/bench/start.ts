@@ -25,7 +25,7 @@ type Moment = (typeof moments)[number];
 /** `npm start` with an empty data folder, again and again: seconds from the command to what its page shows. */
 export async function measureStart(isQuick: boolean): Promise<Figure[]> {
   // What an install does at its end, in case the code has changed since.
-  await finished(startChild({ script: join(root, 'start/compile.js'), env: inherited() }, ignore));
+  await finished(startChild({ script: join(root, 'start/install.js'), env: inherited() }, ignore));
   const rounds: Map<Moment, number>[] = [];
   for (let round = 0; round < (isQuick ? 1 : 5); round++) rounds.push(await measureRound());
   return moments.map(name => {
@@ -98,7 +98,7 @@ function inherited(): NodeJS.ProcessEnv {
 
 async function finished(child: Child): Promise<void> {
   const { code } = await child.gone;
-  if (code !== 0) throw new Error(`start/compile.js ended with ${code}`);
+  if (code !== 0) throw new Error(`start/install.js ended with ${code}`);
 }
 
 const ignore = (): void => undefined;

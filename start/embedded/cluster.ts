@@ -2,6 +2,9 @@ import { randomBytes } from 'node:crypto';
 import {
   chmod,
   chown,
+  constants,
+  cp,
+  mkdir,
   mkdtemp,
   readdir,
   readFile,
@@ -12,7 +15,7 @@ import {
 } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import type { Logger } from '../../db/runtime/logger.ts';
+import { type Logger, oneLine } from '../../db/runtime/logger.ts';
 import { type Account, codeOf, EmbeddedError, run } from './account.ts';
 import type { Installation } from './installation.ts';
 
@@ -36,14 +39,25 @@ export function homeIn(folder: string): Home {
   };
 }
 
-/** Makes the data folder if there is none, checks the one there is, and returns its password. */
-export async function prepareCluster(
-  home: Home,
-  installation: Installation,
-  account: Account | undefined,
-  logger: Logger,
-): Promise<string> {
-  if (!(await exists(home.cluster))) return createCluster(home, installation, account, logger);
+/** Who makes a data folder, and of what. */
+export interface Making {
+  readonly installation: Installation;
+  readonly account: Account | undefined;
+  readonly logger: Logger;
+  /** A stopped server's, of which a copy will do. */
+  readonly prepared: Home | undefined;
+}
+
+export interface Cluster {
+  readonly password: string;
+  /** It was not there, and is a copy of what was prepared. */
+  readonly isCopy: boolean;
+}
+
+/** Makes the data folder if there is none, and checks the one there is. */
+export async function prepareCluster(home: Home, making: Making): Promise<Cluster> {
+  const { installation, account } = making;
+  if (!(await exists(home.cluster))) return createCluster(home, making);
   await handOver(home.cluster, account);
   await checkVersion(home, installation);
   const password = await readFile(home.password, 'utf8').catch(error => {
@@ -51,23 +65,50 @@ export async function prepareCluster(
       `cannot read ${home.password} (${codeOf(error)}), the password of the data folder beside it`,
     );
   });
-  return password.trim();
+  return { password: password.trim(), isCopy: false };
 }
 
 /**
- * initdb works in a folder of its own that gets its name when it is whole, so that an interrupted try
- * is never taken for a database.
+ * Works in a folder of its own that gets its name when it is whole, so that an interrupted try is never taken for a
+ * database.
  */
-async function createCluster(
-  home: Home,
-  installation: Installation,
-  account: Account | undefined,
-  logger: Logger,
-): Promise<string> {
+async function createCluster(home: Home, making: Making): Promise<Cluster> {
+  const { installation, account, logger } = making;
   await removeLeftovers(home);
   logger.info({ folder: home.cluster, version: installation.version }, 'making the database');
-  const password = await keepPassword(home, account);
   const half = await mkdtemp(join(home.folder, 'postgres.new-'));
+  const copied = await copyPrepared(half, making);
+  const password = await keepPassword(home, account, copied);
+  if (copied === undefined) await initialize(half, home, making);
+  await rename(half, home.cluster);
+  return { password, isCopy: copied !== undefined };
+}
+
+/** Fills an empty folder with the prepared database, on the disk, and returns its password; undefined: it cannot. */
+async function copyPrepared(half: string, making: Making): Promise<string | undefined> {
+  const { installation, account, prepared, logger } = making;
+  if (prepared === undefined) return undefined;
+  try {
+    const password = (await readFile(prepared.password, 'utf8')).trim();
+    await cp(prepared.cluster, half, { recursive: true, mode: constants.COPYFILE_FICLONE });
+    await handOver(half, account);
+    const { code, output } = await run(installation.initdb, ['--sync-only', '-D', half], account);
+    if (code !== 0) throw new EmbeddedError(faultIn(output));
+    return password;
+  } catch (error) {
+    logger.warn(
+      { reason: oneLine(String(error)) },
+      'the prepared database cannot be copied; making one',
+    );
+    await rm(half, { recursive: true, force: true });
+    await mkdir(half, { mode: 0o700 });
+    return undefined;
+  }
+}
+
+/** Fills an empty folder with a new database. */
+async function initialize(half: string, home: Home, making: Making): Promise<void> {
+  const { installation, account } = making;
   await handOver(half, account);
   const settings = [
     'timezone=UTC',
@@ -88,8 +129,6 @@ async function createCluster(
     await rm(half, { recursive: true, force: true });
     throw new EmbeddedError(`cannot make the database in ${home.folder}: ${faultIn(output)}`);
   }
-  await rename(half, home.cluster);
-  return password;
 }
 
 async function removeLeftovers(home: Home): Promise<void> {
@@ -100,11 +139,15 @@ async function removeLeftovers(home: Home): Promise<void> {
   }
 }
 
-/** The same password is used again after an interrupted try. */
-async function keepPassword(home: Home, account: Account | undefined): Promise<string> {
+/** That of what was copied; else the same one again after an interrupted try. */
+async function keepPassword(
+  home: Home,
+  account: Account | undefined,
+  copied: string | undefined,
+): Promise<string> {
   const kept = (await readFile(home.password, 'utf8').catch(() => '')).trim();
-  const password = kept === '' ? randomBytes(24).toString('hex') : kept;
-  if (kept === '') await writeWhole(home.password, `${password}\n`, 0o600);
+  const password = copied ?? (kept === '' ? randomBytes(24).toString('hex') : kept);
+  if (kept !== password) await writeWhole(home.password, `${password}\n`, 0o600);
   await handOver(home.password, account);
   return password;
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../../db/runtime/logger.ts';
@@ -10,7 +11,7 @@ import {
   makeFolder,
   run,
 } from './account.ts';
-import { choosePort, type Home, homeIn, newPort, prepareCluster } from './cluster.ts';
+import { choosePort, exists, type Home, homeIn, newPort, prepareCluster } from './cluster.ts';
 import { findInstallation, type Installation } from './installation.ts';
 import {
   createDatabase,
@@ -34,6 +35,8 @@ const SILENT_DEADLINE_MS = 60_000;
 export interface EmbeddedOptions {
   readonly dataDir: string;
   readonly logger: Logger;
+  /** Of a stopped server: a data folder that is new is a copy of what it holds. */
+  readonly preparedDir?: string | undefined;
   /** Called once each time the server is found dead without having been stopped. */
   readonly onCrash?: (pid: number) => void;
 }
@@ -44,6 +47,8 @@ export interface Embedded {
   readonly pid: number;
   /** The server was running already, left by a process that was killed. */
   readonly adopted: boolean;
+  /** The data folder was new, and is a copy of the prepared one. */
+  readonly isCopy: boolean;
   /** For example `18.4`. */
   readonly version: string;
   /** Where data, password and log are: `dataDir`, or a system folder when root's server cannot reach that. */
@@ -61,6 +66,7 @@ interface Place {
   readonly installation: Installation;
   readonly account: Account | undefined;
   readonly password: string;
+  readonly isCopy: boolean;
   readonly logger: Logger;
 }
 
@@ -81,17 +87,37 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
   return handle(place, server, adopted, options.onCrash);
 }
 
-async function findPlace({ dataDir, logger }: EmbeddedOptions): Promise<Place> {
+async function findPlace({ dataDir, preparedDir, logger }: EmbeddedOptions): Promise<Place> {
   const { home, account } = await findHome(resolve(dataDir), logger);
   const installation = await findInstallation({ account, copyInto: home.folder, logger });
-  const password = await prepareCluster(home, installation, account, logger);
-  return { home, installation, account, password, logger };
+  const prepared = await findStopped(preparedDir);
+  const cluster = await prepareCluster(home, { installation, account, prepared, logger });
+  return { home, installation, account, ...cluster, logger };
+}
+
+/** Where a data folder's database can be: in it, or where root's server keeps it when it cannot reach that. */
+function homesOf(dataDir: string): { readonly own: Home; readonly outside: Home } {
+  const key = createHash('sha256').update(dataDir).digest('hex').slice(0, 12);
+  return { own: homeIn(dataDir), outside: homeIn(join(SYSTEM_FOLDER, key)) };
+}
+
+async function findStopped(dataDir: string | undefined): Promise<Home | undefined> {
+  if (dataDir === undefined) return undefined;
+  const { own, outside } = homesOf(resolve(dataDir));
+  for (const home of [own, outside]) {
+    if ((await exists(home.cluster)) && (await readPidFile(home)) === undefined) return home;
+  }
+  return undefined;
+}
+
+/** Takes away a data folder of which no server runs, wherever its database is. */
+export async function removeStopped(dataDir: string): Promise<void> {
+  const { own, outside } = homesOf(resolve(dataDir));
+  for (const { folder } of [outside, own]) await rm(folder, { recursive: true, force: true });
 }
 
 async function findHome(dataDir: string, logger: Logger) {
-  const key = createHash('sha256').update(dataDir).digest('hex').slice(0, 12);
-  const own = homeIn(dataDir);
-  const outside = homeIn(join(SYSTEM_FOLDER, key));
+  const { own, outside } = homesOf(dataDir);
   const account = await chooseAccount([own.cluster, outside.cluster]);
   await makeFolder(dataDir);
   if (await canEnter(dataDir, account)) return { home: own, account };
@@ -185,6 +211,7 @@ function handle(
   return {
     url: `postgres://foresight:${place.password}@127.0.0.1:${first.port}/foresight`,
     adopted,
+    isCopy: place.isCopy,
     folder: place.home.folder,
     logFile: place.home.log,
     get pid() {
