@@ -2,18 +2,18 @@ import { type Instrument, SourceError, type Tick } from '../../source.ts';
 import { quote } from '../../text.ts';
 import { fromEpochMicroseconds } from '../../time.ts';
 
-/** Time is divided into slots of this length, in microseconds; a slot has one tick of a symbol or none. */
-export const SLOT_MICROSECONDS = 1_000_000;
+/** Time is divided into slots of this length, in microseconds; three of four have a tick of a symbol, the others none. */
+export const SLOT_MICROSECONDS = 1_500_000;
 /**
  * The rule that keeps a fill cheap: of the slots that begin more than this long before now, only those
  * whose number (microseconds since 1970 / {@link SLOT_MICROSECONDS}) is a multiple of
- * {@link THINNED_TO_EVERY} are sent, about three ticks per minute, so that few minutes are empty. A thinned
- * slot has the very tick that it would have in a dense run, so both together store nothing twice. All trades
- * are in kept slots, so that as much is traded in a thinned hour as in another one. Ticks are fewer there: what
- * counts them by default looks back no further than the dense stretch.
+ * {@link THINNED_TO_EVERY} are sent. Those always have a tick, so each minute has two. A thinned slot has the
+ * very tick that it would have in a dense run, so both together store nothing twice. All trades are in kept
+ * slots, so that as much is traded in a thinned hour as in another one. Ticks are fewer there: what counts them
+ * by default looks back no further than the dense stretch.
  */
 export const DENSE_MICROSECONDS = 6_600_000_000;
-export const THINNED_TO_EVERY = 10;
+export const THINNED_TO_EVERY = 20;
 
 const GROUP_SIZE = 2_000;
 
@@ -93,6 +93,8 @@ export function* groupsOfTicks(
   if (group.length > 0) yield group;
 }
 
+const isKept = (slot: number) => slot % THINNED_TO_EVERY === 0;
+
 /** This slot, or the first after it that the thinning keeps. */
 function keptSlot(slot: number, denseFrom: number): number {
   const firstDense = Math.ceil(denseFrom / SLOT_MICROSECONDS);
@@ -139,8 +141,8 @@ function createQuoter(seed: number, { symbol, ...of }: Market): Quoter {
   return {
     timeIn: slot => {
       const chance = hash(timing, slot);
-      if (chance % 2 === 0) return Number.POSITIVE_INFINITY;
-      return slot * SLOT_MICROSECONDS + ((chance >>> 1) % SLOT_MICROSECONDS);
+      if (chance % 4 === 0 && !isKept(slot)) return Number.POSITIVE_INFINITY;
+      return slot * SLOT_MICROSECONDS + ((chance >>> 2) % SLOT_MICROSECONDS);
     },
     tickAt: at => {
       const mid = of.basePrice * Math.exp(noise(at));
@@ -148,7 +150,7 @@ function createQuoter(seed: number, { symbol, ...of }: Market): Quoter {
       const half = of.spread * (0.35 + 0.3 * fraction(hash(width, slot)));
       const bid = Math.floor((mid - half) * scale);
       const ask = Math.max(Math.ceil((mid + half) * scale), bid + 1);
-      const trade = slot % THINNED_TO_EVERY === 0 ? hash(trading, slot) : undefined;
+      const trade = isKept(slot) ? hash(trading, slot) : undefined;
       return {
         symbol,
         observedAt: fromEpochMicroseconds(at),

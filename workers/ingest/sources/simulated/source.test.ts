@@ -110,35 +110,44 @@ describe('the simulated market', () => {
   });
 
   it('has the same ticks in every version of the program', () => {
-    const ticks = simulatedTicks(7, ['EUR_USD.SIM', 'BTC_USD.SIM'], start, start + 2 * SECOND);
+    const ticks = simulatedTicks(7, ['EUR_USD.SIM', 'BTC_USD.SIM'], start, start + 4 * SECOND);
     expect(ticks).toMatchInlineSnapshot(`
       [
         {
-          "ask": 1.17898,
-          "bid": 1.17886,
-          "last": 1.17886,
-          "observedAt": "2026-03-01T12:00:00.462302Z",
+          "ask": 1.179,
+          "bid": 1.17883,
+          "last": 1.17883,
+          "observedAt": "2026-03-01T12:00:00.553585Z",
           "seq": 0,
-          "size": 302000,
+          "size": 105000,
           "symbol": "EUR_USD.SIM",
         },
         {
-          "ask": 93822.5,
-          "bid": 93806.9,
-          "last": null,
-          "observedAt": "2026-03-01T12:00:01.161703Z",
+          "ask": 93822.3,
+          "bid": 93804.5,
+          "last": 93804.5,
+          "observedAt": "2026-03-01T12:00:01.433001Z",
           "seq": 0,
-          "size": null,
+          "size": 0.514,
           "symbol": "BTC_USD.SIM",
         },
         {
           "ask": 1.179,
           "bid": 1.17883,
           "last": null,
-          "observedAt": "2026-03-01T12:00:01.526773Z",
+          "observedAt": "2026-03-01T12:00:03.087059Z",
           "seq": 0,
           "size": null,
           "symbol": "EUR_USD.SIM",
+        },
+        {
+          "ask": 93819.8,
+          "bid": 93796.3,
+          "last": null,
+          "observedAt": "2026-03-01T12:00:03.415906Z",
+          "seq": 0,
+          "size": null,
+          "symbol": "BTC_USD.SIM",
         },
       ]
     `);
@@ -214,6 +223,13 @@ describe('time ranges', () => {
     });
     expect(simulatedTicks(7, symbols, start, end, denseFrom)).toEqual(expected);
     expect(expected.length).toBeLessThan(dense.length * 0.65);
+  });
+
+  it('leave no minute empty where they are thinned', () => {
+    for (const symbol of symbols) {
+      const thinned = simulatedTicks(7, [symbol], start, start + HOUR, start + HOUR);
+      expect(new Set(thinned.map(tick => tick.observedAt.slice(0, 16))).size).toBe(60);
+    }
   });
 
   it('trade as much where they are thinned as anywhere', () => {
@@ -314,9 +330,9 @@ describe('following the market', () => {
     const recent = ticks.filter(tick => epochMicroseconds(tick.observedAt) >= dense);
     const last = epochMicroseconds(ticks.at(-1)?.observedAt ?? '');
     expect(recent).toEqual(simulatedTicks(7, symbols, dense, last + 1));
-    // Half of the slots have a tick.
-    const densely = DENSE_MICROSECONDS / SLOT_MICROSECONDS / 2;
-    const thinly = (5 * HOUR - DENSE_MICROSECONDS) / SLOT_MICROSECONDS / THINNED_TO_EVERY / 2;
+    // Three of four slots have a tick, and each that the thinning keeps.
+    const densely = (DENSE_MICROSECONDS / SLOT_MICROSECONDS) * 0.75;
+    const thinly = (5 * HOUR - DENSE_MICROSECONDS) / SLOT_MICROSECONDS / THINNED_TO_EVERY;
     expect(ticks.length).toBeGreaterThan(3 * (densely + (5 / 6) * thinly));
     expect(ticks.length).toBeLessThan(3 * (densely + (7 / 6) * thinly));
     expect(inOrder(ticks)).toBe(true);
