@@ -210,6 +210,9 @@ create trigger _130_pass_over after update of is_active on feed.instruments for 
   execute function outbox.tg_instruments__pass_over();
 create trigger _500_fulfil after insert or update of is_active on feed.instruments for each row
   execute function indicator.tg_instruments__fulfil();
+create trigger _600_tell_newest after update on feed.instruments
+  referencing old table as old_instruments new table as new_instruments for each statement
+  execute function outbox.tg_instruments__tell_newest();
 
 -- Per instrument its newest tick and when its first one was observed (UTC), also when both were dropped since: what is asked of all history at every moment, and must not cost more with every day of it.
 create view feed.newest_ticks (
@@ -1178,6 +1181,9 @@ create function outbox.tg_instruments__forget() returns trigger security definer
 
 -- An instrument is shown for the first time: what came in before is told to nobody who subscribes from now on, unless somebody had asked for it already.
 create function outbox.tg_instruments__pass_over() returns trigger security definer;
+
+-- An instrument is shown for the first time: the candles that hold its newest tick are told to those who ask for them.
+create function outbox.tg_instruments__tell_newest() returns trigger security definer;
 
 -- When an instrument is removed: no subscription is told of it any more.
 create function outbox.tg_removals__forget() returns trigger security definer;

@@ -1,6 +1,7 @@
 -- A message only says where to look. The revision is that of the captured candle, and a message that comes
 -- late asks for what is true now. What was captured longer ago than outbox.purge keeps has not changed since,
--- so the message's own one is right, or too low, which does no harm.
+-- so the message's own one is right, or too low, which does no harm. enable_seqscan is off because a plan made while
+-- nothing was captured read all of outbox.candles with every message.
 create or replace function indicator.accept_candles(
   service text, symbols text[], timeframes text[], sides text[], buckets timestamptz[], revisions bigint[]
 )
@@ -8,6 +9,7 @@ returns int
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $$
 declare
   -- Before the candles are looked at, and after those of the message were captured.

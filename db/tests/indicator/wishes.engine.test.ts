@@ -161,9 +161,9 @@ describeOnEngine('Indicators that are asked for', ({ sql }) => {
     });
 
     it.each([
-      ['nobody of its candles when nobody asked for them before', false],
-      ['whoever asked for its candles before', true],
-    ])('of an instrument that is shown for the first time tell %s', async (_, isAsked) => {
+      ['of the newest of its candles alone when nobody asked for them before', false],
+      ['of all its candles whoever asked for them before', true],
+    ])('of an instrument that is shown for the first time are told %s', async (_, isAsked) => {
       const symbol = isAsked ? 'LATER_ASKED' : 'LATER_UNASKED';
       await publish(sql);
       await sql`select feed.add_instrument(${symbol}, 'manual', is_active => false)`;
@@ -176,13 +176,15 @@ describeOnEngine('Indicators that are asked for', ({ sql }) => {
       await sql`select feed.show_instruments('manual')`;
       const minutes = async () => {
         const told = (await publish(sql)).filter(each => each.symbol === symbol);
-        return [...new Set(told.map(({ bucket }) => Date.parse(bucket)))].length;
+        return [...new Set(told.map(({ bucket }) => Date.parse(bucket)))].sort();
       };
-      expect(await minutes()).toBe(isAsked ? 3 : 0);
+      const at = (seconds: number) => Date.parse(secondsAfter(seconds));
+      // The newest is told again to who asks from now on: its verdict waits neither for a tick nor for the history.
+      expect(await minutes()).toEqual((isAsked ? [0, 60, 120] : [120]).map(at));
       await createFeed(sql).recordTicks('manual', [
         tickOf(symbol, secondsAfter(180), { bid: 1, ask: 2 }),
       ]);
-      expect(await minutes(), 'what comes in then').toBe(1);
+      expect(await minutes(), 'what comes in then').toEqual([at(180)]);
       if (isAsked) await sql`select outbox.unsubscribe('early')`;
     });
 

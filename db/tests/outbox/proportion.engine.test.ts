@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { describeOnEngine } from '../../../tests/support/database.ts';
+import { addIndicator, kindOf, registerKind } from '../../../tests/support/indicators.ts';
 import { withSessions } from '../../../tests/support/session.ts';
 import type { Sql } from '../../runtime/database.ts';
 
@@ -141,6 +142,37 @@ describeOnEngine('Work that is named by its keys', ({ sql }) => {
       const read = (await rowsRead(own, table)) - before;
       expect(read).toBeGreaterThanOrEqual(done);
       expect(read).toBeLessThanOrEqual(8 * done);
+    });
+  });
+
+  it('reads few of all that is there: indicator.accept_candles', async () => {
+    await sql`delete from outbox.candles`;
+    await sql`vacuum (analyze) outbox.candles`;
+    await withSessions(sql, async ({ sql: own }) => {
+      await own`begin`;
+      await registerKind(own, kindOf('ma_cross'));
+      await own`select feed.add_instrument('WIDE', 'manual')`;
+      await addIndicator(own, 'WIDE', { fast: 2, slow: 3 }, { side: 'mid' });
+      const accept = (revision: number) => own<{ done: number }[]>`
+        select indicator.accept_candles('classical', array_agg('WIDE'::text), array_agg('1m'::text), array_agg('mid'::text),
+          array_agg(timestamptz '2026-03-02Z' + n * interval '1 minute'), array_agg(${revision}::bigint)) as done
+        from generate_series(1, 10) as n`;
+      await own`select nextval('outbox.revision')`;
+      for (let turn = 0; turn < 8; turn++) await accept(1);
+      await own`insert into outbox.candles (instrument_id, timeframe, side, bucket, open, high, low, close, sum,
+          tick_count, closes_at, is_closed, revision, captured_at)
+        select i.instrument_id, '1m', 'mid', b.bucket, 1, 1, 1, 1, 1, 1, b.bucket + interval '1 minute', true,
+          nextval('outbox.revision'), now()
+        from feed.instruments as i, generate_series(0, ${20 * count}::int) as n,
+          lateral (select timestamptz '2026-03-02Z' + n * interval '1 minute' as bucket) as b
+        where i.symbol = 'WIDE'`;
+      await own`delete from indicator.pending`;
+      const before = await rowsRead(own, 'outbox.candles');
+      const [row] = await accept(1);
+      expect(row?.done).toBe(10);
+      const read = (await rowsRead(own, 'outbox.candles')) - before;
+      expect(read).toBeGreaterThanOrEqual(10);
+      expect(read).toBeLessThanOrEqual(80);
     });
   });
 });
