@@ -14,6 +14,8 @@ export interface QueueGate {
   /** From now on; undefined: it works again. */
   set(queueName: string, fault: GateFault | undefined): void;
   faultOf(queueName: string): GateFault | undefined;
+  /** When its fault first kept a message from it, in milliseconds since 1970; undefined: nobody has sent one since. */
+  keptSince(queueName: string): number | undefined;
   close(): Promise<void>;
 }
 
@@ -23,7 +25,7 @@ type OnRequest = (operation: string, body: Buffer) => void;
 interface SqsRequest {
   readonly QueueName?: string;
   readonly QueueUrl?: string;
-  readonly Entries?: readonly { readonly Id: string }[];
+  readonly Entries?: readonly { readonly Id: string; readonly MessageBody?: string }[];
 }
 
 const json = { 'content-type': 'application/x-amz-json-1.0' };
@@ -34,6 +36,7 @@ export async function openQueueGate(
   onRequest: OnRequest = () => undefined,
 ): Promise<QueueGate> {
   const faults = new Map<string, GateFault>();
+  const kept = new Map<string, number>();
   const hanging = new Map<ServerResponse, string>();
   const agent = new Agent({ keepAlive: true });
 
@@ -42,6 +45,8 @@ export async function openQueueGate(
     if (faults.size === 0) return false;
     const { QueueName, QueueUrl = '', Entries } = JSON.parse(body.toString() || '{}') as SqsRequest;
     const queueName = QueueName ?? QueueUrl.split('/').at(-1) ?? '';
+    const isSent = Entries?.[0]?.MessageBody !== undefined;
+    if (isSent && faults.has(queueName) && !kept.has(queueName)) kept.set(queueName, Date.now());
     switch (faults.get(queueName)) {
       case 'hang':
         hanging.set(response, queueName);
@@ -96,6 +101,7 @@ export async function openQueueGate(
   return {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     set(queueName, fault) {
+      kept.delete(queueName);
       if (fault === undefined) faults.delete(queueName);
       else faults.set(queueName, fault);
       for (const [response, ofQueue] of hanging) {
@@ -105,6 +111,7 @@ export async function openQueueGate(
       }
     },
     faultOf: queueName => faults.get(queueName),
+    keptSince: queueName => kept.get(queueName),
     close: () =>
       new Promise(resolve => {
         server.close(() => resolve());
