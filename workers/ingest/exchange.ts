@@ -2,20 +2,18 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Budget, type BudgetOptions, createBudget } from './budget.ts';
 import { backoff, Hiccup, Refusal } from './connection.ts';
 import { createHttp } from './http.ts';
-import type { InstrumentList } from './instruments.ts';
+import { type InstrumentList, pickInstruments } from './instruments.ts';
 import { parseExactly } from './json.ts';
-import {
-  type FollowRequest,
-  type Gap,
-  type Instrument,
-  type Item,
-  type RepairItem,
-  type RepairRequest,
-  type Skipped,
-  type Source,
-  SourceError,
+import type {
+  FollowRequest,
+  Gap,
+  Instrument,
+  Item,
+  RepairItem,
+  RepairRequest,
+  Skipped,
+  Source,
 } from './source.ts';
-import { quote } from './text.ts';
 import type { WireTimings } from './websocket.ts';
 
 /** What may be said to an exchange's source when it is made. */
@@ -91,27 +89,13 @@ export function createExchange(exchange: Exchange): Source {
     onSkipped?: (skipped: readonly Skipped[]) => void,
   ): Promise<readonly Instrument[]> {
     const { instruments: all, skipped } = await recentList(signal);
-    const offered = new Map(
-      // Who has a WebSocket for everybody trades day and night.
-      all.map(instrument => [instrument.symbol, { calendar: 'always', ...instrument }]),
-    );
-    if (asked.length === 0) return watchlist.flatMap(symbol => offered.get(symbol) ?? []);
-    const found: Instrument[] = [];
-    const unknown: Skipped[] = [];
-    for (const text of new Set(asked)) {
-      const instrument = offered.get(toSymbol(text));
-      if (instrument !== undefined) found.push(instrument);
-      else {
-        const why = skipped.find(each => each.name === quote(toSymbol(text)))?.why;
-        unknown.push({ name: quote(text), why: why ?? `${label} does not offer it now` });
-      }
+    // Who has a WebSocket for everybody trades day and night.
+    const listed = all.map(instrument => ({ calendar: 'always', ...instrument }));
+    if (asked.length === 0) {
+      return watchlist.flatMap(symbol => listed.find(each => each.symbol === symbol) ?? []);
     }
-    const [first] = unknown;
-    if (found.length === 0 && first !== undefined) {
-      throw new SourceError(`${label} does not offer ${first.name}: ${first.why}`);
-    }
-    if (unknown.length > 0) onSkipped?.(unknown);
-    return found;
+    const names = [...new Set(asked)].map(text => ({ text, symbol: toSymbol(text) }));
+    return pickInstruments({ instruments: listed, skipped }, names, { label, onSkipped });
   }
 
   const { follow, repair } = exchange;

@@ -174,6 +174,8 @@ export async function startFakeExchange(dialect: FakeDialect, port = 0): Promise
   server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     const refusal = refusals.shift();
     requests.push(`${refusal?.status ?? 101} ${request.url}`);
+    // Whoever was refused may be gone before it reads that.
+    socket.on('error', () => socket.destroy());
     if (refusal !== undefined) {
       const lines = Object.entries(refusal.headers).map(([name, value]) => `${name}: ${value}\r\n`);
       socket.end(
@@ -313,7 +315,7 @@ function reply(
 }
 
 /** The same bytes, in pieces that begin and end anywhere: half a header, or three messages and a half. */
-function chopWrites(socket: Socket, random: () => number): void {
+export function chopWrites(socket: Socket, random: () => number): void {
   const write = socket.write.bind(socket) as (bytes: Uint8Array) => boolean;
   let waiting = Buffer.alloc(0);
   let isDue = false;

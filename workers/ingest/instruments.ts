@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { Instrument, Skipped } from './source.ts';
+import { type Instrument, type Skipped, SourceError } from './source.ts';
 import { oneLine, quote } from './text.ts';
 import { isSymbol } from './tick.ts';
 
@@ -59,6 +59,41 @@ function readEntry(entry: unknown, schema: z.ZodType<Instrument>): Instrument | 
     pricePrecision: Math.min(pricePrecision, HIGHEST_PRECISION),
     ...(calendar !== undefined && { calendar }),
   };
+}
+
+export interface PickOptions {
+  /** As a sentence calls the provider. */
+  readonly label: string;
+  readonly onSkipped?: ((skipped: readonly Skipped[]) => void) | undefined;
+}
+
+/**
+ * The instruments that are asked for, as far as the list has them. One that it does not have, such as one that was
+ * delisted, is told and keeps nobody from the others.
+ *
+ * @param asked What people call each, and its symbol.
+ * @throws {SourceError} when the list has none of them.
+ */
+export function pickInstruments(
+  { instruments, skipped }: InstrumentList,
+  asked: readonly { readonly text: string; readonly symbol: string }[],
+  { label, onSkipped }: PickOptions,
+): Instrument[] {
+  const offered = new Map(instruments.map(instrument => [instrument.symbol, instrument]));
+  const found: Instrument[] = [];
+  const unknown: Skipped[] = [];
+  for (const { text, symbol } of asked) {
+    const instrument = offered.get(symbol);
+    const why = skipped.find(({ name }) => name === quote(symbol))?.why;
+    if (instrument !== undefined) found.push(instrument);
+    else unknown.push(skip(text, why ?? `${label} does not offer it now`));
+  }
+  const [first] = unknown;
+  if (found.length === 0 && first !== undefined) {
+    throw new SourceError(`${label} does not offer ${first.name}: ${first.why}`);
+  }
+  if (unknown.length > 0) onSkipped?.(unknown);
+  return found;
 }
 
 /** The digits after the point of the smallest step of a price: `0.01000` has two, `1` has none. */

@@ -12,10 +12,10 @@ export interface Source {
   /** Made-up prices. The label follows them from here to the screen. */
   readonly isSimulated: boolean;
   /**
-   * What the source offers for these symbols; without any, its default watchlist. One that it lists so that
-   * it cannot be used is left out.
-   * @param onSkipped Is told of what cannot be used in the provider's list.
-   * @throws {SourceError} for a symbol that it does not offer.
+   * What the source offers for these symbols; without any, its default watchlist. One that it does not offer, or
+   * lists so that it cannot be used, is left out.
+   * @param onSkipped Is told of those, and of what cannot be used in the provider's list.
+   * @throws {SourceError} when it offers none of them.
    */
   instruments(
     symbols: readonly string[],

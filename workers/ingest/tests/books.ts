@@ -8,6 +8,8 @@ export interface Books {
   readonly ticks: (symbol: string) => readonly Tick[];
   /** Ticks whose key came with another content. */
   readonly conflicts: readonly Tick[];
+  /** How many ticks were said again, as they were. */
+  readonly repeated: () => number;
   readonly rejections: readonly Extract<Item, { kind: 'rejected' }>['rejection'][];
   /** `connected`, or why not. */
   readonly states: readonly string[];
@@ -64,6 +66,7 @@ export function keepBooks(source: Source, symbols: readonly string[]): Books {
   const proven = new Map<string, Span[]>();
   const givenUp = new Map<string, Span[]>();
   const conflicts: Tick[] = [];
+  let repeated = 0;
   const rejections: Extract<Item, { kind: 'rejected' }>['rejection'][] = [];
   const states: string[] = [];
   const causes: string[] = [];
@@ -82,7 +85,8 @@ export function keepBooks(source: Source, symbols: readonly string[]): Books {
     const key = `${tick.observedAt} ${tick.seq ?? `${tick.bid} ${tick.ask}`}`;
     const stored = own.get(key);
     if (stored === undefined) own.set(key, tick);
-    else if (digest(stored) !== digest(tick)) conflicts.push(tick);
+    else if (digest(stored) === digest(tick)) repeated += 1;
+    else conflicts.push(tick);
   }
   const sorted = (symbol: string) =>
     [...(ticks.get(symbol)?.values() ?? [])].sort((one, other) =>
@@ -177,6 +181,7 @@ export function keepBooks(source: Source, symbols: readonly string[]): Books {
   return {
     ticks: sorted,
     conflicts,
+    repeated: () => repeated,
     rejections,
     states,
     causes,

@@ -21,6 +21,8 @@ export interface TestedExchange {
   readonly tellsLastId: boolean;
   /** A subscription to a symbol that it does not have is refused; else only its list tells. */
   readonly tellsRefusals: boolean;
+  /** A subscription begins with trades of before. */
+  readonly sendsSnapshots: boolean;
   /** How many trades of a symbol its REST interface has; all when absent. What is older can only be given up. */
   readonly remembers?: number;
 }
@@ -35,6 +37,7 @@ export const exchanges: readonly TestedExchange[] = [
     ours: ['BTC-USD', 'ETH-USD', 'DOGE-USD'],
     tellsLastId: true,
     tellsRefusals: true,
+    sendsSnapshots: true,
   },
   {
     name: 'kraken',
@@ -44,6 +47,7 @@ export const exchanges: readonly TestedExchange[] = [
     ours: ['BTC-USD.KRAKEN', 'ETH-USD.KRAKEN', 'DOGE-USD.KRAKEN'],
     tellsLastId: false,
     tellsRefusals: true,
+    sendsSnapshots: true,
   },
   {
     name: 'binance',
@@ -53,6 +57,7 @@ export const exchanges: readonly TestedExchange[] = [
     ours: ['BTCUSDT', 'ETHUSDT', 'DOGEUSDT'],
     tellsLastId: false,
     tellsRefusals: false,
+    sendsSnapshots: false,
   },
   {
     name: 'bybit',
@@ -62,6 +67,7 @@ export const exchanges: readonly TestedExchange[] = [
     ours: ['BTCUSDT.BYBIT', 'ETHUSDT.BYBIT', 'DOGEUSDT.BYBIT'],
     tellsLastId: false,
     tellsRefusals: true,
+    sendsSnapshots: false,
     remembers: 60,
   },
 ];

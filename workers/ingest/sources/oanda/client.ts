@@ -42,6 +42,9 @@ const TIMINGS: OandaTimings = {
   poll: 1_000,
 };
 
+/** The request as it is asked has a fault, such as an instrument that the account does not have. */
+export class BadRequest extends SourceError {}
+
 export interface Client {
   readonly timings: OandaTimings;
   readonly now: () => number;
@@ -122,7 +125,6 @@ function describeRefusal({ status, message }: Refusal, environment: string): Sou
       `OANDA refused the token (HTTP ${status}): check OANDA_API_TOKEN${account} and OANDA_ENVIRONMENT=${environment}`,
     );
   }
-  return new SourceError(
-    `OANDA refused the request (${message}): check OANDA_ACCOUNT_ID and the symbols`,
-  );
+  const kind = status === 400 ? BadRequest : SourceError;
+  return new kind(`OANDA refused the request (${message}): check OANDA_ACCOUNT_ID and the symbols`);
 }

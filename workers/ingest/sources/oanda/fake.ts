@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { constants, createGzip, gzipSync } from 'node:zlib';
+import { chopWrites } from '../../fake_exchange.ts';
 
 export interface FakeOandaOptions {
   readonly token: string;
@@ -56,11 +57,17 @@ export interface FakeOanda {
   readonly onlyHeartbeats: (on: boolean) => void;
   /** Nothing is sent any more on open and new streams, but they stay open. */
   readonly goSilent: (on: boolean) => void;
-  /** Resets every connection; half a line may be the last thing on it. */
+  /** Resets every stream; half a line may be the last thing on it. */
   readonly cutAll: (halfLine?: string) => void;
   /** Ends every stream in order. */
   readonly endAll: () => void;
   readonly refuseNext: (requests: number, status: number, headers?: Record<string, string>) => void;
+  /** The next request ends without an answer. */
+  readonly cutNext: () => void;
+  /** The next poll is answered with this text. */
+  readonly answerNext: (text: string) => void;
+  /** The next poll is answered as if it were the first one. */
+  readonly repeat: () => void;
   readonly emptyLadders: (instrument: string) => void;
   readonly badJson: () => void;
   readonly hugeLine: (characters: number) => void;
@@ -71,6 +78,14 @@ export interface FakeOanda {
   readonly garble: (bytes: Uint8Array) => void;
   /** What the account may trade from now on, besides what it may: each entry as JSON, as it is. */
   readonly listMore: (entries: readonly string[]) => void;
+  /** The account may trade it no more: whatever is asked with it is refused. */
+  readonly delist: (instrument: string) => void;
+  /** Its time as it writes it, never the same twice. */
+  readonly now: () => string;
+  /** How far its clock is ahead, in milliseconds. */
+  readonly skew: (milliseconds: number) => void;
+  /** From now on what is written reaches new connections in pieces of any size, several together. */
+  readonly chop: (random: () => number) => void;
   readonly close: () => Promise<void>;
 }
 
@@ -133,18 +148,54 @@ export async function startFakeOanda(options: FakeOandaOptions): Promise<FakeOan
   /** What a poll is answered with. */
   const latest = new Map<string, FakePrice & { readonly time: string }>();
   let listed = FAKE_INSTRUMENTS.map(each => JSON.stringify(each));
+  const delisted = new Set<string>();
+  const sayings: string[] = [];
   let isSilent = false;
   let holdsPrices = false;
+  let isCut = false;
+  let repeats = false;
+  let skewed = 0;
+  let chopper: (() => number) | undefined;
+  const now = () => timeNow(skewed);
 
   const server = createServer((request, response) => {
-    const refusal = refusals.shift() ?? findFault(request, options, streams.size);
+    if (isCut) {
+      isCut = false;
+      requests.push(`cut ${request.url}`);
+      request.socket.destroy();
+      return;
+    }
+    const isPoll = /\/pricing\?/.test(request.url ?? '');
+    if (isPoll && isSilent) return;
+    const isOffered = (name: string) =>
+      FAKE_INSTRUMENTS.some(known => known.name === name) && !delisted.has(name);
+    const refusal = refusals.shift() ?? findFault(request, options, streams.size, isOffered);
     requests.push(`${refusal?.status ?? 200} ${request.url}`);
     if (refusal !== null) refuse(response, refusal);
     else if (request.url?.endsWith('/instruments')) sendInstruments(request, response, listed);
-    else if (/\/pricing\?/.test(request.url ?? '')) sendPrices(request, response, latest);
-    else openStream(request, response);
+    else if (isPoll) {
+      const saying = sayings.shift() ?? pricesFor(request, repeats ? '' : undefined);
+      repeats = false;
+      response.writeHead(200, { 'Content-Type': 'application/json', RequestID: '1' }).end(saying);
+    } else openStream(request, response);
     answers.add();
   });
+  // Whoever asks seldom, or slowly, finds the connection where it was.
+  server.keepAliveTimeout = 600_000;
+  server.on('connection', socket => {
+    if (chopper !== undefined) chopWrites(socket, chopper);
+  });
+
+  /** Of the instruments asked for the newest price, or none when that is not newer than what was seen. */
+  function pricesFor(request: IncomingMessage, seen?: string): string {
+    const { searchParams } = new URL(request.url ?? '/', 'http://fake');
+    const since = seen ?? searchParams.get('since') ?? '';
+    const prices = (searchParams.get('instruments') ?? '').split(',').flatMap(name => {
+      const price = latest.get(name);
+      return price === undefined || price.time <= since ? [] : toLine(price);
+    });
+    return `{"prices":[${prices.join()}],"time":"${now()}"}`;
+  }
 
   function openStream(request: IncomingMessage, response: ServerResponse) {
     const stream = createStream(request, response, options, () => streams.delete(stream));
@@ -161,14 +212,14 @@ export async function startFakeOanda(options: FakeOandaOptions): Promise<FakeOan
     for (const stream of streams) stream.write(text);
   };
   const keep = (price: FakePrice) => {
-    latest.set(price.instrument, { ...price, time: price.time ?? timeNow() });
+    latest.set(price.instrument, { ...price, time: price.time ?? now() });
   };
   const push = (price: FakePrice) => {
     if (isSilent || holdsPrices) return;
     keep(price);
     for (const stream of streams) stream.offer(price);
   };
-  const heartbeat = () => broadcast(`${JSON.stringify({ type: 'HEARTBEAT', time: timeNow() })}\n`);
+  const heartbeat = () => broadcast(`${JSON.stringify({ type: 'HEARTBEAT', time: now() })}\n`);
   const beat = options.heartbeatMs ? setInterval(heartbeat, options.heartbeatMs) : undefined;
   const endEach = (end: (stream: Stream) => void) => [...streams].forEach(end);
 
@@ -211,6 +262,13 @@ export async function startFakeOanda(options: FakeOandaOptions): Promise<FakeOan
       const refusal = { status, message: `scripted refusal ${status}`, headers };
       for (let index = 0; index < count; index++) refusals.push(refusal);
     },
+    cutNext: () => {
+      isCut = true;
+    },
+    answerNext: text => sayings.push(text),
+    repeat: () => {
+      repeats = true;
+    },
     emptyLadders: name => push({ instrument: name, bid: null, ask: null }),
     badJson: () => broadcast('{"type":"PRICE","instrument":\n'),
     hugeLine: characters => broadcast(`{"type":"PRICE","x":"${'x'.repeat(characters)}"}\n`),
@@ -221,6 +279,17 @@ export async function startFakeOanda(options: FakeOandaOptions): Promise<FakeOan
     },
     listMore: entries => {
       listed = [...listed, ...entries];
+    },
+    delist: name => {
+      delisted.add(name);
+      listed = listed.filter(entry => !entry.includes(`"name":"${name}"`));
+    },
+    now,
+    skew: milliseconds => {
+      skewed = milliseconds;
+    },
+    chop: random => {
+      chopper = random;
     },
     close: async () => {
       clearInterval(beat);
@@ -242,6 +311,7 @@ function findFault(
   request: IncomingMessage,
   { token, accountId }: FakeOandaOptions,
   openStreams: number,
+  isOffered: (name: string) => boolean,
 ): Refusal | null {
   const url = new URL(request.url ?? '/', 'http://fake');
   const [, account, resource] = ACCOUNT_PATH.exec(url.pathname) ?? [];
@@ -256,8 +326,7 @@ function findFault(
   }
   if (resource === 'instruments') return null;
   const asked = url.searchParams.get('instruments')?.split(',') ?? [];
-  const isKnown = (name: string) => FAKE_INSTRUMENTS.some(known => known.name === name);
-  if (asked.length === 0 || !asked.every(isKnown)) return invalid('instruments');
+  if (asked.length === 0 || !asked.every(isOffered)) return invalid('instruments');
   if (resource === 'pricing') {
     const since = url.searchParams.get('since');
     return since === null || /^\d{4}-\d\d-\d\dT[\d:]{8}(\.\d{1,9})?Z$/.test(since)
@@ -289,22 +358,6 @@ function sendInstruments(
     ...(packs ? { 'Content-Encoding': 'gzip' } : {}),
   });
   response.end(packs ? gzipSync(body) : body);
-}
-
-/** Of the instruments asked for the newest price, or none when that is not newer than what was seen. */
-function sendPrices(
-  request: IncomingMessage,
-  response: ServerResponse,
-  latest: ReadonlyMap<string, FakePrice & { readonly time: string }>,
-): void {
-  const { searchParams } = new URL(request.url ?? '/', 'http://fake');
-  const since = searchParams.get('since') ?? '';
-  const prices = (searchParams.get('instruments') ?? '').split(',').flatMap(name => {
-    const price = latest.get(name);
-    return price === undefined || price.time <= since ? [] : toLine(price);
-  });
-  response.writeHead(200, { 'Content-Type': 'application/json', RequestID: '1' });
-  response.end(`{"prices":[${prices.join()}],"time":"${timeNow()}"}`);
 }
 
 const acceptsGzip = (request: IncomingMessage) =>
@@ -371,9 +424,11 @@ export function toLine({ instrument, bid, ask, time, tradeable = true }: FakePri
 
 let times = 0;
 /** Never the same twice. */
-const timeNow = () => {
+const timeNow = (skewed = 0) => {
   times += 1;
-  return new Date().toISOString().replace('Z', `${String(times % 1_000_000).padStart(6, '0')}Z`);
+  return new Date(Date.now() + skewed)
+    .toISOString()
+    .replace('Z', `${String(times % 1_000_000).padStart(6, '0')}Z`);
 };
 
 function createCounter() {

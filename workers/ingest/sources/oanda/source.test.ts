@@ -166,8 +166,15 @@ describe('the instruments of OANDA', () => {
     ]);
   });
 
-  it('name a symbol that the account does not have', async () => {
-    const asking = createSource(await startFake()).instruments(['EUR_USD', 'DOGE_USD']);
+  it('name a symbol that the account does not have, which keeps nobody from the others', async () => {
+    const source = createSource(await startFake());
+    const skipped: unknown[] = [];
+    const found = await source.instruments(['EUR_USD', 'DOGE_USD'], undefined, all =>
+      skipped.push(...all),
+    );
+    expect(found.map(({ symbol }) => symbol)).toEqual(['EUR_USD']);
+    expect(skipped).toEqual([{ name: '"DOGE_USD"', why: 'OANDA does not offer it now' }]);
+    const asking = source.instruments(['DOGE_USD']);
     await expect(asking).rejects.toThrow(SourceError);
     await expect(asking).rejects.toThrow('"DOGE_USD"');
   });
@@ -623,9 +630,10 @@ describe('a refusal that will not change', () => {
       /HTTP 403.*OANDA_ACCOUNT_ID/,
     );
     await expect(wrong({ accountId: '../x' })).rejects.toThrow(/HTTP 400.*OANDA_ACCOUNT_ID/);
-    const unknown = follow(fake, {}, ['EUR_USD', 'DOGE_USD']);
-    await expect(unknown.ended).rejects.toThrow(
-      "OANDA refused the request (HTTP 400, Invalid value specified for 'instruments'): check OANDA_ACCOUNT_ID and the symbols",
+    // Not for a symbol that the account has no more: it has them all.
+    fake.refuseNext(1, 400);
+    await expect(follow(fake).ended).rejects.toThrow(
+      'OANDA refused the request (HTTP 400, scripted refusal 400): check OANDA_ACCOUNT_ID and the symbols',
     );
   });
 

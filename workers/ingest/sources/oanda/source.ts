@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { pushed } from '../../channel.ts';
 import { createPatience, Hiccup } from '../../connection.ts';
-import type { InstrumentList } from '../../instruments.ts';
+import { type InstrumentList, pickInstruments } from '../../instruments.ts';
 import { createLineSplitter } from '../../lines.ts';
+import { reject } from '../../rejection.ts';
 import {
   type FollowRequest,
   type Instrument,
@@ -15,7 +16,7 @@ import {
 } from '../../source.ts';
 import { quote } from '../../text.ts';
 import { fromEpochMilliseconds } from '../../time.ts';
-import { type Client, createClient, type OandaOptions } from './client.ts';
+import { BadRequest, type Client, createClient, type OandaOptions } from './client.ts';
 import { type Message, readInstruments, readMessage, readPricing } from './messages.ts';
 
 export type { OandaOptions, OandaTimings } from './client.ts';
@@ -77,23 +78,25 @@ async function fetchInstruments(
 ): Promise<readonly Instrument[]> {
   const { instruments, skipped } = await fetchOffered(client, stopped);
   if (skipped.length > 0) onSkipped?.(skipped);
-  const offered = new Map(instruments.map(instrument => [instrument.symbol, instrument]));
   // Accounts differ: some countries have no metals and no indices. Only what was asked for must be there.
   if (symbols.length === 0) {
-    return OANDA_WATCHLIST.flatMap(symbol => offered.get(symbol) ?? []);
+    return OANDA_WATCHLIST.flatMap(name => instruments.find(({ symbol }) => symbol === name) ?? []);
   }
-  const unusable = new Set(skipped.map(({ name }) => name));
   const named = symbols.flatMap(symbol => {
     if (!symbol.includes('*')) return symbol;
     const found = instruments.filter(each => isMatch(symbol, each.symbol));
     if (found.length > 0) return found.map(each => each.symbol);
     throw new SourceError(`OANDA offers nothing like ${quote(symbol)} to this account`);
   });
-  return [...new Set(named)].flatMap(symbol => {
-    const instrument = offered.get(symbol);
-    if (instrument !== undefined) return instrument;
-    if (unusable.has(quote(symbol))) return [];
-    throw new SourceError(`OANDA does not offer ${quote(symbol)} to this account`);
+  const asked = [...new Set(named)].map(symbol => ({ text: symbol, symbol }));
+  const told = new Set(skipped.map(({ name }) => name));
+  const tellOthers = (unknown: readonly Skipped[]) => {
+    const others = unknown.filter(({ name }) => !told.has(name));
+    if (others.length > 0) onSkipped?.(others);
+  };
+  return pickInstruments({ instruments, skipped }, asked, {
+    label: 'OANDA',
+    onSkipped: tellOthers,
   });
 }
 
@@ -111,12 +114,16 @@ function isMatch(pattern: string, symbol: string): boolean {
   return symbol.length - at >= last.length && symbol.endsWith(last);
 }
 
+async function askOffered(client: Client, stopped?: AbortSignal): Promise<InstrumentList> {
+  const list = readInstruments(await client.instruments(stopped));
+  if (list === null) throw new Hiccup('the answer is not a list of instruments');
+  return list;
+}
+
 async function fetchOffered(client: Client, stopped?: AbortSignal): Promise<InstrumentList> {
   for (let failures = 1; ; failures++) {
     try {
-      const list = readInstruments(await client.instruments(stopped));
-      if (list === null) throw new Hiccup('the answer is not a list of instruments');
-      return list;
+      return await askOffered(client, stopped);
     } catch (error) {
       if (!(error instanceof Hiccup)) throw error;
       if (stopped?.aborted || failures >= client.timings.instrumentTries) {
@@ -131,8 +138,50 @@ async function fetchOffered(client: Client, stopped?: AbortSignal): Promise<Inst
 
 type Push = (item: Item) => Promise<void>;
 
+/** Who is followed: of those that are wanted the ones that the account still has. */
+interface Roster {
+  readonly of: (wanted: readonly string[]) => readonly string[];
+  /**
+   * Asks for prices of these. One that was delisted has all of the request refused: it is told, and not asked for again.
+   * @throws {Hiccup} then, too: to be asked for the others.
+   */
+  readonly ask: <Answer>(
+    symbols: readonly string[],
+    asking: () => Promise<Answer>,
+  ) => Promise<Answer>;
+}
+
+function createRoster(client: Client, signal: AbortSignal, push: Push): Roster {
+  const lost = new Set<string>();
+  return {
+    of: wanted => {
+      for (const symbol of lost) if (!wanted.includes(symbol)) lost.delete(symbol);
+      return wanted.filter(symbol => !lost.has(symbol));
+    },
+    ask: async (symbols, asking) => {
+      try {
+        return await asking();
+      } catch (error) {
+        if (!(error instanceof BadRequest)) throw error;
+        const { instruments } = await askOffered(client, signal);
+        const offered = new Set(instruments.map(({ symbol }) => symbol));
+        const gone = symbols.filter(symbol => !offered.has(symbol));
+        if (gone.length === 0) throw error;
+        for (const symbol of gone) {
+          lost.add(symbol);
+          const detail = `${symbol} is not followed, OANDA does not offer it to this account any more`;
+          const rejection = reject(symbol, { reason: 'unknown_instrument', detail }, '');
+          await push({ kind: 'rejected', rejection });
+        }
+        throw new Hiccup(`OANDA does not offer ${gone.join(', ')} any more`);
+      }
+    },
+  };
+}
+
 async function poll(client: Client, request: FollowRequest, push: Push): Promise<void> {
   const { signal } = request;
+  const roster = createRoster(client, signal, push);
   let failures = 0;
   let isConnected = false;
   let asked = '';
@@ -141,7 +190,8 @@ async function poll(client: Client, request: FollowRequest, push: Push): Promise
   /** By symbol, or what stands for one: said again it is no news. */
   let said = new Map<string, string>();
   while (!signal.aborted) {
-    const { symbols, changed } = request.wanted();
+    const { symbols: wanted, changed } = request.wanted();
+    const symbols = roster.of(wanted);
     if (symbols.length === 0) {
       await untilAborted([signal, changed]);
       continue;
@@ -153,7 +203,7 @@ async function poll(client: Client, request: FollowRequest, push: Push): Promise
     }
     let wait = client.timings.poll;
     try {
-      const json = await client.pricing(symbols, since, signal);
+      const json = await roster.ask(symbols, () => client.pricing(symbols, since, signal));
       const pricing = readPricing(json, new Set(symbols), client.now());
       if (pricing === null) throw new Hiccup('the answer is not a list of prices');
       if (!isConnected) await push(CONNECTED);
@@ -194,19 +244,21 @@ function symbolOf(message: Message): string {
 /** Holds a connection for what is wanted. A new one stands before the old one ends, so others lose nothing. */
 async function listen(client: Client, request: FollowRequest, push: Push): Promise<void> {
   const { signal } = request;
+  const roster = createRoster(client, signal, push);
   let failures = 0;
   let line: Line | undefined;
   const onSuccess = () => {
     failures = 0;
   };
   while (!signal.aborted) {
-    const { symbols, changed } = request.wanted();
+    const { symbols: wanted, changed } = request.wanted();
+    const symbols = roster.of(wanted);
     try {
       if (symbols.length === 0) {
         line?.close();
         line = undefined;
       } else {
-        const next = await openLine(client, symbols, signal);
+        const next = await roster.ask(symbols, () => openLine(client, symbols, signal));
         if (line?.fault !== undefined) await push(disconnected(line.fault, 0));
         if (line?.fault !== undefined || line === undefined) await push(CONNECTED);
         next.read(push, onSuccess);

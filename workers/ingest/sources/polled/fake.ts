@@ -34,6 +34,8 @@ export interface FakePolled {
   readonly page: (path: string, answer: FakeAnswer) => void;
   /** What was traded is not in the answers, then or later. */
   readonly drop: (isOn: boolean) => void;
+  /** What was dropped is in the answers after all. */
+  readonly again: (trade: FakeTrade) => void;
   /** Requests are not answered. */
   readonly goSilent: (isOn: boolean) => void;
   /** The next requests end without an answer, or within it. */
@@ -191,6 +193,7 @@ export async function startFakePolled({
     drop: isOn => {
       isDropping = isOn;
     },
+    again: trade => dropped.delete(trade),
     goSilent: isOn => {
       isSilent = isOn;
     },

@@ -10,9 +10,8 @@ import type { Row } from './row.ts';
 import { createPolled, type Outcome, type PolledTimings } from './source.ts';
 
 /**
- * The scenarios of `conformance.test.ts`, as far as an address has them. It has no stream: nothing beats, is renewed or
- * tells that a subscription is refused. It has no list of what is traded. And it has no past: what was missed stays a
- * gap, and is asserted to be one, instead of being repaired.
+ * What `conformance.test.ts` does not play: rows of other kinds, their secrets and bounds, and a chaos of which nothing
+ * is repaired, as an address has no past: what was missed stays a gap, and is asserted to be one.
  */
 const closers: (() => Promise<unknown>)[] = [];
 
@@ -164,17 +163,6 @@ function expectWhole({ books, fake }: Begun, mayMiss = false): void {
 }
 
 describe('a polled source', () => {
-  it('stores trades exactly as they are written', async () => {
-    const begun = await follow();
-    const prices = ['0.00000802', '30243.40000', '1e-8', '123456789.123456', '0.30000000000000004'];
-    for (const price of prices) begun.fake.trade(A, { price, size: price });
-    await heard(begun);
-    expectWhole(begun);
-    expect(begun.books.rejections).toEqual([]);
-    expect(begun.books.gaps(a)).toEqual([]);
-    expect(begun.outcomes).toEqual([{ works: true, words: expect.stringContaining(a) }]);
-  });
-
   it('stores quotes of several instruments in one answer', async () => {
     const { fake, books } = await begin(each => ({ ...quotes, url: `${each.url}/quotes` }), {
       prepare: each => {
@@ -232,16 +220,6 @@ describe('a polled source', () => {
     expectWhole(begun, true);
   });
 
-  it('never takes an id for another, beyond 2^53 neither', async () => {
-    const begun = await follow();
-    const large = 2n ** 53n + 1n;
-    begun.fake.trade(B, { id: large });
-    begun.fake.trade(B, { id: large + 1n });
-    await heard(begun);
-    expect(ids(begun.books, b)).toEqual(['1', '9007199254740993', '9007199254740994']);
-    expect(begun.books.rejections).toEqual([]);
-  });
-
   it('has no gap after a cut without trades missed, and goes on by itself', async () => {
     const begun = await follow();
     const { fake, books } = begun;
@@ -264,30 +242,6 @@ describe('a polled source', () => {
     begun.fake.trade(A);
     await heard(begun);
     expectWhole(begun);
-  });
-
-  it('comes again when it is told to', async () => {
-    const begun = await follow();
-    const { fake, books } = begun;
-    fake.refuseNext(1, 429, { 'Retry-After': '1' }, A);
-    const since = performance.now();
-    await books.until(() => books.states.includes('HTTP 429'));
-    expect(books.retries.at(-1)).toBe(1_000);
-    expect(books.asked.at(-1)).toBe(true);
-    await books.until(() => books.states.at(-1) === 'connected');
-    expect(performance.now() - since).toBeGreaterThanOrEqual(990);
-  });
-
-  it.each([401, 403, 418])('waits longer when it is refused with %i', async status => {
-    const { fake, books, outcomes } = await follow();
-    // From the first of a round: when another has answered in it, the source is heard and no state is told.
-    fake.refuseNext(1, status, {}, A);
-    await books.until(() => books.states.includes(`HTTP ${status}`));
-    expect(books.retries.at(-1)).toBe(50);
-    expect(books.asked.at(-1)).toBe(true);
-    await books.until(() => books.states.at(-1) === 'connected');
-    // Of a row that works the state of the source tells.
-    expect(outcomes.map(({ works }) => works)).toEqual([true]);
   });
 
   it('asks ever more seldom while it is under maintenance', async () => {
@@ -325,18 +279,6 @@ describe('a polled source', () => {
       .poll(() => books.rejections.filter(({ reason }) => reason === 'malformed').length)
       .toBeGreaterThan(0);
     await books.until(() => books.states.at(-1) === 'connected');
-  });
-
-  it('takes the times of a clock that is a little ahead or behind, and tells of one that is far ahead', async () => {
-    const begun = await follow(undefined, { prepare: each => each.skew(-3_000) });
-    begun.fake.skew(3_000);
-    begun.fake.trade(A);
-    await heard(begun);
-    expectWhole(begun);
-    begun.fake.skew(3_600_000);
-    begun.fake.trade(A);
-    await begun.books.until(() => begun.books.rejections.length > 0);
-    expect(begun.books.rejections[0]?.reason).toBe('time_in_future');
   });
 
   it('follows others without a gap for those who stay', async () => {
