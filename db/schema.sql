@@ -697,7 +697,7 @@ grant execute on function feed.openings to foresight_publish, foresight_web;
 create function feed.place_ticks(symbols text[], observed_ats timestamptz[], seqs bigint[], bids double precision[],
   asks double precision[], lasts double precision[], sizes double precision[], copies int[]) returns bigint[];
 
--- How a source is polled, as feed.polled_sources says it and with its status, poll_every in milliseconds, and negative_symbols, its instruments that allow prices of zero and below; null when there is no such row.
+-- How a source is polled, as feed.polled_sources says it and with its status, and poll_every in milliseconds; null when there is no such row.
 create function feed.polled_source(source text) returns jsonb security definer;
 grant execute on function feed.polled_source to foresight_ingest;
 

@@ -4,6 +4,7 @@ import { describeOnEngine, testLogger } from '../../tests/support/database.ts';
 import { createFeed } from './feed.ts';
 import { ingest } from './ingest.ts';
 import { exchanges } from './tests/exchanges.ts';
+import { played } from './tests/played.ts';
 
 interface Gap {
   symbol: string;
@@ -159,6 +160,76 @@ describeOnEngine('an exchange', ({ sql }) => {
       expect(closed.some(({ cause }) => cause === 'the ingest process was not running')).toBe(true);
       const rejected = await sql`select from feed.rejected_ticks where source = ${name}`;
       expect(rejected).toHaveLength(0);
+    },
+  );
+});
+
+describeOnEngine('a live source', ({ sql }) => {
+  const feed = createFeed(sql);
+  const closers: (() => unknown)[] = [];
+
+  afterEach(async () => {
+    for (const close of closers.splice(0).reverse()) await close();
+  });
+
+  it.each(played)(
+    'of $name stores prices of zero and below of an instrument that has them, and keeps others aside',
+    async ({ theirs, ours, start, atOnce }) => {
+      const since = new Date().toISOString();
+      const fake = await start();
+      closers.push(fake.close);
+      const source = await fake.create({ firstBackoff: 10, longestBackoff: 50 });
+      const stop = new AbortController();
+      const parts = { source, symbols: ours, repairs: false, feed, logger: testLogger };
+      const ended = ingest({ ...parts, signal: stop.signal });
+      ended.catch(() => undefined);
+      closers.push(async () => {
+        stop.abort();
+        await ended;
+      });
+      const until = (holds: () => Promise<boolean>) =>
+        expect.poll(holds, { timeout: 60_000, interval: 50 }).toBe(true);
+      const [A, B] = theirs;
+      const [has, hasNot] = ours;
+      const pricesOf = async (symbol: string) => {
+        const rows = await sql<{ price: number }[]>`
+          select coalesce(t.last, t.bid) as price from feed.ticks as t join feed.instruments as i using (instrument_id)
+          where i.symbol = ${symbol} and t.observed_at >= ${since}::text::timestamptz
+            and coalesce(t.last, t.bid) in (1.5, 2.5, -37.63, 0)
+          order by t.observed_at, t.seq`;
+        return rows.map(({ price }) => price);
+      };
+      const kept = async () => {
+        const rows = await sql<{ symbol: string; reason: string }[]>`
+          select symbol, reason from feed.rejected_ticks where source = ${source.name} and symbol = any (${[...ours]})
+          order by rejected_tick_id`;
+        return rows.map(({ symbol, reason }) => `${symbol} ${reason}`);
+      };
+      /** Of each symbol a price, and it is there; a stream has no past. */
+      const isHeard = async (symbol: string, own: string) => {
+        await until(async () => {
+          fake.trade(symbol);
+          return (await pricesOf(own)).length > 0;
+        });
+      };
+      await isHeard(A, has);
+      await isHeard(B, hasNot);
+      // While it runs, as an operator does it.
+      await feed.allowNegative(has, source.name);
+      for (const price of ['-37.63', '0']) {
+        for (const symbol of [A, B]) fake.trade(symbol, { price });
+        if (atOnce === 1) await until(async () => (await pricesOf(has)).at(-1) === Number(price));
+      }
+      for (const symbol of [A, B]) fake.trade(symbol, { price: '2.5' });
+      await until(async () => (await pricesOf(hasNot)).at(-1) === 2.5);
+      await until(async () => (await pricesOf(has)).at(-1) === 2.5);
+      expect((await pricesOf(has)).slice(-3)).toEqual([-37.63, 0, 2.5]);
+      expect((await pricesOf(hasNot)).slice(-2)).toEqual([1.5, 2.5]);
+      await expect
+        .poll(kept, { timeout: 20_000 })
+        .toEqual([`${hasNot} price_not_positive`, `${hasNot} price_not_positive`]);
+      await sql`update feed.instruments set allows_negative = false where symbol = ${has}`;
+      await sql`delete from feed.rejected_ticks where source = ${source.name}`;
     },
   );
 });

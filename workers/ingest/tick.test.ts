@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Tick } from './source.ts';
-import { checkTick, MAX_SEQ, toSeq } from './tick.ts';
+import { checkTick, MAX_SEQ, toSayAgain, toSeq } from './tick.ts';
 
 const now = Date.parse('2026-03-01T12:00:00Z');
 const good: Tick = {
@@ -13,7 +13,7 @@ const good: Tick = {
   size: null,
 };
 const reasonOf = (change: Partial<Record<keyof Tick, unknown>>) =>
-  checkTick({ ...good, ...change } as Tick, { now })?.reason ?? null;
+  checkTick({ ...good, ...change } as Tick, { now, allowsNegative: false })?.reason ?? null;
 
 describe('checking a tick', () => {
   it('passes a quote, a trade and a crossed quote', () => {
@@ -84,6 +84,13 @@ describe('checking a tick', () => {
     expect(reason(Number.NEGATIVE_INFINITY)).toBe('price_not_finite');
   });
 
+  it('leaves prices of zero and below to the database where only that knows', () => {
+    const reason = (bid: number) => checkTick({ ...good, bid } as Tick, { now })?.reason ?? null;
+    for (const bid of [0, -0, -37.63, -1e300]) expect(reason(bid)).toBeNull();
+    expect(reason(1e15)).toBe('price_too_large');
+    expect(reason(Number.NEGATIVE_INFINITY)).toBe('price_not_finite');
+  });
+
   it('refuses a price and a size whose sums would overflow', () => {
     for (const field of ['bid', 'ask', 'last']) {
       expect(reasonOf({ [field]: 1e15 })).toBe('price_too_large');
@@ -122,6 +129,20 @@ describe('checking a tick', () => {
     expect(detail).toContain('symbol');
     expect(detail).toContain('x'.repeat(80));
     expect(detail).not.toContain('x'.repeat(81));
-    expect(checkTick({ ...good, bid: -2.5 }, { now })?.detail).toBe('bid -2.5 is not above zero');
+    expect(checkTick({ ...good, bid: -2.5 }, { now, allowsNegative: false })?.detail).toBe(
+      'bid -2.5 is not above zero',
+    );
+  });
+});
+
+describe('what is said again', () => {
+  const tick = (bid: number): Tick => ({ ...good, bid, ask: null });
+
+  it('is the newest tick that is stored whatever its instrument is, else the newest', () => {
+    expect(toSayAgain(undefined, [])).toBeUndefined();
+    expect(toSayAgain(tick(1), [tick(2), tick(0), tick(-1)])?.bid).toBe(2);
+    expect(toSayAgain(tick(1), [tick(-1)])?.bid).toBe(1);
+    expect(toSayAgain(tick(1), [])?.bid).toBe(1);
+    expect(toSayAgain(tick(-1), [tick(-2)])?.bid).toBe(-2);
   });
 });

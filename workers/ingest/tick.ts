@@ -8,7 +8,10 @@ export interface CheckOptions {
   readonly now: number;
   /** How far a source's clock may run before ours, in milliseconds. */
   readonly toleranceMs?: number;
-  /** Prices of zero and below are prices. */
+  /**
+   * Prices of zero and below are prices. Absent: only the database knows, and judges (`feed.tick_fault`), as of all live
+   * sources: an operator may say so of an instrument at any time.
+   */
   readonly allowsNegative?: boolean;
 }
 
@@ -28,13 +31,14 @@ const PRICE_FAULTS = [
   },
   {
     reason: 'price_not_positive',
-    isFaulty: (price: number, { allowsNegative = false }: CheckOptions) =>
-      price <= 0 && !allowsNegative,
+    isFaulty: (price: number, { allowsNegative }: CheckOptions) =>
+      price <= 0 && allowsNegative === false,
     why: 'is not above zero',
   },
   {
     reason: 'price_too_large',
-    isFaulty: (price: number) => Math.abs(price) >= TOO_LARGE_PRICE,
+    isFaulty: (price: number, { allowsNegative }: CheckOptions) =>
+      price >= TOO_LARGE_PRICE || (allowsNegative === true && price <= -TOO_LARGE_PRICE),
     why: 'is not between -1e15 and 1e15',
   },
 ] as const;
@@ -42,7 +46,7 @@ const SYMBOL = /^[A-Z0-9][A-Z0-9._:-]{0,31}$/;
 
 /**
  * Judges one tick by what can be known without the database; of several faults it finds the one that
- * `feed.tick_fault` would. Crossed quotes (bid above ask) are facts and pass.
+ * `feed.tick_fault` would, which judges again what passes. Crossed quotes (bid above ask) are facts and pass.
  * @returns null for a good tick.
  */
 export function checkTick(tick: Tick, options: CheckOptions): Fault | null {
@@ -54,6 +58,19 @@ export function checkTick(tick: Tick, options: CheckOptions): Fault | null {
     checkSize(tick.size)
   );
 }
+
+/**
+ * The tick that a source says again while nothing changes, to show that it lives: the newest one that is stored whatever
+ * its instrument is, else the newest.
+ */
+export function toSayAgain(before: Tick | undefined, ticks: readonly Tick[]): Tick | undefined {
+  const sure = ticks.findLast(hasPositivePrices);
+  if (sure !== undefined) return sure;
+  if (before !== undefined && hasPositivePrices(before)) return before;
+  return ticks.at(-1) ?? before;
+}
+
+const hasPositivePrices = (tick: Tick): boolean => SIDES.every(side => (tick[side] ?? 1) > 0);
 
 export function isSymbol(text: unknown): boolean {
   return typeof text === 'string' && SYMBOL.test(text);

@@ -247,7 +247,6 @@ async function startPolled(symbols: Readonly<Record<string, string>>): Promise<P
     id_path: '/trade_id',
     ids_are_consecutive: true,
     status: 'untried',
-    negative_symbols: [],
   };
   return {
     ...fake,

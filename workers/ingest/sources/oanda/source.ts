@@ -15,6 +15,7 @@ import {
   type Tick,
 } from '../../source.ts';
 import { quote } from '../../text.ts';
+import { toSayAgain } from '../../tick.ts';
 import { fromEpochMilliseconds } from '../../time.ts';
 import { BadRequest, type Client, createClient, type OandaOptions } from './client.ts';
 import { type Message, readInstruments, readMessage, readPricing } from './messages.ts';
@@ -217,7 +218,7 @@ async function poll(client: Client, request: FollowRequest, push: Push): Promise
         return true;
       });
       for (const item of sortOut(fresh.map(({ message }) => message))) {
-        if (item.kind === 'ticks') newest = item.ticks.at(-1);
+        if (item.kind === 'ticks') newest = toSayAgain(newest, item.ticks);
         await push(item);
       }
       // Said again it is stored no second time, and shows that the source lives.

@@ -131,7 +131,7 @@ function readItem(
     return refuse({ ...numbers, detail: `${bad?.[0]} ${shown(bad?.[1])} is not a number` }, mark);
   }
   const tick: Tick = { symbol, observedAt: time, seq, ...numbers };
-  const fault = checkTick(tick, { now, allowsNegative: row.negative_symbols.includes(symbol) });
+  const fault = checkTick(tick, { now });
   return fault === null ? { tick, mark } : refuse(fault, mark);
 }
 

@@ -28,8 +28,6 @@ const schema = z.object({
   id_path: pointer,
   ids_are_consecutive: z.boolean(),
   status: z.string(),
-  /** Ours, of which prices of zero and below are prices. */
-  negative_symbols: z.array(z.string()),
 });
 
 export type Row = z.infer<typeof schema>;

@@ -39,7 +39,6 @@ const trades: Omit<Row, 'url'> = {
   id_path: '/trade_id',
   ids_are_consecutive: true,
   status: 'untried',
-  negative_symbols: [],
 };
 const quotes: Partial<Row> = {
   items_path: null,
@@ -256,15 +255,14 @@ describe('a polled source', () => {
     const begun = await follow();
     const { fake, books, outcomes } = begun;
     fake.trade(A, { price: '"NaN"' });
-    fake.trade(A, { price: '-1' });
     fake.trade(A, { size: '0x10' });
     fake.trade(A, { price: '{"deep": []}' });
     fake.trade(A);
     await heard(begun);
     expect(books.rejections.map(({ reason }) => reason)).toEqual([
-      ...['number_malformed', 'price_not_positive', 'number_malformed', 'number_malformed'],
+      ...['number_malformed', 'number_malformed', 'number_malformed'],
     ]);
-    expect(ids(books, a)).toEqual(['1', '6']);
+    expect(ids(books, a)).toEqual(['1', '5']);
     expect(books.gaps(a)).toEqual([]);
     await expect
       .poll(() => outcomes.at(-1))
@@ -582,19 +580,6 @@ describe('an answer of a polled source', () => {
     expect(read('', '5')).toBe(5);
     for (const path of ['/constructor', '/__proto__/x', '/0', '/x/length']) {
       expect(read(path, { x: ['1'] })).toBe('no_price');
-    }
-  });
-
-  it('has prices of zero and below only of the symbols that have such', () => {
-    const change = { ...item, time_path: null, time_format: 'received' } as const;
-    const read = (negative_symbols: string[], p: string) => {
-      const [first] = readAnswer({ p }, asked({ ...change, negative_symbols }));
-      if (first === undefined) return undefined;
-      return isRejection(first.tick) ? first.tick.reason : first.tick.last;
-    };
-    for (const price of ['0', '-37.63']) {
-      expect(read([b], price)).toBe('price_not_positive');
-      expect(read([b, a], price)).toBe(Number(price));
     }
   });
 

@@ -12,7 +12,7 @@ import {
   type Tick,
 } from '../../source.ts';
 import { oneLine, quote } from '../../text.ts';
-import { isSymbol } from '../../tick.ts';
+import { isSymbol, toSayAgain } from '../../tick.ts';
 import { fromEpochMilliseconds } from '../../time.ts';
 import { isRejection, toItems } from '../../trade.ts';
 import { createTrail } from '../../trail.ts';
@@ -349,16 +349,17 @@ function createEars(push: Push): Ears {
     const before = known.get(symbol);
     const all = read ?? [];
     const fresh = all.filter(({ key }) => before?.keys.has(key) !== true);
-    const last = fresh.map(({ tick }) => tick).findLast(tick => !isRejection(tick)) ?? before?.last;
+    const good = fresh.flatMap(({ tick }) => (isRejection(tick) ? [] : [tick]));
+    const last = toSayAgain(before?.last, good);
     if (read !== null) {
       const keys = new Set(all.map(({ key }) => key));
-      known.set(symbol, { keys, ...(last !== undefined && { last: last as Tick }) });
+      known.set(symbol, { keys, ...(last !== undefined && { last }) });
     }
     const items = toItems(fresh.map(({ tick }) => tick));
     for (const item of items) await push(item);
     // Said again it is stored no second time, and shows that the source lives.
     if (items.length === 0 && last !== undefined) {
-      await push({ kind: 'ticks', ticks: [last as Tick] });
+      await push({ kind: 'ticks', ticks: [last] });
     }
     for (const { mark } of fresh) {
       if (mark === null) continue;
