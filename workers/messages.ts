@@ -24,7 +24,10 @@ const candleSchema = z
     close: z.number(),
     average: z.number().describe('sum / tick_count, to 15 significant digits.'),
     sum: z.number().describe("Sum of this side's prices, to 15 significant digits."),
-    volume: z.number().nullable().describe('Sum of trade sizes; null when no tick had one.'),
+    volume: z
+      .number()
+      .nullable()
+      .describe('Sum of trade sizes, to 15 significant digits; null when no tick had one.'),
     tick_count: z.int().positive().describe('Ticks that have this side.'),
     is_closed: z
       .boolean()

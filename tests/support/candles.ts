@@ -33,11 +33,16 @@ function exactPart(candle: object) {
   return { bucket, open, high, low, close, tick_count };
 }
 
-/** Sums depend on the order of addition in their last bits: equal to 1e-9. */
+/**
+ * Sums depend on the order of addition, and of many of them more than the last bits do: equal to 1e-9, and told to 15
+ * significant digits.
+ */
 function expectClose(actual: unknown, expected: number | null, where: string): void {
-  if (expected === null) expect(actual, where).toBeNull();
-  else
-    expect(Math.abs(Number(actual) - expected), where).toBeLessThanOrEqual(
-      1e-9 * Math.abs(expected),
-    );
+  if (expected === null) {
+    expect(actual, where).toBeNull();
+    return;
+  }
+  const told = Number(actual);
+  expect(Math.abs(told - expected), where).toBeLessThanOrEqual(1e-9 * Math.abs(expected));
+  expect(told, where).toBe(Number(told.toPrecision(15)));
 }

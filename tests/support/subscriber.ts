@@ -92,7 +92,7 @@ export async function expectHoldsStored(
         to_char(c.bucket, 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as bucket,
         f.open, f.high, f.low, f.close,
         feed.without_noise(c.sum / c.tick_count) as average, feed.without_noise(c.sum) as sum,
-        case when abs(c.volume - f.volume) > 1e-9 * f.volume then f.volume else c.volume end as volume,
+        case when abs(c.volume - f.volume) > 1e-9 * f.volume then f.volume else feed.without_noise(c.volume) end as volume,
         f.tick_count::int, c.is_closed, c.revision::int
       from outbox.candles as c
       join feed.candles(${symbol}, ${timeframe}, ${side}) as f on f.bucket = c.bucket

@@ -25,7 +25,7 @@ begin
   return query
   select c.bucket, feed.without_noise(c.open, c.side), feed.without_noise(c.high, c.side),
     feed.without_noise(c.low, c.side), feed.without_noise(c.close, c.side),
-    feed.without_noise(c.sum / c.tick_count), feed.without_noise(c.sum), c.volume, c.tick_count,
+    feed.without_noise(c.sum / c.tick_count), feed.without_noise(c.sum), feed.without_noise(c.volume), c.tick_count,
     c.bucket + width + grace <= now()
   from feed.read_candles(
     candles.timeframe, array[wanted_id], array[feed.checked_side(candles.side)], feed.bucket(width, from_time), to_time) as c

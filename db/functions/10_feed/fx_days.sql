@@ -27,7 +27,7 @@ as $$
       from_time - interval '25 hours', to_time + interval '25 hours') as c
   )
   select d.trading_date, b.begins_at, b.ends_at, (extract(epoch from b.ends_at - b.begins_at) / 3600)::int,
-    d.open, d.high, d.low, d.close, feed.without_noise(d.sum / d.tick_count), feed.without_noise(d.sum), d.volume, d.tick_count,
+    d.open, d.high, d.low, d.close, feed.without_noise(d.sum / d.tick_count), feed.without_noise(d.sum), feed.without_noise(d.volume), d.tick_count,
     d.last_is_closed and b.ends_at <= now()
   from (
     select h.trading_date,

@@ -39,7 +39,8 @@ as $$
     i.instrument_id, i.symbol, c.timeframe, c.side, c.bucket,
     feed.without_noise(c.open, c.side), feed.without_noise(c.high, c.side),
     feed.without_noise(c.low, c.side), feed.without_noise(c.close, c.side),
-    feed.without_noise(c.sum / c.tick_count), feed.without_noise(c.sum), c.volume, c.tick_count, c.is_closed, c.revision, statement_timestamp()
+    feed.without_noise(c.sum / c.tick_count), feed.without_noise(c.sum), feed.without_noise(c.volume),
+    c.tick_count, c.is_closed, c.revision, statement_timestamp()
   from claimed as d
   join outbox.subscriptions as s on s.subscription_id = d.subscription_id
   join feed.instruments as i on i.instrument_id = d.instrument_id

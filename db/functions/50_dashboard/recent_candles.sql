@@ -19,7 +19,7 @@ begin
     'time', extract(epoch from c.bucket)::bigint, 'bucket', c.bucket,
     'open', feed.without_noise(c.open, c.side), 'high', feed.without_noise(c.high, c.side),
     'low', feed.without_noise(c.low, c.side), 'close', feed.without_noise(c.close, c.side),
-    'average', feed.without_noise(c.sum / c.tick_count), 'sum', feed.without_noise(c.sum), 'volume', c.volume,
+    'average', feed.without_noise(c.sum / c.tick_count), 'sum', feed.without_noise(c.sum), 'volume', feed.without_noise(c.volume),
     'tick_count', c.tick_count, 'is_closed', c.bucket + width + grace <= now(),
     'revision', (
       select o.revision from outbox.candles as o
