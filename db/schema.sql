@@ -671,6 +671,10 @@ create function feed.keep_conflicts(source text, symbols text[], observed_ats ti
 create function feed.keep_rejections(source text, symbols text[], reasons text[], details text[], raws text[],
   counts bigint[] default null) returns bigint;
 
+-- The provider of a source asked for something else than prices to be left alone for so long: a process that is started anew waits too.
+create function feed.leave_alone(source text, alone_for interval) returns void security definer;
+grant execute on function feed.leave_alone to foresight_ingest;
+
 -- The first bucket (UTC) of an instrument from from_bucket on that has a candle; null when there is none.
 create function feed.next_bucket(instrument_id int, timeframe text, from_bucket timestamptz)
   returns timestamptz security definer;

@@ -72,6 +72,7 @@ const rights: readonly (readonly [statement: string, who: string])[] = [
   ["select feed.set_active('nobody', true)", 'i'],
   ["select feed.stored_until('{}')", 'i'],
   ["select feed.record_source_state('manual', 'connected')", 'i'],
+  ["select feed.leave_alone('nobody', '1 s')", 'i'],
   ["select feed.alone_for('nobody')", 'i'],
   ["select feed.extend_coverage('manual', '{}', '{}', '{}')", 'i'],
   ["select feed.open_gaps('manual', '{}', '{}', '{}', '{}')", 'i'],

@@ -769,6 +769,17 @@ describe.each(exchanges)('the exchange $name', ({ start, create, theirs, ours, .
     expectWhole(books, fake);
   });
 
+  it('lists its instruments again when it is told to, and tells that before', async () => {
+    const { fake, source } = await begin();
+    fake.refuseNext(1, 429, { 'Retry-After': '1' });
+    const told: unknown[] = [];
+    const tell = (...args: unknown[]) => told.push([...args, fake.requests.length]);
+    const since = performance.now();
+    expect(await source.instruments([a], undefined, undefined, tell)).toHaveLength(1);
+    expect(told).toEqual([[1_000, 'HTTP 429', 1]]);
+    expect(performance.now() - since).toBeGreaterThanOrEqual(1_000);
+  });
+
   it('follows the others when a symbol is not offered any more, or not taken', async () => {
     const { fake, source } = await begin();
     fake.delist(C);

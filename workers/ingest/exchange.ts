@@ -9,6 +9,7 @@ import type {
   Gap,
   Instrument,
   Item,
+  OnAlone,
   RepairItem,
   RepairRequest,
   Skipped,
@@ -53,13 +54,16 @@ export function createExchange(exchange: Exchange): Source {
   const { name, label, description, watchlist, toSymbol = text => text } = exchange;
   let list: { readonly answer: Promise<InstrumentList>; readonly askedAt: number } | undefined;
 
-  async function fetchList(signal?: AbortSignal): Promise<InstrumentList> {
+  async function fetchList(signal?: AbortSignal, onAlone?: OnAlone): Promise<InstrumentList> {
     const waits = exchange.listWaits ?? LIST_WAITS;
     for (let failures = 1; ; failures++) {
       try {
         return await exchange.fetchList(signal);
       } catch (error) {
         if (!(error instanceof Hiccup || error instanceof Refusal)) throw error;
+        if (error instanceof Hiccup && error.retryAfter > 0) {
+          onAlone?.(error.retryAfter, error.message);
+        }
         const first = waits[failures - 1];
         if (first === undefined || signal?.aborted) {
           throw new Error(`${label} cannot be reached: ${error.message}`, { cause: error });
@@ -71,9 +75,9 @@ export function createExchange(exchange: Exchange): Source {
     }
   }
 
-  function recentList(signal?: AbortSignal): Promise<InstrumentList> {
+  function recentList(signal?: AbortSignal, onAlone?: OnAlone): Promise<InstrumentList> {
     if (list === undefined || performance.now() - list.askedAt > LIST_LASTS_MS) {
-      const answer = fetchList(signal);
+      const answer = fetchList(signal, onAlone);
       const asked = { answer, askedAt: performance.now() };
       list = asked;
       answer.catch(() => {
@@ -87,8 +91,9 @@ export function createExchange(exchange: Exchange): Source {
     asked: readonly string[],
     signal?: AbortSignal,
     onSkipped?: (skipped: readonly Skipped[]) => void,
+    onAlone?: OnAlone,
   ): Promise<readonly Instrument[]> {
-    const { instruments: all, skipped } = await recentList(signal);
+    const { instruments: all, skipped } = await recentList(signal, onAlone);
     // Who has a WebSocket for everybody trades day and night.
     const listed = all.map(instrument => ({ calendar: 'always', ...instrument }));
     if (asked.length === 0) {

@@ -80,6 +80,8 @@ export interface Feed {
     /** So many milliseconds its provider asked to be left alone. */
     aloneForMs?: number | null,
   ): Promise<void>;
+  /** So many milliseconds its provider asked to be left alone, whatever its state is. */
+  leaveAlone(source: string, milliseconds: number): Promise<void>;
   /** How many milliseconds the provider still wants to be left alone, as it told a process before. */
   aloneFor(source: string): Promise<number>;
   /** After the ticks of that time are stored. */
@@ -212,6 +214,9 @@ export function createFeed(sql: Sql): Feed {
     async recordState(source, state, reason, aloneForMs = null) {
       await sql`select feed.record_source_state(${source}, ${state}, ${reason && printable(reason)},
         ${aloneForMs}::float8 * interval '1 millisecond')`;
+    },
+    async leaveAlone(source, milliseconds) {
+      await sql`select feed.leave_alone(${source}, ${milliseconds}::float8 * interval '1 millisecond')`;
     },
     async aloneFor(source) {
       const [row] = await sql<[{ left: number | null }]>`

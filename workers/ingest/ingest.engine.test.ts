@@ -42,6 +42,8 @@ describeOnEngine('ingest', ({ sql }) => {
     offers?: (symbol: string) => boolean;
     /** What it says of each; as it comes, clean or not. */
     lists?: (symbol: string) => Partial<Instrument>;
+    /** Milliseconds that the provider asks to be left alone before it lists anything. */
+    alone?: () => number;
     repair?: (gap: Gap) => AsyncIterable<RepairItem>;
   }) {
     const { name = 'manual', symbols, offers = () => true, lists = () => ({}) } = options;
@@ -51,11 +53,18 @@ describeOnEngine('ingest', ({ sql }) => {
       name,
       description: 'Says what a test says',
       isSimulated: options.isSimulated ?? false,
-      instruments: async asked =>
-        asked.map(symbol => {
+      instruments: async (asked, signal, _, onAlone) => {
+        const milliseconds = options.alone?.() ?? 0;
+        if (milliseconds > 0) {
+          onAlone?.(milliseconds, 'HTTP 429');
+          await sleep(milliseconds, signal);
+          throw new Error('it cannot be reached: HTTP 429');
+        }
+        return asked.map(symbol => {
           if (!offers(symbol)) throw new SourceError(`there is no ${symbol}`);
           return { symbol, description: '', pricePrecision: 5, ...lists(symbol) };
-        }),
+        });
+      },
       async *follow({ wanted, signal }) {
         const look = (): void => {
           seen.push(wanted());
@@ -140,6 +149,53 @@ describeOnEngine('ingest', ({ sql }) => {
     expect(askedAt[0]).toBeGreaterThanOrEqual(Math.floor(until) - 5);
     await second.say({ kind: 'state', state: 'connected' });
     await expect.poll(aloneUntil, { timeout: 20_000 }).toBe(0);
+  });
+
+  it('leaves a provider alone over a restart that asked for it instead of telling its instruments', async () => {
+    const aloneUntil = async (name: string) => {
+      const [row] = await sql<{ until: number | null; state: string }[]>`
+        select (extract(epoch from alone_until) * 1000)::float8 as until, state from feed.source_states where source = ${name}`;
+      return row === undefined ? null : { ...row, until: row.until ?? 0 };
+    };
+    // Nobody knew of it before.
+    const name = 'crowded';
+    const first = start({ name, symbols: [], alone: () => 3_000 });
+    await expect.poll(() => aloneUntil(name), { timeout: 20_000 }).not.toBeNull();
+    const told = await aloneUntil(name);
+    expect(told?.state).toBe('disconnected');
+    first.stop.abort();
+    await first.ended.catch(() => undefined);
+
+    const askedAt: number[] = [];
+    const alone = () => {
+      askedAt.push(Date.now());
+      return 0;
+    };
+    const second = start({ name, symbols: [], alone });
+    await expect.poll(() => askedAt.length, { timeout: 20_000 }).toBeGreaterThan(0);
+    // PostgreSQL's clock is this machine's.
+    expect(askedAt[0]).toBeGreaterThanOrEqual(Math.floor(told?.until ?? 0) - 5);
+    await second.say({ kind: 'state', state: 'connected' });
+    await expect
+      .poll(() => aloneUntil(name), { timeout: 20_000 })
+      .toEqual({ until: 0, state: 'connected' });
+  });
+
+  it('leaves a provider alone over a restart that refused to list who was added, and stays connected', async () => {
+    const name = 'busy';
+    await feed.registerSource({ name, isSimulated: false, description: '' }, false);
+    let wait = 0;
+    const { say } = start({ name, symbols: [await addInstrument(sql, name)], alone: () => wait });
+    await say({ kind: 'state', state: 'connected' });
+    const state = async () => {
+      const [row] = await sql<{ state: string; is_alone: boolean }[]>`
+        select state, feed.alone_for(${name}) > interval '1 minute' as is_alone from feed.source_states where source = ${name}`;
+      return row;
+    };
+    await expect.poll(state, { timeout: 20_000 }).toMatchObject({ state: 'connected' });
+    wait = 100_000;
+    await addInstrument(sql, name);
+    await expect.poll(state, { timeout: 20_000 }).toEqual({ state: 'connected', is_alone: true });
   });
 
   it('writes coverage after the ticks that it speaks of, however long these take', async () => {

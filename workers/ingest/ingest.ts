@@ -117,10 +117,18 @@ async function begin({
   logger,
   signal,
 }: IngestParts): Promise<string[]> {
-  await leaveAlone({ source, feed, logger, signal });
-  const instruments = await source.instruments(symbols, signal, skipped =>
-    tellSkipped({ source, logger }, skipped),
-  );
+  await waitAlone({ source, feed, logger, signal });
+  const tell = (skipped: readonly Skipped[]) => tellSkipped({ source, logger }, skipped);
+  let telling: Promise<void> = Promise.resolve();
+  const onAlone = (milliseconds: number, reason: string): void => {
+    telling = keepAlone({ source, repairs, feed, logger }, milliseconds, reason);
+  };
+  let instruments: readonly Instrument[];
+  try {
+    instruments = await source.instruments(symbols, signal, tell, onAlone);
+  } finally {
+    await telling;
+  }
   for (let attempt = 0; ; attempt++) {
     try {
       await feed.registerSource(source, repairs && source.repair !== undefined);
@@ -140,8 +148,22 @@ async function begin({
   }
 }
 
+/** Writes down that the provider asked to be left alone before it told of its instruments: whoever starts anew waits. */
+async function keepAlone(
+  { source, repairs, feed, logger }: Pick<IngestParts, 'source' | 'repairs' | 'feed' | 'logger'>,
+  milliseconds: number,
+  reason: string,
+): Promise<void> {
+  try {
+    await feed.registerSource(source, repairs && source.repair !== undefined);
+    await feed.recordState(source.name, 'disconnected', reason, milliseconds);
+  } catch (error) {
+    logger.debug({ err: error }, 'not written down how long to leave a provider alone');
+  }
+}
+
 /** Whoever was told to wait has not waited by being started anew. */
-async function leaveAlone({
+async function waitAlone({
   source,
   feed,
   logger,
@@ -229,11 +251,17 @@ function createWantedKeeper(
   let isOffered = new Map(offered.map(symbol => [symbol, true]));
 
   const tell = (skipped: readonly Skipped[]) => tellSkipped({ source, logger }, skipped);
+  const leaveAlone = (milliseconds: number): void => {
+    feed.leaveAlone(source.name, milliseconds).catch((error: unknown) => {
+      logger.debug({ err: error }, 'not written down how long to leave a provider alone');
+    });
+  };
 
   async function ask(symbols: readonly string[]): Promise<[string, boolean][]> {
     try {
       if (symbols.length === 0) return [];
-      const listed = (await source.instruments(symbols, signal, tell)).map(each => each.symbol);
+      const found = await source.instruments(symbols, signal, tell, leaveAlone);
+      const listed = found.map(each => each.symbol);
       return symbols.map(symbol => [symbol, listed.includes(symbol)]);
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;

@@ -15,12 +15,15 @@ export interface Source {
    * What the source offers for these symbols; without any, its default watchlist. One that it does not offer, or
    * lists so that it cannot be used, is left out.
    * @param onSkipped Is told of those, and of what cannot be used in the provider's list.
+   * @param onAlone Is told for how many milliseconds the provider wants to be left alone (Retry-After), and its answer,
+   * before that is waited for.
    * @throws {SourceError} when it offers none of them.
    */
   instruments(
     symbols: readonly string[],
     signal?: AbortSignal,
     onSkipped?: (skipped: readonly Skipped[]) => void,
+    onAlone?: OnAlone,
   ): Promise<readonly Instrument[]>;
   /**
    * Everything that the source says, in the order in which it is true.
@@ -34,6 +37,8 @@ export interface Source {
    */
   repair?(gap: Gap, request: RepairRequest): AsyncIterable<RepairItem>;
 }
+
+export type OnAlone = (milliseconds: number, reason: string) => void;
 
 /** An entry of a provider's list that cannot be used, and why. */
 export interface Skipped {

@@ -189,6 +189,17 @@ describe('the instruments of OANDA', () => {
     await expect(asking).rejects.not.toThrow(SourceError);
   });
 
+  it('are asked for again when OANDA says, and that is told before', async () => {
+    const fake = await startFake();
+    fake.refuseNext(1, 429, { 'Retry-After': '1' });
+    const since = performance.now();
+    const told: unknown[] = [];
+    const tell = (...args: unknown[]) => told.push([...args, fake.requests.length]);
+    expect(await createSource(fake).instruments([], undefined, undefined, tell)).toHaveLength(8);
+    expect(told).toEqual([[1_000, 'HTTP 429', 1]]);
+    expect(performance.now() - since).toBeGreaterThanOrEqual(1_000);
+  });
+
   it('are asked for with a limit of time', async () => {
     const mute = createServer(() => {});
     await new Promise<void>(resolve => mute.listen(0, '127.0.0.1', resolve));

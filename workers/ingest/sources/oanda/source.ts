@@ -8,6 +8,7 @@ import {
   type FollowRequest,
   type Instrument,
   type Item,
+  type OnAlone,
   type Skipped,
   type Source,
   type SourceEntry,
@@ -76,8 +77,9 @@ async function fetchInstruments(
   symbols: readonly string[],
   stopped?: AbortSignal,
   onSkipped?: (skipped: readonly Skipped[]) => void,
+  onAlone?: OnAlone,
 ): Promise<readonly Instrument[]> {
-  const { instruments, skipped } = await fetchOffered(client, stopped);
+  const { instruments, skipped } = await fetchOffered(client, stopped, onAlone);
   if (skipped.length > 0) onSkipped?.(skipped);
   // Accounts differ: some countries have no metals and no indices. Only what was asked for must be there.
   if (symbols.length === 0) {
@@ -121,12 +123,17 @@ async function askOffered(client: Client, stopped?: AbortSignal): Promise<Instru
   return list;
 }
 
-async function fetchOffered(client: Client, stopped?: AbortSignal): Promise<InstrumentList> {
+async function fetchOffered(
+  client: Client,
+  stopped?: AbortSignal,
+  onAlone?: OnAlone,
+): Promise<InstrumentList> {
   for (let failures = 1; ; failures++) {
     try {
       return await askOffered(client, stopped);
     } catch (error) {
       if (!(error instanceof Hiccup)) throw error;
+      if (error.retryAfter > 0) onAlone?.(error.retryAfter, error.message);
       if (stopped?.aborted || failures >= client.timings.instrumentTries) {
         throw new Error(`OANDA cannot be reached: ${error.message}`, { cause: error });
       }
