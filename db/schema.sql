@@ -259,12 +259,15 @@ create table feed.polled_sources (
   id_path text,
   -- The ids of an instrument's trades grow by one: those that were skipped are gaps, and where none was the time is covered.
   ids_are_consecutive boolean not null default false,
+  -- When its instruments are traded, of feed.calendars, unless feed.instruments says otherwise of one; null: not known, and taken as open.
+  calendar text,
   -- untried: no process has asked yet; works: each instrument was understood; faulty: outcome says why not.
   status text not null default 'untried',
   outcome text,
   -- Since when (UTC) status and outcome are so.
   told_at timestamptz not null default now(),
   constraint polled_sources_pkey primary key (source),
+  constraint polled_sources_calendar_fkey foreign key (calendar) references feed.calendars(calendar) on update cascade,
   constraint polled_sources_source_fkey foreign key (source) references feed.sources(source),
   constraint ask_path_is_a_json_pointer check (ask_path ~ '^(/([^~/]|~[01])*)*$'),
   constraint bid_path_is_a_json_pointer check (bid_path ~ '^(/([^~/]|~[01])*)*$'),
@@ -524,7 +527,8 @@ create function feed.add_polled_source(source text, url text, poll_every interva
   symbols jsonb default '{}'::jsonb, items_path text default null, symbol_path text default null,
   time_path text default null, bid_path text default null, ask_path text default null, last_path text default null,
   size_path text default null, id_path text default null, ids_are_consecutive boolean default false,
-  headers jsonb default '{}'::jsonb, description text default 'Polled over HTTP') returns text;
+  headers jsonb default '{}'::jsonb, description text default 'Polled over HTTP', calendar text default null)
+  returns text;
 
 -- Keep candles of another width from now on, and for all history: a number and s, m, h or d that divides a day, such as 30s or 2h.
 create function feed.add_timeframe(timeframe text) returns text security definer;

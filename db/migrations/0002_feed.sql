@@ -16,47 +16,6 @@ comment on column feed.sources.is_pushed is 'Its ticks come by feed.push_ticks; 
 
 insert into feed.sources (source, is_pushed, description) values ('manual', true, 'Ticks that people or programs insert themselves');
 
-create table feed.polled_sources (
-  source text primary key references feed.sources,
-  url text not null constraint url_is_of_http_and_names_no_user check (
-    url ~ '^https?://[^/?#@[:space:][:cntrl:]]+([/?#][^[:space:][:cntrl:]]*)?$' and length(url) <= 2000),
-  poll_every interval not null
-    constraint poll_every_is_from_one_second_to_one_day check (poll_every between interval '1 second' and interval '1 day'),
-  symbols jsonb not null default '{}' constraint symbols_are_an_object check (jsonb_typeof(symbols) = 'object'),
-  headers jsonb not null default '{}' constraint headers_are_an_object check (jsonb_typeof(headers) = 'object'),
-  time_format text not null
-    constraint time_format_is_iso_s_ms_us_ns_or_received check (time_format in ('iso', 's', 'ms', 'us', 'ns', 'received')),
-  items_path text constraint items_path_is_a_json_pointer check (items_path ~ '^(/([^~/]|~[01])*)*$'),
-  symbol_path text constraint symbol_path_is_a_json_pointer check (symbol_path ~ '^(/([^~/]|~[01])*)*$'),
-  time_path text constraint time_path_is_a_json_pointer check (time_path ~ '^(/([^~/]|~[01])*)*$'),
-  bid_path text constraint bid_path_is_a_json_pointer check (bid_path ~ '^(/([^~/]|~[01])*)*$'),
-  ask_path text constraint ask_path_is_a_json_pointer check (ask_path ~ '^(/([^~/]|~[01])*)*$'),
-  last_path text constraint last_path_is_a_json_pointer check (last_path ~ '^(/([^~/]|~[01])*)*$'),
-  size_path text constraint size_path_is_a_json_pointer check (size_path ~ '^(/([^~/]|~[01])*)*$'),
-  id_path text constraint id_path_is_a_json_pointer check (id_path ~ '^(/([^~/]|~[01])*)*$'),
-  ids_are_consecutive boolean not null default false,
-  status text not null default 'untried' constraint status_is_untried_works_or_faulty check (status in ('untried', 'works', 'faulty')),
-  outcome text,
-  told_at timestamptz not null default now(),
-  constraint there_is_a_path_to_a_price check (coalesce(bid_path, ask_path, last_path) is not null),
-  constraint size_is_of_a_trade_and_needs_last_path check (size_path is null or last_path is not null),
-  constraint time_path_is_there_unless_the_time_is_that_of_reception check ((time_path is null) = (time_format = 'received')),
-  constraint symbol_path_needs_items_path check (symbol_path is null or items_path is not null),
-  constraint consecutive_ids_need_id_path_and_time_path check (not ids_are_consecutive or (id_path is not null and time_path is not null))
-);
-comment on table feed.polled_sources is 'Sources that are asked over HTTP again and again and answer with JSON: a row is written by feed.add_polled_source, or UPDATE it. The ingest process of the source reads it every two seconds, tries at once what is new in it, and writes what came of it.';
-comment on column feed.polled_sources.url is 'What is asked (GET); {symbol} stands for the provider''s symbol, then each instrument is asked for alone. No secrets: it is told.';
-comment on column feed.polled_sources.symbols is 'The provider''s symbols by ours; an instrument that is not in it is called the same there.';
-comment on column feed.polled_sources.headers is 'Headers of the request by name. {POLLED_TOKEN_...} in a value stands for that variable of the environment of the ingest process.';
-comment on column feed.polled_sources.time_format is 'How times are written: iso with a zone, s, ms, us or ns since 1970; received: the answer has none, and its ticks have the time at which it came.';
-comment on column feed.polled_sources.items_path is 'JSON Pointer (RFC 6901) to the list of prices or trades in the answer; absent: the answer is one. {symbol} in a path stands for the provider''s symbol.';
-comment on column feed.polled_sources.symbol_path is 'JSON Pointer in an item to the provider''s symbol; absent: the items are of the instrument that was asked for.';
-comment on column feed.polled_sources.time_path is 'JSON Pointer in an item, as the others: where when it was observed stands.';
-comment on column feed.polled_sources.id_path is 'To the id of a trade, a whole number.';
-comment on column feed.polled_sources.ids_are_consecutive is 'The ids of an instrument''s trades grow by one: those that were skipped are gaps, and where none was the time is covered.';
-comment on column feed.polled_sources.status is 'untried: no process has asked yet; works: each instrument was understood; faulty: outcome says why not.';
-comment on column feed.polled_sources.told_at is 'Since when (UTC) status and outcome are so.';
-
 create table feed.source_states (
   source text primary key references feed.sources,
   state text not null default 'disconnected' check (state in ('connected', 'disconnected', 'stopped')),
@@ -112,10 +71,12 @@ comment on table feed.closures is 'Holidays and early closings: times of a marke
 insert into feed.calendars (calendar, zone, quiet_after, description) values
   ('always', 'UTC', '10 minutes', 'Day and night, all year: crypto'),
   ('fx', 'America/New_York', '10 minutes', 'Currencies: from Sunday 17:00 to Friday 17:00 in New York'),
+  ('cfd', 'America/New_York', null, 'Indices, commodities and bonds as CFDs: the week in which brokers have some of them; own breaks and holidays are not known, so that none is called quiet'),
   ('metals', 'America/New_York', '10 minutes', 'Gold, silver and others over the counter: as currencies, but closed from 17:00 to 18:00'),
   ('us_stocks', 'America/New_York', '10 minutes', 'New York Stock Exchange and Nasdaq, regular hours');
 insert into feed.sessions (calendar, opens_day, opens_at, closes_day, closes_at) values
   ('fx', 7, '17:00', 5, '17:00'),
+  ('cfd', 7, '17:00', 5, '17:00'),
   ('metals', 7, '18:00', 1, '17:00'), ('metals', 1, '18:00', 2, '17:00'), ('metals', 2, '18:00', 3, '17:00'),
   ('metals', 3, '18:00', 4, '17:00'), ('metals', 4, '18:00', 5, '17:00'),
   ('us_stocks', 1, '09:30', 1, '16:00'), ('us_stocks', 2, '09:30', 2, '16:00'), ('us_stocks', 3, '09:30', 3, '16:00'),
@@ -123,7 +84,7 @@ insert into feed.sessions (calendar, opens_day, opens_at, closes_day, closes_at)
 -- Brokers differ by an hour or two around these; who is thought closed for too long is only told of later.
 insert into feed.closures (calendar, closed_from, closed_to, reason)
 select c.calendar, d.closed_from, d.closed_to, d.reason
-from (values ('fx'), ('metals')) as c(calendar), generate_series(2025, 2035) as y(year),
+from (values ('fx'), ('cfd'), ('metals')) as c(calendar), generate_series(2025, 2035) as y(year),
   lateral (values
     (make_timestamp(y.year, 12, 24, 17, 0, 0), make_timestamp(y.year, 12, 25, 18, 0, 0), 'Christmas'),
     (make_timestamp(y.year, 12, 31, 17, 0, 0), make_timestamp(y.year + 1, 1, 1, 18, 0, 0), 'New Year')) as d(closed_from, closed_to, reason);
@@ -144,6 +105,49 @@ insert into feed.closures (calendar, closed_from, closed_to, reason)
 select 'us_stocks', d.day + interval '13 hours', d.day + interval '1 day', 'early closing'
 from (values
   (timestamp '2026-11-27'), ('2026-12-24'), ('2027-11-26'), ('2028-07-03'), ('2028-11-24')) as d(day);
+
+create table feed.polled_sources (
+  source text primary key references feed.sources,
+  url text not null constraint url_is_of_http_and_names_no_user check (
+    url ~ '^https?://[^/?#@[:space:][:cntrl:]]+([/?#][^[:space:][:cntrl:]]*)?$' and length(url) <= 2000),
+  poll_every interval not null
+    constraint poll_every_is_from_one_second_to_one_day check (poll_every between interval '1 second' and interval '1 day'),
+  symbols jsonb not null default '{}' constraint symbols_are_an_object check (jsonb_typeof(symbols) = 'object'),
+  headers jsonb not null default '{}' constraint headers_are_an_object check (jsonb_typeof(headers) = 'object'),
+  time_format text not null
+    constraint time_format_is_iso_s_ms_us_ns_or_received check (time_format in ('iso', 's', 'ms', 'us', 'ns', 'received')),
+  items_path text constraint items_path_is_a_json_pointer check (items_path ~ '^(/([^~/]|~[01])*)*$'),
+  symbol_path text constraint symbol_path_is_a_json_pointer check (symbol_path ~ '^(/([^~/]|~[01])*)*$'),
+  time_path text constraint time_path_is_a_json_pointer check (time_path ~ '^(/([^~/]|~[01])*)*$'),
+  bid_path text constraint bid_path_is_a_json_pointer check (bid_path ~ '^(/([^~/]|~[01])*)*$'),
+  ask_path text constraint ask_path_is_a_json_pointer check (ask_path ~ '^(/([^~/]|~[01])*)*$'),
+  last_path text constraint last_path_is_a_json_pointer check (last_path ~ '^(/([^~/]|~[01])*)*$'),
+  size_path text constraint size_path_is_a_json_pointer check (size_path ~ '^(/([^~/]|~[01])*)*$'),
+  id_path text constraint id_path_is_a_json_pointer check (id_path ~ '^(/([^~/]|~[01])*)*$'),
+  ids_are_consecutive boolean not null default false,
+  calendar text references feed.calendars on update cascade,
+  status text not null default 'untried' constraint status_is_untried_works_or_faulty check (status in ('untried', 'works', 'faulty')),
+  outcome text,
+  told_at timestamptz not null default now(),
+  constraint there_is_a_path_to_a_price check (coalesce(bid_path, ask_path, last_path) is not null),
+  constraint size_is_of_a_trade_and_needs_last_path check (size_path is null or last_path is not null),
+  constraint time_path_is_there_unless_the_time_is_that_of_reception check ((time_path is null) = (time_format = 'received')),
+  constraint symbol_path_needs_items_path check (symbol_path is null or items_path is not null),
+  constraint consecutive_ids_need_id_path_and_time_path check (not ids_are_consecutive or (id_path is not null and time_path is not null))
+);
+comment on table feed.polled_sources is 'Sources that are asked over HTTP again and again and answer with JSON: a row is written by feed.add_polled_source, or UPDATE it. The ingest process of the source reads it every two seconds, tries at once what is new in it, and writes what came of it.';
+comment on column feed.polled_sources.url is 'What is asked (GET); {symbol} stands for the provider''s symbol, then each instrument is asked for alone. No secrets: it is told.';
+comment on column feed.polled_sources.symbols is 'The provider''s symbols by ours; an instrument that is not in it is called the same there.';
+comment on column feed.polled_sources.headers is 'Headers of the request by name. {POLLED_TOKEN_...} in a value stands for that variable of the environment of the ingest process.';
+comment on column feed.polled_sources.time_format is 'How times are written: iso with a zone, s, ms, us or ns since 1970; received: the answer has none, and its ticks have the time at which it came.';
+comment on column feed.polled_sources.items_path is 'JSON Pointer (RFC 6901) to the list of prices or trades in the answer; absent: the answer is one. {symbol} in a path stands for the provider''s symbol.';
+comment on column feed.polled_sources.symbol_path is 'JSON Pointer in an item to the provider''s symbol; absent: the items are of the instrument that was asked for.';
+comment on column feed.polled_sources.time_path is 'JSON Pointer in an item, as the others: where when it was observed stands.';
+comment on column feed.polled_sources.id_path is 'To the id of a trade, a whole number.';
+comment on column feed.polled_sources.ids_are_consecutive is 'The ids of an instrument''s trades grow by one: those that were skipped are gaps, and where none was the time is covered.';
+comment on column feed.polled_sources.calendar is 'When its instruments are traded, of feed.calendars, unless feed.instruments says otherwise of one; null: not known, and taken as open.';
+comment on column feed.polled_sources.status is 'untried: no process has asked yet; works: each instrument was understood; faulty: outcome says why not.';
+comment on column feed.polled_sources.told_at is 'Since when (UTC) status and outcome are so.';
 
 create table feed.instruments (
   instrument_id int generated always as identity primary key,

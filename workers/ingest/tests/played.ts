@@ -246,6 +246,7 @@ async function startPolled(symbols: Readonly<Record<string, string>>): Promise<P
     size_path: '/size',
     id_path: '/trade_id',
     ids_are_consecutive: true,
+    calendar: null,
     status: 'untried',
   };
   return {

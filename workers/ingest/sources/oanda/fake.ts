@@ -96,6 +96,7 @@ interface Instrument {
   readonly pipLocation: number;
   readonly displayPrecision: number;
   readonly tradeUnitsPrecision: number;
+  readonly tags: readonly { readonly type: string; readonly name: string }[];
 }
 
 const instrument = (
@@ -103,9 +104,11 @@ const instrument = (
   type: Instrument['type'],
   displayPrecision: number,
   pipLocation: number,
+  assetClass = type === 'METAL' ? 'COMMODITY' : 'CURRENCY',
 ): Instrument => {
   const displayName = name.replace('_', '/');
-  return { name, type, displayName, pipLocation, displayPrecision, tradeUnitsPrecision: 0 };
+  const tags = [{ type: 'ASSET_CLASS', name: assetClass }];
+  return { name, type, displayName, pipLocation, displayPrecision, tradeUnitsPrecision: 0, tags };
 };
 
 export const FAKE_INSTRUMENTS: readonly Instrument[] = [
@@ -116,7 +119,7 @@ export const FAKE_INSTRUMENTS: readonly Instrument[] = [
   instrument('USD_CAD', 'CURRENCY', 5, -4),
   instrument('USD_CHF', 'CURRENCY', 5, -4),
   instrument('XAU_USD', 'METAL', 3, -2),
-  instrument('SPX500_USD', 'CFD', 1, 0),
+  instrument('SPX500_USD', 'CFD', 1, 0, 'INDEX'),
 ];
 
 const ACCOUNT_PATH = /^\/v3\/accounts\/([^/]+)\/(instruments|pricing|pricing\/stream)$/;

@@ -33,8 +33,17 @@ const messageSchema = z.object({ type: z.string() });
 
 const listSchema = z.object({ instruments: z.array(z.unknown()) });
 
-/** Of what OANDA calls the type; the hours of a CFD are those of what it follows, which is not told. */
-const CALENDARS: Readonly<Record<string, string>> = { CURRENCY: 'fx', METAL: 'metals' };
+/**
+ * Of what OANDA calls the type or, of a CFD, the class of what it follows. OANDA's API tells of no hours (read in
+ * "Primitives Definitions" and "Pricing Definitions" of developer.oanda.com/rest-live-v20 on 2026-11-30): `cfd` is what is assumed.
+ */
+const CALENDARS: Readonly<Record<string, string>> = {
+  CURRENCY: 'fx',
+  METAL: 'metals',
+  INDEX: 'cfd',
+  COMMODITY: 'cfd',
+  BOND: 'cfd',
+};
 
 const instrumentSchema = z
   .object({
@@ -42,9 +51,11 @@ const instrumentSchema = z
     displayName: z.string(),
     displayPrecision: z.int().min(0),
     type: z.string().optional(),
+    tags: z.array(z.object({ type: z.string(), name: z.string() })).catch([]),
   })
-  .transform(({ name, displayName, displayPrecision, type = '' }): Instrument => {
-    const calendar = Object.hasOwn(CALENDARS, type) ? CALENDARS[type] : undefined;
+  .transform(({ name, displayName, displayPrecision, type = '', tags }): Instrument => {
+    const kind = type === 'CFD' ? (tags.find(tag => tag.type === 'ASSET_CLASS')?.name ?? '') : type;
+    const calendar = Object.hasOwn(CALENDARS, kind) ? CALENDARS[kind] : undefined;
     return {
       symbol: name,
       description: displayName,

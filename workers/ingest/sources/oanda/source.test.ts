@@ -150,9 +150,17 @@ describe('the instruments of OANDA', () => {
   });
 
   it('have the calendar of their kind, as far as OANDA tells it', async () => {
-    const source = createSource(await startFake());
-    const all = await source.instruments(['EUR_USD', 'XAU_USD', 'SPX500_USD']);
-    expect(all.map(({ calendar }) => calendar)).toEqual(['fx', 'metals', undefined]);
+    const fake = await startFake();
+    const tag = (name: string) => [{ type: 'ASSET_CLASS', name }];
+    const cfds = { WTICO_USD: tag('COMMODITY'), BTC_USD: tag('CRYPTO'), DE30_EUR: 'none' };
+    const list = Object.entries(cfds).map(([name, tags]) => ({ name, displayName: name, tags }));
+    fake.listMore(list.map(each => JSON.stringify({ ...each, displayPrecision: 1, type: 'CFD' })));
+    const source = createSource(fake);
+    const asked = ['EUR_USD', 'XAU_USD', 'SPX500_USD', ...Object.keys(cfds)];
+    const all = await source.instruments(asked);
+    expect(all.map(({ calendar }) => calendar)).toEqual([
+      ...['fx', 'metals', 'cfd', 'cfd', undefined, undefined],
+    ]);
   });
 
   it('are the watchlist when none is asked for, with their names and precisions', async () => {

@@ -248,6 +248,35 @@ describeOnEngine('A polled source', ({ sql, as }) => {
     expect(made).toHaveLength(0);
   });
 
+  it('has instruments with its calendar, also those that are there already', async () => {
+    const fake = await fakeOf();
+    fake.quote('x', '1', '2');
+    const add = (
+      calendar: string | null,
+    ) => sql`select feed.add_polled_source('polled_market', ${`${fake.url}/quotes`}, '1 s', 'iso',
+      '{"X.MARKET": "x"}', time_path => '/{symbol}/time', bid_path => '/{symbol}/bid', calendar => ${calendar})`;
+    const calendarOf = async (symbol: string) => {
+      const [row] = await sql<
+        { calendar: string | null }[]
+      >`select calendar from feed.instruments where symbol = ${symbol}`;
+      return row?.calendar;
+    };
+    await add(null);
+    expect(await calendarOf('X.MARKET')).toBeNull();
+    await add('us_stocks');
+    expect(await calendarOf('X.MARKET')).toBe('us_stocks');
+    await expect(add('moon')).rejects.toMatchObject({ code: 'NOCAL' });
+    const source = await createPolled({
+      name: 'polled_market',
+      readRow: () => feed.polledSource('polled_market'),
+      tell: async () => undefined,
+      hosts: createPublicHosts({ setting: 'POLLED_HOSTS' }),
+      tokens: {},
+    });
+    expect(await source.instruments(['Y.MARKET'])).toMatchObject([{ calendar: 'us_stocks' }]);
+    await sql`delete from feed.polled_sources where source = 'polled_market'`;
+  });
+
   it('is described as docs/polled.md says', async () => {
     const blocks = blocksOf(new URL('../../../../docs/polled.md', import.meta.url));
     const described = blocks.filter(({ language }) => language === 'sql');

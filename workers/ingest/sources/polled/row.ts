@@ -27,6 +27,7 @@ const schema = z.object({
   size_path: pointer,
   id_path: pointer,
   ids_are_consecutive: z.boolean(),
+  calendar: z.string().nullable(),
   status: z.string(),
 });
 

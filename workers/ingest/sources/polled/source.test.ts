@@ -38,6 +38,7 @@ const trades: Omit<Row, 'url'> = {
   size_path: '/size',
   id_path: '/trade_id',
   ids_are_consecutive: true,
+  calendar: null,
   status: 'untried',
 };
 const quotes: Partial<Row> = {

@@ -82,9 +82,14 @@ export async function createPolled(options: PolledOptions): Promise<Source> {
     instruments: async symbols => {
       const wrong = symbols.find(symbol => !isSymbol(symbol));
       if (wrong !== undefined) throw new SourceError(`${quote(wrong)} is no symbol`);
-      const { symbols: own } = await currentRow(options);
+      const { symbols: own, calendar } = await currentRow(options);
       return (symbols.length > 0 ? symbols : Object.keys(own)).map(
-        (symbol): Instrument => ({ symbol, description: '', pricePrecision: LEAST_DIGITS }),
+        (symbol): Instrument => ({
+          symbol,
+          description: '',
+          pricePrecision: LEAST_DIGITS,
+          ...(calendar !== null && { calendar }),
+        }),
       );
     },
     follow: request =>
