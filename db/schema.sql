@@ -598,6 +598,7 @@ create procedure feed.drop_level(level text, before_time timestamptz);
 
 -- Name and version of the engine that keeps ticks and candles.
 create function feed.engine_version() returns text;
+grant execute on function feed.engine_version to foresight_publish, foresight_web;
 
 -- A number as it is written, in JSON or as its text: never through a float.
 create function feed.exact_number(told jsonb) returns numeric;
@@ -620,6 +621,7 @@ create function feed.first_observed_at(instrument_id int) returns timestamptz se
 -- When the first tick with a price of a side came in after a time, of those observed in [from_time, to_time); all UTC, null when there is none. side: bid, ask, mid or last.
 create function feed.first_received_at(instrument_id int, side text, from_time timestamptz, to_time timestamptz,
   received_after timestamptz) returns timestamptz security definer;
+grant execute on function feed.first_received_at to foresight_publish, foresight_web;
 
 -- The symbols that a source's process is to follow now: its active instruments, and those that are shown when their history is there.
 create function feed.followed(source text) returns setof text security definer;

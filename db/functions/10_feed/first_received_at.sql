@@ -24,3 +24,5 @@ $$;
 
 comment on function feed.first_received_at(int, text, timestamptz, timestamptz, timestamptz) is
   'When the first tick with a price of a side came in after a time, of those observed in [from_time, to_time); all UTC, null when there is none. side: bid, ask, mid or last.';
+-- For those who read ops.services and ops.lag.
+grant execute on function feed.first_received_at(int, text, timestamptz, timestamptz, timestamptz) to foresight_publish, foresight_web;

@@ -8,3 +8,5 @@ as $$
 $$;
 
 comment on function feed.engine_version() is 'Name and version of the engine that keeps ticks and candles.';
+-- For those who read ops.status.
+grant execute on function feed.engine_version() to foresight_publish, foresight_web;
