@@ -1548,6 +1548,14 @@ create table indicator.unscored (
 create index unscored_by_indicator on indicator.unscored (indicator_id, unscored_id);
 create index unscored_histories on indicator.unscored (unscored_id) where (candles >= 16);
 
+-- Behind indicator.newest_values: per indicator the newest bucket (UTC) that ever had a value, and one row more for each writer that was not finished when another came. Written by the trigger of indicator.values: who adds a newer one adds a row and takes those away that it stands for, so that no writer waits for another.
+create table indicator.value_ends (
+  indicator_id int not null,
+  bucket timestamptz not null,
+  constraint value_ends_indicator_id_fkey foreign key (indicator_id) references indicator.definitions(indicator_id) on delete cascade
+);
+create index value_ends_indicator_id_bucket_idx on indicator.value_ends (indicator_id, bucket desc);
+
 -- One value a candle: a pure function of the window of candles that ends with it.
 create table indicator.values (
   indicator_id int not null,
@@ -1581,6 +1589,8 @@ create table indicator.values (
   constraint verdict_and_strength_come_with_a_value check (num_nulls(value, verdict, strength) = any (array[0, 3])),
   constraint verdict_is_bullish_neutral_or_bearish check (verdict = any (array['-1'::int, 0, 1]))
 ) with (fillfactor=70);
+create trigger _100_keep_ends after insert on indicator."values" referencing new table as new_values
+  for each statement execute function indicator.tg_values__keep_ends();
 -- hypertable by bucket, chunks of 7 days, columnstore by indicator_id, ordered by bucket -- [timescaledb]
 
 -- What was said of a candle when it was closed, and again when a later revision said something else. Rows are only added; indicator.values is the newest truth.
@@ -1799,6 +1809,11 @@ create function indicator.keep_verdicts(said indicator.verdicts[]) returns int;
 create function indicator.kind_fault(parameters jsonb, columns text[], outputs jsonb, bars_required jsonb,
   bars_window jsonb) returns text;
 
+-- The newest value of each of some indicators, for those to read who show it: outputs and forecast as indicator.latest has them; bucket (UTC) and what belongs to it null, and bars 0, while there is none.
+create function indicator.latest_of(indicator_ids int[]) returns table(indicator_id int, bucket timestamptz,
+  value double precision, outputs jsonb, verdict smallint, strength real, forecast jsonb, bars int, revision bigint,
+  computed_at timestamptz);
+
 -- Go on with claimed candles for this long from now; with 0, give them back to be claimed at once.
 create function indicator.lease_pending(work_ids bigint[], lease interval default '00:00:10'::interval)
   returns bigint[] security definer;
@@ -1810,8 +1825,16 @@ create function indicator.longest_sum(sums jsonb, params jsonb) returns int;
 -- Mark candles (UTC) of which values (array i is value i) were just stored, where somebody watches them.
 create function indicator.mark_changes(indicator_ids int[], buckets timestamptz[]) returns void;
 
+-- The newest value of each of some indicators, of those whose buckets are until_bucket (UTC) or before: a row for each that has one, in no order.
+create function indicator.newest_values(indicator_ids int[], until_bucket timestamptz default 'infinity'::timestamptz)
+  returns setof indicator."values" security definer;
+grant execute on function indicator.newest_values to foresight_publish, foresight_web;
+
 -- When the indicators of a series that have this pace are next computed while a candle forms (UTC): each series has moments of its own.
 create function indicator.next_turn(pace interval, instrument_id int, timeframe text) returns timestamptz;
+
+-- The first bucket (UTC) from from_bucket on of which an indicator has a value; null: there is none.
+create function indicator.next_value(indicator_id int, from_bucket timestamptz) returns timestamptz;
 
 -- When there are next values to compute for a service (UTC): now if some wait, else when the first lease of a claim ends.
 create function indicator.next_work_at(service text) returns timestamptz security definer;
@@ -1922,6 +1945,9 @@ create function indicator.tg_timeframes__forget() returns trigger security defin
 -- Keep the values of a new timeframe below one minute for a week, until an operator says otherwise.
 create function indicator.tg_timeframes__keep_values() returns trigger security definer;
 
+-- Keep indicator.value_ends when a statement adds values.
+create function indicator.tg_values__keep_ends() returns trigger security definer;
+
 -- Refuse UPDATE, DELETE and TRUNCATE of what was said, save what feed.storage has given up.
 create function indicator.tg_verdicts__refuse_change() returns trigger;
 
@@ -1930,6 +1956,9 @@ create function indicator.tg_wishes__remove_indicators() returns trigger securit
 
 -- Have the service of an indicator that is gone, or was, not told about its candles any more, unless another of its indicators needs them.
 create function indicator.unsubscribe(definition indicator.definitions) returns void;
+
+-- The stored values of some indicators at some buckets (UTC): element i of both arrays is one key, which may come twice and is asked once.
+create function indicator.values_at(indicator_ids int[], buckets timestamptz[]) returns setof indicator."values";
 
 -- From when on (UTC) values of a timeframe are kept: older ones were given up, as feed.storage or indicator.retention says; -infinity: all are.
 create function indicator.values_from(timeframe text) returns timestamptz;

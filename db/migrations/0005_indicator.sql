@@ -168,6 +168,13 @@ comment on column indicator.values.horizon is 'Of a forecast: so many bars ahead
 comment on column indicator.values.bars is 'Candles of the window that existed; fewer than required means warming up, fewer than the whole window settling.';
 comment on column indicator.values.revision is 'The candle revision that asked for this value; a lower one never overwrites it.';
 
+create table indicator.value_ends (
+  indicator_id int not null references indicator.definitions on delete cascade,
+  bucket timestamptz not null
+);
+create index on indicator.value_ends (indicator_id, bucket desc);
+comment on table indicator.value_ends is 'Behind indicator.newest_values: per indicator the newest bucket (UTC) that ever had a value, and one row more for each writer that was not finished when another came. Written by the trigger of indicator.values: who adds a newer one adds a row and takes those away that it stands for, so that no writer waits for another.';
+
 create table indicator.verdicts (
   indicator_id int not null references indicator.definitions on delete cascade,
   bucket timestamptz not null,

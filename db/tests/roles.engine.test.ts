@@ -141,6 +141,7 @@ const rights: readonly (readonly [statement: string, who: string])[] = [
   ["select indicator.remove_service('nobody')", ''],
   ["select indicator.checked_service('nobody')", ''],
   ["select indicator.subscription_of('nobody')", ''],
+  ["select indicator.newest_values('{}')", ''],
   ['select feed.engine_version()', 'p'],
   ["select feed.first_received_at(0, 'bid', now(), now(), now())", 'p'],
   ["select indicator.register_kind('nobody', 'x', '', '', '', '', '[]', '{}', '[]', '[]')", 'cs'],

@@ -22,13 +22,7 @@ begin
     join feed.sources as f using (source)
     join feed.timeframes as t using (timeframe)
     join indicator.kinds as k using (kind)
-    left join lateral (
-      select n.bucket, n.bars, n.verdict, n.computed_at
-      from indicator.values as n
-      where n.indicator_id = d.indicator_id
-      order by n.bucket desc
-      limit 1
-    ) as v on true
+    left join indicator.newest_values(indicator_ids) as v using (indicator_id)
     where d.indicator_id = any (indicator_ids) and v.verdict is null
   ),
   -- As many ticks as indicator.side_of looks at.

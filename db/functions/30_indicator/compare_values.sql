@@ -31,7 +31,7 @@ begin
     join indicator.definitions as d using (indicator_id)
     join indicator.kinds as k using (kind)
     join feed.timeframes as t using (timeframe)
-    join indicator.values as v
+    join indicator.values_at(compare_values.indicator_ids, compare_values.buckets) as v
       on v.indicator_id = c.indicator_id and v.bucket = c.bucket and v.revision = c.revision and v.computed_at = c.stored_at
     order by c.indicator_id, c.bucket
   ),

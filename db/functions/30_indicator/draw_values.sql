@@ -1,6 +1,6 @@
 -- One draw of a service at a time, and none before its time, however many processes it has: who updates its row first
 -- draws. Half of what is drawn are among the newest values, the others anywhere in time, by the key: to draw among all
--- rows, all would be read.
+-- rows, all would be read. What has values lies between the first tick and the newest value.
 create or replace function indicator.draw_values(
   service text, max_values int default 8, every interval default '10 seconds', again_after interval default '20 seconds'
 )
@@ -29,12 +29,16 @@ begin
   return query
   with again as materialized (
     select f.indicator_id, f.bucket
-    from indicator.differences as f
-    join indicator.definitions as d using (indicator_id)
-    join indicator.kinds as k using (kind)
-    join indicator.values as v
-      on v.indicator_id = f.indicator_id and v.bucket = f.bucket and v.revision = f.revision and v.computed_at = f.stored_at
-    where k.service = draw_values.service and f.confirmed_at is null and f.looked_at <= clock_timestamp() - again_after
+    from (
+      select array_agg(f.indicator_id) as indicator_ids, array_agg(f.bucket) as buckets
+      from indicator.differences as f
+      join indicator.definitions as d using (indicator_id)
+      join indicator.kinds as k using (kind)
+      where k.service = draw_values.service and f.confirmed_at is null and f.looked_at <= clock_timestamp() - again_after
+    ) as told
+    cross join lateral indicator.values_at(told.indicator_ids, told.buckets) as v
+    join indicator.differences as f
+      on f.indicator_id = v.indicator_id and f.bucket = v.bucket and f.revision = v.revision and f.stored_at = v.computed_at
     order by f.looked_at
     limit least(max_values, 1000) / 2
   ),
@@ -45,33 +49,22 @@ begin
   drawn as materialized (
     select a.indicator_id, a.bucket from again as a
     union
-    select c.indicator_id, coalesce(recent.bucket, any_time.bucket)
+    select c.indicator_id, indicator.next_value(c.indicator_id, s.start_at - t.width + (e.newest - s.start_at + t.width) * c.place)
     from chosen as c
+    join indicator.definitions as d using (indicator_id)
+    join feed.timeframes as t using (timeframe)
+    cross join lateral (select max(n.bucket) as newest from indicator.value_ends as n where n.indicator_id = c.indicator_id) as e
     cross join lateral (
-      select
-        (select n.bucket from indicator.values as n where n.indicator_id = c.indicator_id order by n.bucket limit 1) as oldest,
-        (select n.bucket from indicator.values as n where n.indicator_id = c.indicator_id order by n.bucket desc limit 1) as newest
-    ) as e
-    left join lateral (
-      select n.bucket
-      from indicator.values as n
-      where c.turn < 0.5 and n.indicator_id = c.indicator_id
-      order by n.bucket desc
-      offset floor(100 * c.place)::int limit 1
-    ) as recent on true
-    left join lateral (
-      select n.bucket
-      from indicator.values as n
-      where recent.bucket is null and n.indicator_id = c.indicator_id and n.bucket >= e.oldest + (e.newest - e.oldest) * c.place
-      order by n.bucket
-      limit 1
-    ) as any_time on true
+      select greatest(
+        indicator.values_from(d.timeframe), feed.bucket(t.width, coalesce(feed.first_observed_at(d.instrument_id), e.newest)),
+        case when c.turn < 0.5 then e.newest - 99 * t.width end) as start_at
+    ) as s
   )
   select d.indicator_id, d.instrument_id, d.timeframe, d.side, d.kind, d.params, d.bars_required, d.bars_window,
     v.bucket, v.revision, v.computed_at
-  from drawn as w
-  join indicator.definitions as d using (indicator_id)
-  join indicator.values as v on v.indicator_id = w.indicator_id and v.bucket = w.bucket;
+  from (select array_agg(w.indicator_id) as indicator_ids, array_agg(w.bucket) as buckets from drawn as w) as w
+  cross join lateral indicator.values_at(w.indicator_ids, w.buckets) as v
+  join indicator.definitions as d on d.indicator_id = v.indicator_id;
 end
 $$;
 

@@ -12,15 +12,18 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
+set plan_cache_mode = force_custom_plan
 as $$
 declare
   newly record;
+  -- A constant to the planner, as in indicator.values_at.
+  values_since timestamptz := clock_timestamp() - interval '7 days';
   found_count int := 0;
 begin
   for newly in
     with probes as materialized (
       select p.*, o.subscription_id, t.width, d.created_at, d.bars_window,
-        f.floor_at as candles_floor_at, greatest(indicator.values_from(p.timeframe), clock_timestamp() - interval '7 days') as values_floor_at
+        f.floor_at as candles_floor_at, greatest(indicator.values_from(p.timeframe), values_since) as values_floor_at
       from (
         select k.service, d.instrument_id, d.timeframe, d.side, min(d.indicator_id) as indicator_id
         from indicator.definitions as d
@@ -36,9 +39,7 @@ begin
     reached as materialized (
       select p.service, max(c.captured_at) - overtaken_by as captured_before
       from probes as p
-      cross join lateral (
-        select v.bucket, v.revision from indicator.values as v where v.indicator_id = p.indicator_id order by v.bucket desc limit 1
-      ) as v
+      join indicator.newest_values(array(select p.indicator_id from probes as p)) as v using (indicator_id)
       cross join lateral (
         select c.captured_at
         from outbox.candles as c
@@ -70,7 +71,9 @@ begin
         offset 0
       ) as c
       left join lateral (
-        select v.revision from indicator.values as v where v.indicator_id = s.indicator_id and v.bucket = c.bucket offset 0
+        select v.revision from indicator.values as v
+        where v.indicator_id = s.indicator_id and v.bucket = c.bucket and v.bucket >= values_since
+        offset 0
       ) as v on true
       where c.is_closed and not c.is_of_backfill
         -- Before, it is history to the indicator.

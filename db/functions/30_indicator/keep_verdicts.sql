@@ -1,10 +1,11 @@
--- What was said last is looked up by its key and within bounds that are no values of a join, else each lookup would go
--- through all chunks.
+-- What was said last is looked up by its key and within bounds that are constants to the planner, as in
+-- indicator.values_at: else each lookup would go through all chunks.
 create or replace function indicator.keep_verdicts(said indicator.verdicts[])
 returns int
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
+set plan_cache_mode = force_custom_plan
 as $$
 declare
   from_bucket timestamptz;

@@ -1,3 +1,4 @@
+-- Bounds in time are constants to the planner, as in indicator.values_at.
 create or replace function rating.history(
   symbol text, timeframe text, side text default null, from_time timestamptz default null,
   to_time timestamptz default 'infinity', as_said boolean default false
@@ -10,6 +11,7 @@ language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan
 as $$
 #variable_conflict use_column
 declare
@@ -20,17 +22,17 @@ declare
     select now() - width - s.grace
     from feed.instruments as i join feed.sources as s using (source) where i.instrument_id = rated_instrument_id);
   first_bucket timestamptz := coalesce(from_time, (
-    select max(l.bucket) - 99 * width
-    from rating.votes as v
-    join indicator.definitions as d using (kind, params)
-    cross join lateral (
-      select n.bucket from indicator.values as n
-      where n.indicator_id = d.indicator_id and n.bucket <= closed_to and n.bucket < to_time
-      order by n.bucket desc
-      limit 1
-    ) as l
-    where d.instrument_id = rated_instrument_id and d.timeframe = history.timeframe and d.side = rated_side
+    select max(n.bucket) - 99 * width
+    from indicator.newest_values(array(
+      select d.indicator_id
+      from rating.votes as v
+      join indicator.definitions as d using (kind, params)
+      where d.instrument_id = rated_instrument_id and d.timeframe = history.timeframe and d.side = rated_side
+    ), least(closed_to, to_time - interval '1 microsecond')) as n
   ));
+  -- Of what is not asked for, no chunk is opened either.
+  first_value timestamptz := case when as_said then 'infinity' else first_bucket end;
+  first_said timestamptz := case when as_said then first_bucket else 'infinity' end;
 begin
   return query
   with voters as materialized (
@@ -47,13 +49,13 @@ begin
       select o.vote_group, o.weight, n.bucket, n.verdict
       from voters as o
       join indicator.values as n using (indicator_id)
-      where not as_said and n.bucket >= first_bucket and n.bucket < to_time and n.bucket <= closed_to
+      where n.bucket >= first_value and n.bucket < to_time and n.bucket <= closed_to
       union all
       (
         select distinct on (o.indicator_id, n.bucket) o.vote_group, o.weight, n.bucket, n.verdict
         from voters as o
         join indicator.verdicts as n using (indicator_id)
-        where as_said and n.bucket >= first_bucket and n.bucket < to_time
+        where n.bucket >= first_said and n.bucket < to_time
         order by o.indicator_id, n.bucket, n.revision
       )
     ) as n

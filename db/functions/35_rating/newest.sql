@@ -29,12 +29,13 @@ begin
       left join indicator.definitions as d
         on d.instrument_id = s.instrument_id and d.timeframe = s.timeframe and d.side = s.side
         and d.kind = v.kind and d.params = v.params
-      left join lateral (
-        select n.bucket, n.verdict from indicator.values as n
-        where n.indicator_id = d.indicator_id
-        order by n.bucket desc
-        limit 1
-      ) as l on true
+      left join indicator.newest_values(array(
+        select d.indicator_id
+        from rating.series as s
+        join indicator.definitions as d using (instrument_id, timeframe, side)
+        join rating.votes as v using (kind, params)
+        where instrument_ids is null or s.instrument_id = any (instrument_ids)
+      )) as l on l.indicator_id = d.indicator_id
       where instrument_ids is null or s.instrument_id = any (instrument_ids)
     ) as n
     group by 1, 2, 3, 4

@@ -24,12 +24,12 @@ begin
     left join indicator.definitions as d
       on d.instrument_id = rated_instrument_id and d.timeframe = votes_of.timeframe and d.side = rated_side
       and d.kind = v.kind and d.params = v.params
-    left join lateral (
-      select n.bucket, n.verdict, n.value, n.bars from indicator.values as n
-      where n.indicator_id = d.indicator_id and n.bucket <= coalesce(votes_of.bucket, 'infinity')
-      order by n.bucket desc
-      limit 1
-    ) as l on true
+    left join indicator.newest_values(array(
+      select d.indicator_id
+      from rating.votes as v
+      join indicator.definitions as d using (kind, params)
+      where d.instrument_id = rated_instrument_id and d.timeframe = votes_of.timeframe and d.side = rated_side
+    ), coalesce(votes_of.bucket, 'infinity')) as l on l.indicator_id = d.indicator_id
   )
   select n.vote_group, n.kind, n.label, n.params, n.weight,
     case when n.bucket = n.rated_bucket then n.verdict end, case when n.bucket = n.rated_bucket then n.value end,

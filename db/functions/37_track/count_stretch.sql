@@ -1,6 +1,7 @@
 -- What is counted now, less what was counted before, is added at every level: whole numbers, so that corrections
 -- leave no trace, and counting twice changes nothing. A block of which something was given up stays as it is.
--- What is said when its outcome is known, of a replayed file or after an outage, was not said in time.
+-- What is said when its outcome is known, of a replayed file or after an outage, was not said in time. Bounds in time are
+-- constants to the planner, as in indicator.values_at.
 create or replace function track.count_stretch(
   indicator_ids int[], timeframe text, from_bucket timestamptz, to_bucket timestamptz,
   buckets timestamptz[], closes double precision[], closes_after interval
@@ -11,6 +12,7 @@ volatile
 set search_path = pg_catalog, pg_temp
 set jit = off
 set enable_seqscan = off
+set plan_cache_mode = force_custom_plan
 as $$
 declare
   width interval := 16 * feed.timeframe_width(count_stretch.timeframe);

@@ -12,6 +12,8 @@ as $$
 declare
   near interval := greatest(interval '14 days', 20 * feed.timeframe_width(bucket_beside.timeframe));
   voter_id int;
+  from_at timestamptz;
+  until_at timestamptz;
   beside timestamptz;
   found_at timestamptz;
 begin
@@ -25,16 +27,20 @@ begin
       and d.instrument_id = bucket_beside.instrument_id and d.timeframe = bucket_beside.timeframe and d.side = bucket_beside.side
   loop
     if direction < 0 then
+      until_at := (select max(e.bucket) from indicator.value_ends as e where e.indicator_id = voter_id);
+      continue when until_at is null;
+      until_at := least(until_at, bucket_beside.bucket - interval '1 microsecond');
+      from_at := until_at - near;
       select n.bucket into beside
       from indicator.values as n
-      where n.indicator_id = voter_id and n.bucket < bucket_beside.bucket and n.bucket >= bucket_beside.bucket - near
+      where n.indicator_id = voter_id and n.bucket <= until_at and n.bucket >= from_at
         and n.value is not null
       order by n.bucket desc
       limit 1;
       if beside is null then
         select n.bucket into beside
         from indicator.values as n
-        where n.indicator_id = voter_id and n.bucket < bucket_beside.bucket and n.value is not null
+        where n.indicator_id = voter_id and n.bucket <= until_at and n.value is not null
         order by n.bucket desc
         limit 1;
       end if;

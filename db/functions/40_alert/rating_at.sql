@@ -14,36 +14,38 @@ declare
   vote_groups text[] := '{}';
   weights numeric[] := '{}';
   verdicts smallint[] := '{}';
-  found_value indicator.values;
   newest_before timestamptz;
   before_ats timestamptz[] := '{}';
 begin
   votes := 0;
   missing := 0;
   for voter in
-    select v.vote_group, v.weight, d.indicator_id
-    from rating.votes as v
-    left join indicator.definitions as d
-      on d.instrument_id = rating_at.instrument_id and d.timeframe = rating_at.timeframe and d.side = rating_at.side
-      and d.kind = v.kind and d.params = v.params
-    where v.weight > 0
+    with voters as materialized (
+      select v.place, v.vote_group, v.weight, d.indicator_id
+      from rating.votes as v
+      left join indicator.definitions as d
+        on d.instrument_id = rating_at.instrument_id and d.timeframe = rating_at.timeframe and d.side = rating_at.side
+        and d.kind = v.kind and d.params = v.params
+      where v.weight > 0
+    )
+    select v.vote_group, v.weight, v.indicator_id, n.bucket, n.verdict, n.revision
+    from voters as v
+    left join indicator.values_at(
+      array(select v.indicator_id from voters as v order by v.place), array(select rating_at.bucket from voters)) as n using (indicator_id)
     order by v.place
   loop
     votes := votes + 1;
     continue when voter.indicator_id is null;
-    select v.* into found_value
-    from indicator.values as v
-    where v.indicator_id = voter.indicator_id and v.bucket = rating_at.bucket;
-    if not found then
+    if voter.bucket is null then
       before_ats := before_ats || alert.bucket_beside(
         rating_at.instrument_id, rating_at.timeframe, rating_at.side, voter.indicator_id, rating_at.bucket, -1);
       continue;
     end if;
     vote_groups := vote_groups || voter.vote_group;
     weights := weights || voter.weight;
-    verdicts := verdicts || found_value.verdict;
-    lowest_revision := least(lowest_revision, found_value.revision);
-    highest_revision := greatest(highest_revision, found_value.revision);
+    verdicts := verdicts || voter.verdict;
+    lowest_revision := least(lowest_revision, voter.revision);
+    highest_revision := greatest(highest_revision, voter.revision);
   end loop;
   if cardinality(verdicts) > 0 then
     if cardinality(array_remove(before_ats, null)) > 0 then

@@ -35,7 +35,7 @@ begin
     found_value.revision := rated.lowest_revision;
   else
     select v.* into found_value
-    from indicator.values as v where v.indicator_id = rule.indicator_id and v.bucket = sight.bucket;
+    from indicator.values_at(array[rule.indicator_id], array[sight.bucket]) as v;
     result.detail := (
       select jsonb_build_object(
         'value', found_value.value, 'verdict', found_value.verdict, 'strength', found_value.strength,

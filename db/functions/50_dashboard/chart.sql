@@ -1,3 +1,4 @@
+-- Bounds in time are constants to the planner, as in indicator.values_at.
 create or replace function dashboard.chart(indicator_id int, from_time timestamptz default null, max_candles int default 300)
 returns jsonb
 language plpgsql
@@ -5,6 +6,7 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
+set plan_cache_mode = force_custom_plan
 as $$
 declare
   definition indicator.definitions;
@@ -41,8 +43,7 @@ begin
       where k.kind = definition.kind),
     'forecast', (
       select l.forecast || jsonb_build_object('time', extract(epoch from l.bucket)::bigint)
-      from indicator.latest as l
-      where l.indicator_id = definition.indicator_id),
+      from indicator.latest_of(array[definition.indicator_id]) as l),
     'verdicts', (
       select coalesce(jsonb_agg(jsonb_build_object(
         'time', extract(epoch from v.bucket)::bigint, 'verdict', v.verdict) order by v.bucket), '[]')

@@ -11,12 +11,14 @@ as $$
 begin
   return query
   with shown as materialized (
-    select d.instrument_id, l.indicator_id, l.kind, l.label, l.timeframe, l.side, l.verdict, l.strength, l.outputs, l.forecast,
-      l.bucket, l.is_closed, l.bars, l.bars_required, l.bars_window, l.computed_at, t.width
-    from indicator.definitions as d
-    join indicator.latest as l using (indicator_id)
-    join feed.timeframes as t on t.timeframe = l.timeframe
-    where d.instrument_id = any (instrument_ids)
+    select d.instrument_id, d.indicator_id, d.kind, d.label, d.timeframe, d.side, l.verdict, l.strength, l.outputs, l.forecast,
+      l.bucket, l.bucket + t.width + s.grace <= now() as is_closed, l.bars, d.bars_required, d.bars_window, l.computed_at, t.width
+    from indicator.latest_of(array(
+      select d.indicator_id from indicator.definitions as d where d.instrument_id = any (instrument_ids))) as l
+    join indicator.definitions as d using (indicator_id)
+    join feed.instruments as i using (instrument_id)
+    join feed.sources as s using (source)
+    join feed.timeframes as t using (timeframe)
   )
   select s.instrument_id,
     jsonb_agg(jsonb_build_object(

@@ -12,13 +12,7 @@ from (
   from indicator.definitions as d
   join feed.instruments as i using (instrument_id)
   join indicator.kinds as k using (kind)
-  left join lateral (
-    select n.bucket, n.revision, n.computed_at
-    from indicator.values as n
-    where n.indicator_id = d.indicator_id
-    order by n.bucket desc
-    limit 1
-  ) as v on true
+  left join indicator.newest_values(array(select e.indicator_id from indicator.definitions as e)) as v using (indicator_id)
   cross join lateral (
     (
       select 1 as place, o.bucket, o.revision, o.captured_at, o.is_closed

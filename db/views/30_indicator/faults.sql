@@ -40,12 +40,17 @@ select format('%s values of service %s differ from what the same candles give (i
     (array_agg(d.timeframe order by f.confirmed_at))[1],
     to_char((array_agg(f.bucket order by f.confirmed_at))[1], 'YYYY-MM-DD HH24:MI:SS "UTC"'),
     (array_agg(f.indicator_id order by f.confirmed_at))[1]), min(f.confirmed_at)
-from indicator.differences as f
-join indicator.definitions as d using (indicator_id)
+from (
+  select array_agg(f.indicator_id) as indicator_ids, array_agg(f.bucket) as buckets
+  from indicator.differences as f where f.confirmed_at is not null
+) as told
+cross join lateral indicator.values_at(told.indicator_ids, told.buckets) as v
+-- One that was stored anew since is another value.
+join indicator.differences as f
+  on f.indicator_id = v.indicator_id and f.bucket = v.bucket and f.revision = v.revision and f.stored_at = v.computed_at
+join indicator.definitions as d on d.indicator_id = f.indicator_id
 join feed.instruments as i using (instrument_id)
 join indicator.kinds as k using (kind)
--- One that was stored anew since is another value.
-join indicator.values as v on v.indicator_id = f.indicator_id and v.bucket = f.bucket and v.revision = f.revision and v.computed_at = f.stored_at
 where f.confirmed_at is not null
 group by k.service;
 

@@ -1,12 +1,8 @@
--- Why there is none is asked for all indicators at once, when the first row needs it: asked for each, every row would open
--- all chunks of the ticks.
+-- Values, and why there is none, are asked for all indicators at once, the latter when the first row needs it: asked for
+-- each, every row would open chunks of the values and the ticks. Who wants few asks indicator.latest_of.
 create or replace view indicator.latest as
 select d.indicator_id, i.symbol, d.timeframe, d.side, d.kind, d.label, d.params,
-  v.bucket, v.value,
-  (select coalesce(jsonb_agg('{"thresholds": []}' || o.spec || jsonb_build_object('value', v.outputs[o.place]) order by o.place), '[]')
-    from jsonb_array_elements(k.outputs) with ordinality as o(spec, place)) as outputs,
-  v.verdict, v.strength,
-  case when v.horizon is not null then jsonb_build_object('horizon', v.horizon, 'low', v.low, 'high', v.high) end as forecast,
+  v.bucket, v.value, v.outputs, v.verdict, v.strength, v.forecast,
   case
     when v.verdict > 0 then 'bullish'
     when v.verdict < 0 then 'bearish'
@@ -15,19 +11,16 @@ select d.indicator_id, i.symbol, d.timeframe, d.side, d.kind, d.label, d.params,
       select jsonb_object_agg(a.indicator_id, a.words) from indicator.absences(array(select e.indicator_id from indicator.definitions as e)) as a
     ) ->> d.indicator_id::text
   end as reading,
-  coalesce(v.bars, 0) as bars, d.bars_required, d.bars_window,
+  v.bars, d.bars_required, d.bars_window,
   v.bucket + t.width + s.grace <= now() as is_closed,
   v.revision, v.computed_at, i.is_active,
   case when v.verdict is null then (
     select jsonb_object_agg(a.indicator_id, a.reason) from indicator.absences(array(select e.indicator_id from indicator.definitions as e)) as a
   ) ->> d.indicator_id::text end as reason
 from indicator.definitions as d
+join indicator.latest_of(array(select e.indicator_id from indicator.definitions as e)) as v using (indicator_id)
 join feed.instruments as i using (instrument_id)
 join feed.sources as s using (source)
-join feed.timeframes as t using (timeframe)
-join indicator.kinds as k using (kind)
-left join lateral (
-  select v.* from indicator.values as v where v.indicator_id = d.indicator_id order by v.bucket desc limit 1
-) as v on true;
+join feed.timeframes as t using (timeframe);
 
 comment on view indicator.latest is 'The newest value of every indicator; verdict +1 bullish, 0 neutral, -1 bearish, null while there is none. reading says it in words or, without one, why there is none, and reason the same as a code, see indicator.absences. A value of fewer bars than its window is settling. outputs: those that its kind declares, as [{"name", "unit", "pane", "thresholds", "value"}], value null while there is none.';
