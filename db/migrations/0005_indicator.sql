@@ -186,7 +186,7 @@ create table indicator.verdicts (
   price double precision not null,
   primary key (indicator_id, bucket, revision)
 );
-insert into feed.storage (level, relation, time_column) values ('verdicts', 'indicator.verdicts', 'bucket');
+insert into feed.storage (level, relation, time_column, compress_after) values ('verdicts', 'indicator.verdicts', 'bucket', '30 days');
 comment on table indicator.verdicts is 'What was said of a candle when it was closed, and again when a later revision said something else. Rows are only added; indicator.values is the newest truth.';
 comment on column indicator.verdicts.revision is 'The candle revision that asked for it.';
 comment on column indicator.verdicts.said_at is 'When it was stored (UTC, our clock).';
