@@ -2,7 +2,7 @@ import type { Server } from '../harness/server.ts';
 import { type Database, withDatabase } from './database.ts';
 import type { Figure } from './figures.ts';
 import { measureOneRate } from './latency.ts';
-import { preparePipeline } from './pipeline.ts';
+import { addOldValues, preparePipeline } from './pipeline.ts';
 
 const baseHours = 2;
 const names = ['median', '99th percentile'].flatMap(what => [
@@ -10,50 +10,73 @@ const names = ['median', '99th percentile'].flatMap(what => [
   `due -> value, ${what}`,
 ]);
 
-/** The way of a tick at 1,000 ticks a second with two hours of history, and with many times of it. */
+interface History {
+  /** Of ticks that come as often as live ones. */
+  readonly hours: number;
+  /** Before them, few of everything in each day and week. */
+  readonly years: number;
+}
+
+/**
+ * The way of a tick at 1,000 ticks a second with two hours of history, with many times of it, and with years of it: what
+ * a long time costs by its chunks, which TimescaleDB has one of a day, or a week.
+ */
 export async function measureHistory(server: Server, isQuick: boolean): Promise<Figure[]> {
-  const short = await withDatabase(server, database => measure(database, 1, isQuick));
-  const long = await withDatabase(server, database =>
-    measure(database, isQuick ? 5 : 100, isQuick),
-  );
-  const part = 'history';
-  const millisecondsOf = (figures: readonly Figure[], name: string): number =>
-    figures.find(figure => figure.name === name)?.value ?? Number.NaN;
+  const run = (history: History) =>
+    withDatabase(server, database => measure(database, history, isQuick));
+  const short = await run({ hours: baseHours, years: 0 });
+  const long = await run({ hours: baseHours * (isQuick ? 5 : 100), years: 0 });
+  const years = await run({ hours: baseHours, years: isQuick ? 1 : 10 });
+  const all = { short, long, years };
   return [
-    ...['history', 'ticks in the history', 'values in the history', 'fill'].flatMap(name =>
-      [short, long].flatMap((figures, index) =>
+    ...['history', 'years', 'ticks in the history', 'values in the history', 'fill'].flatMap(name =>
+      Object.entries(all).flatMap(([label, figures]) =>
         figures
           .filter(figure => figure.name === name)
-          .map(figure => ({ ...figure, name: `${name}, ${index === 0 ? 'short' : 'long'}` })),
+          .map(figure => ({ ...figure, name: `${name}, ${label}` })),
       ),
     ),
-    ...names.flatMap((name): Figure[] => [
-      { part, name: `${name}, short`, unit: 'ms', value: millisecondsOf(short, name) },
-      { part, name: `${name}, long`, unit: 'ms', value: millisecondsOf(long, name) },
-      {
-        part,
-        name,
-        unit: 'long / short',
-        value: millisecondsOf(long, name) / millisecondsOf(short, name),
-      },
-    ]),
-    ...[...new Set(long.map(figure => figure.name))]
-      .filter(name => name.includes('.'))
-      .flatMap(name => {
-        const of = (figures: readonly Figure[]): number =>
-          figures.find(figure => figure.name === name && figure.unit === 'ms a call')?.value ??
-          Number.NaN;
-        return { part, name, unit: 'ms a call, long / short', value: of(long) / of(short) };
+    ...names.flatMap(name =>
+      Object.entries(all).map(([label, figures]): Figure => {
+        const value = figureOf(figures, name, 'ms');
+        return { part: 'history', name: `${name}, ${label}`, unit: 'ms', value };
       }),
+    ),
+    ...comparison(short, long, 'long / short'),
+    ...comparison(short, years, 'years / short'),
   ];
 }
 
-async function measure(database: Database, factor: number, isQuick: boolean): Promise<Figure[]> {
+function comparison(short: readonly Figure[], other: readonly Figure[], unit: string): Figure[] {
+  const functions = [...new Set(other.map(figure => figure.name))].filter(name =>
+    name.includes('.'),
+  );
+  const ratio = (name: string, of: string, unit: string): Figure => ({
+    part: 'history',
+    name,
+    unit,
+    value: figureOf(other, name, of) / figureOf(short, name, of),
+  });
+  return [
+    ...names.map(name => ratio(name, 'ms', unit)),
+    ...functions.map(name => ratio(name, 'ms a call', `ms a call, ${unit}`)),
+  ];
+}
+
+const figureOf = (figures: readonly Figure[], name: string, unit: string): number =>
+  figures.find(figure => figure.name === name && figure.unit === unit)?.value ?? Number.NaN;
+
+async function measure(
+  database: Database,
+  { hours, years }: History,
+  isQuick: boolean,
+): Promise<Figure[]> {
   const { sql } = database;
   const part = 'history';
   const startedAt = performance.now();
   const budgetMs = isQuick ? 30_000 : 300_000;
-  const pipeline = await preparePipeline(database, { hours: baseHours * factor, budgetMs });
+  const pipeline = await preparePipeline(database, { hours, years, budgetMs });
+  if (years > 0) await addOldValues(sql, years);
   const fill = (performance.now() - startedAt) / 1_000;
   const figures = await measureOneRate(database, pipeline, isQuick);
   const [row] = await sql<{ ticks: number; values: number }[]>`
@@ -61,6 +84,7 @@ async function measure(database: Database, factor: number, isQuick: boolean): Pr
       (select count(*) from indicator.values)::float8 as values`;
   return [
     { part, name: 'history', unit: 'hours', value: pipeline.historyHours },
+    { part, name: 'years', unit: 'years', value: years },
     { part, name: 'ticks in the history', unit: 'ticks', value: row?.ticks ?? Number.NaN },
     { part, name: 'values in the history', unit: 'values', value: row?.values ?? Number.NaN },
     { part, name: 'fill', unit: 's', value: fill },

@@ -2,6 +2,7 @@ import type { Sql } from '../../db/runtime/database.ts';
 import { sleep } from '../../db/runtime/process.ts';
 import { services } from '../../workers/indicators/catalog.ts';
 import { createServiceStore } from '../../workers/indicators/service.ts';
+import type { Engine } from '../harness/server.ts';
 import type { Database } from './database.ts';
 import { addInstruments, copyTicks, marketTicks, openClient, toCopyText } from './ticks.ts';
 
@@ -29,7 +30,10 @@ export interface Pipeline {
 /** Twenty instruments with a history and ten indicators each; the workers come after. */
 export async function preparePipeline(
   database: Database,
-  history = { hours: pieceHours, budgetMs: 120_000 },
+  history: { hours: number; budgetMs: number; years?: number } = {
+    hours: pieceHours,
+    budgetMs: 120_000,
+  },
 ): Promise<Pipeline> {
   const { sql } = database;
   for (const service of services) {
@@ -53,12 +57,16 @@ export async function preparePipeline(
   return { symbols, shown, historyHours };
 }
 
-/** Ticks as {@link copyHistory} makes them, before anybody subscribes, with their candles stored. */
+/**
+ * Ticks as {@link copyHistory} makes them, before anybody subscribes, with their candles stored; before them, where
+ * there are `years`, those of {@link copyYears}.
+ */
 export async function fillHistory(
   database: Database,
   ids: ReadonlyMap<string, number>,
-  history: { hours: number; budgetMs: number; endMs?: number },
+  history: { hours: number; budgetMs: number; endMs?: number; years?: number },
 ): Promise<number> {
+  if (history.years) await copyYears(database.sql, history.years);
   const filled = await copyHistory(database, ids, history);
   await storeHistory(database.sql);
   return filled;
@@ -95,20 +103,78 @@ export async function copyHistory(
   return filled;
 }
 
+/** Until then, {@link copyYears} leaves the time to others. */
+const recentDays = 9;
+
+/** A tick a day of each instrument, all those years until a week ago: few rows, in as many chunks as there would be. */
+async function copyYears(sql: Sql, years: number): Promise<void> {
+  await inYears(sql, years, async (from, to) => {
+    await sql`insert into feed.ticks (instrument_id, observed_at, bid, ask)
+      select i.instrument_id, t.at, 0.5, 0.5001
+      from feed.instruments as i, generate_series(${from}::text::timestamptz, ${to}::text::timestamptz - interval '1 day', interval '1 day') as t(at)`;
+  });
+  // Before candles are stored, as they would be late ones then.
+  await takeMarks(sql);
+  const [row] = await sql<[{ engine: Engine }]>`select engine from ops.installation`;
+  if (row.engine !== 'timescaledb') return;
+  const levels = await sql<{ name: string }[]>`
+    select format('feed.candles_%s', timeframe) as name from feed.timeframes order by width`;
+  await inYears(sql, years, async (from, to) => {
+    // As one batch: feed.advance_candles takes a day at a time.
+    for (const { name } of levels)
+      await sql`call public.refresh_continuous_aggregate(
+        ${name}::text::regclass, ${from}::text::timestamptz, ${to}::text::timestamptz, options => '{"buckets_per_batch": 0}')`;
+  });
+}
+
+/** A value a week of each indicator, and that it was said, in the years of {@link copyYears}; none is computed there. */
+export async function addOldValues(sql: Sql, years: number): Promise<void> {
+  await inYears(sql, years, async (from, to) => {
+    await sql`insert into indicator.values (indicator_id, bucket, value, outputs, verdict, strength, bars, revision)
+      select d.indicator_id, t.at, 1, array_fill(1::float8, array[jsonb_array_length(k.outputs)]), 1, 1, d.bars_window, 0
+      from indicator.definitions as d
+      join indicator.kinds as k using (kind),
+        generate_series(${from}::text::timestamptz, ${to}::text::timestamptz - interval '7 days', interval '7 days') as t(at)`;
+    await sql`insert into indicator.verdicts (indicator_id, bucket, revision, verdict, strength, value, price)
+      select v.indicator_id, v.bucket, v.revision, v.verdict, v.strength, v.value, 0.5
+      from indicator.values as v where v.bucket >= ${from}::text::timestamptz and v.bucket < ${to}::text::timestamptz`;
+  });
+  await sql`update indicator.backfills set next_bucket = greatest(next_bucket, now() - ${recentDays}::int * interval '1 day')`;
+}
+
+/** A year at a time, the oldest first, as midnights: one transaction for all would hold more locks than there are. */
+async function inYears(
+  sql: Sql,
+  years: number,
+  use: (from: string, to: string) => Promise<void>,
+): Promise<void> {
+  for (let year = years; year > 0; year--) {
+    const [row] = await sql<[{ from: string; to: string }]>`
+      select (t.end_at - ${year}::int * interval '365 days')::text as from,
+        (t.end_at - ${year - 1}::int * interval '365 days')::text as to
+      from (select date_trunc('day', now(), 'UTC') - ${recentDays}::int * interval '1 day' as end_at) as t`;
+    await use(row.from, row.to);
+  }
+}
+
 /**
  * Stores the candles of what was copied. First it captures the changes: while nobody has subscribed,
  * that only takes the marks away. On TimescaleDB this comes once only, after all of the history, since
  * what is copied later is late.
  */
 export async function storeHistory(sql: Sql): Promise<void> {
+  await takeMarks(sql);
+  // As upkeep does every second.
+  await sql`call feed.advance_candles()`;
+  await sql`analyze`;
+}
+
+async function takeMarks(sql: Sql): Promise<void> {
   for (let count = Number.POSITIVE_INFINITY; count > 0; ) {
     const [row] = await sql<{ change_count: number }[]>`
       select change_count from outbox.capture_deltas(max_changes => 20000)`;
     count = row?.change_count ?? 0;
   }
-  // As upkeep does every second.
-  await sql`call feed.advance_candles()`;
-  await sql`analyze`;
 }
 
 /** Until nothing is left to do in the database; nobody adds ticks meanwhile. */
