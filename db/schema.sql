@@ -711,6 +711,9 @@ create function feed.place_ticks(symbols text[], observed_ats timestamptz[], seq
 create function feed.polled_source(source text) returns jsonb security definer;
 grant execute on function feed.polled_source to foresight_ingest;
 
+-- Let the rest of this transaction delete as much of what is compressed as it has to.
+create function feed.prepare_bulk_delete() returns void;
+
 -- Make the tables of feed.storage ready to be compressed and dropped, as every deploy does.
 create function feed.prepare_levels() returns void;
 

@@ -7,6 +7,7 @@ as $$
 declare
   gone indicator.definitions;
 begin
+  perform feed.prepare_bulk_delete();
   delete from indicator.definitions as d where d.indicator_id = discard.indicator_id returning d.* into gone;
   if gone.indicator_id is not null then
     perform indicator.unsubscribe(gone);

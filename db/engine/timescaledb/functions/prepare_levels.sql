@@ -29,8 +29,6 @@ begin
       'alter table %s set (timescaledb.enable_columnstore, timescaledb.segmentby = %L, timescaledb.orderby = %L)',
       level.relation, level.key_columns[1], array_to_string(level.key_columns[2:], ', '));
   end loop;
-  -- What goes with its indicator may be any number of rows of the columnstore.
-  alter function indicator.discard(int) set timescaledb.max_tuples_decompressed_per_dml_transaction = 0;
 end
 $$;
 
