@@ -44,3 +44,6 @@ export function createBudget({ perSecond, burst }: BudgetOptions): Budget {
     },
   };
 }
+
+/** Of a provider that is not there. */
+export const noBudget: Budget = { take: async () => undefined, pause: () => undefined };

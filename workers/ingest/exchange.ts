@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Budget, type BudgetOptions, createBudget } from './budget.ts';
+import { type Budget, type BudgetOptions, createBudget, noBudget } from './budget.ts';
 import { backoff, Hiccup, Refusal } from './connection.ts';
 import { createHttp } from './http.ts';
 import { type InstrumentList, pickInstruments } from './instruments.ts';
 import { parseExactly } from './json.ts';
+import type { Network } from './network.ts';
 import type {
   FollowRequest,
   Gap,
@@ -24,6 +25,7 @@ export interface ExchangeOptions {
   readonly apiUrl?: string | undefined;
   readonly timings?: Partial<WireTimings>;
   readonly listWaits?: readonly number[];
+  readonly network?: Network;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
   /** From 0 to 1, for the jitter of the back-off. */
@@ -116,6 +118,7 @@ export interface Desk {
 
 export interface DeskOptions {
   readonly url: string;
+  readonly network: Network;
   readonly limits: BudgetOptions;
   readonly deadlineMs?: number;
   /** Where the provider's words are in a refusal. */
@@ -126,13 +129,14 @@ export interface DeskOptions {
 
 export function createDesk({
   url,
+  network,
   limits,
   deadlineMs = 10_000,
   passing = [],
   wordsIn = () => undefined,
 }: DeskOptions): Desk {
-  const budget = createBudget(limits);
-  const http = createHttp({ parse: parseExactly, passing, wordsIn });
+  const budget = network.isRecorded ? noBudget : createBudget(limits);
+  const http = createHttp({ parse: parseExactly, passing, wordsIn, network });
   const base = url.replace(/\/+$/, '');
   return {
     budget,

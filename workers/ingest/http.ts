@@ -1,5 +1,6 @@
 import { readRetryAfter } from '../retry_after.ts';
 import { Hiccup, Refusal, within } from './connection.ts';
+import { type Answer, type ByteReader, isAnswer, liveNetwork, type Network } from './network.ts';
 import { oneLine } from './text.ts';
 
 /**
@@ -17,11 +18,7 @@ export interface Http {
    * for example by `createLineSplitter`, and its silence by `createPatience`; aborting ends it.
    * @throws {Hiccup} when trying again may help. @throws {Refusal} when not.
    */
-  stream(
-    url: string,
-    connection: AbortController,
-    deadlineMs: number,
-  ): Promise<ReadableStreamDefaultReader<Uint8Array>>;
+  stream(url: string, connection: AbortController, deadlineMs: number): Promise<ByteReader>;
 }
 
 export interface JsonRequest {
@@ -43,6 +40,7 @@ export interface HttpOptions {
   readonly passing?: readonly number[];
   /** Another reader of JSON than the usual one, such as `parseExactly`; undefined is no JSON. */
   readonly parse?: (text: string) => unknown;
+  readonly network?: Network;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
 }
@@ -51,31 +49,50 @@ const MEGABYTE = 2 ** 20;
 const LONGEST_ANSWER = 8 * MEGABYTE;
 const LONGEST_REFUSAL = 64 * 1_024;
 const LONGEST_WORDS = 200;
+/** The longest that a timer of Node's can wait, in milliseconds. */
+const FOR_EVER = 2 ** 31 - 1;
 
 export function createHttp(options: HttpOptions = {}): Http {
-  const { headers = {}, secrets = [], passing = [], wordsIn, now = Date.now } = options;
-  const { parse = parseJson } = options;
+  const { headers = {}, secrets = [], passing = [], wordsIn, network = liveNetwork } = options;
+  const { parse = parseJson, now = network.now } = options;
+  const mayPass = (status: number) => isPassing(status) || passing.includes(status);
 
-  async function ask(url: string, signal: AbortSignal): Promise<Response> {
+  /** @param read Of a success. */
+  async function ask<Told>(
+    url: string,
+    signal: AbortSignal,
+    read: (response: Response) => Promise<Told>,
+  ): Promise<Answer | Told> {
     const response = await fetch(url, { headers, signal, redirect: 'manual' });
-    if (response.ok) return response;
-    const { status } = response;
-    if (isPassing(status) || passing.includes(status)) {
-      discard(response);
-      throw new Hiccup(
-        `HTTP ${status}`,
-        readRetryAfter(response.headers.get('retry-after'), now()),
-      );
-    }
-    throw new Refusal(status, await readWords(response));
+    return response.ok ? read(response) : tell(response, await readRefusal(response));
   }
 
-  async function readWords(response: Response): Promise<string> {
+  const tell = ({ status, headers: told }: Response, text: string): Answer => ({
+    status,
+    retryAfter: told.get('retry-after'),
+    etag: null,
+    text,
+    cameAt: now(),
+  });
+
+  async function readRefusal(response: Response): Promise<string> {
+    if (!mayPass(response.status)) return readText(response, LONGEST_REFUSAL).catch(() => '');
+    discard(response);
+    return '';
+  }
+
+  /** Of what is no success. */
+  function toError({ status, retryAfter, text }: Answer): Error {
+    if (mayPass(status)) return new Hiccup(`HTTP ${status}`, readRetryAfter(retryAfter, now()));
+    return new Refusal(status, wordsOf(text));
+  }
+
+  function wordsOf(text: string): string {
     try {
-      const words = wordsIn?.(JSON.parse(await readText(response, LONGEST_REFUSAL)));
+      const words = wordsIn?.(JSON.parse(text));
       if (typeof words !== 'string') return '';
       // Before it is cut: half a secret is one too.
-      const told = secrets.reduce((text, secret) => text.replaceAll(secret, '***'), words);
+      const told = secrets.reduce((all, secret) => all.replaceAll(secret, '***'), words);
       return oneLine(told, LONGEST_WORDS);
     } catch {
       return '';
@@ -88,6 +105,8 @@ export function createHttp(options: HttpOptions = {}): Http {
     return json;
   }
 
+  const patience = (ms: number) => (network.isRecorded ? FOR_EVER : ms);
+
   return {
     async json(url, { deadlineMs, maxBytes = LONGEST_ANSWER, signal }) {
       const connection = new AbortController();
@@ -95,21 +114,36 @@ export function createHttp(options: HttpOptions = {}): Http {
       signal?.addEventListener('abort', onStop);
       if (signal?.aborted) onStop();
       try {
-        return await within(deadlineMs, connection, async () =>
-          read(await readText(await ask(url, connection.signal), maxBytes)),
-        );
+        return await within(patience(deadlineMs), connection, async () => {
+          const asked = { url, signal: connection.signal };
+          const answer = await network.answer(asked, () =>
+            ask(url, connection.signal, async response =>
+              tell(response, await readText(response, maxBytes)),
+            ),
+          );
+          if (!isOk(answer.status)) throw toError(answer);
+          return read(answer.text);
+        });
       } finally {
         signal?.removeEventListener('abort', onStop);
       }
     },
     stream: (url, connection, deadlineMs) =>
-      within(deadlineMs, connection, async () => {
-        const { body } = await ask(url, connection.signal);
-        if (body === null) throw new Hiccup('the stream has no content');
-        return body.getReader();
+      within(patience(deadlineMs), connection, async () => {
+        const asked = { url, signal: connection.signal };
+        const told = await network.stream(asked, () =>
+          ask<ByteReader>(url, connection.signal, async ({ body }) => {
+            if (body === null) throw new Hiccup('the stream has no content');
+            return body.getReader();
+          }),
+        );
+        if (isAnswer(told)) throw toError(told);
+        return told;
       }),
   };
 }
+
+const isOk = (status: number) => status >= 200 && status < 300;
 
 const isPassing = (status: number) =>
   status < 400 || status === 408 || status === 429 || status >= 500;

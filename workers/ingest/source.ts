@@ -1,4 +1,5 @@
 import type { Config } from '../../db/runtime/config.ts';
+import type { Network } from './network.ts';
 import type { Rejection } from './rejection.ts';
 
 /**
@@ -11,6 +12,8 @@ export interface Source {
   readonly description: string;
   /** Made-up prices. The label follows them from here to the screen. */
   readonly isSimulated: boolean;
+  /** How it listens, for one that has several ways. */
+  readonly mode?: string;
   /**
    * What the source offers for these symbols; without any, its default watchlist. One that it does not offer, or
    * lists so that it cannot be used, is left out.
@@ -171,8 +174,18 @@ export interface SourceEntry {
   readonly name: string;
   /** Command-line options of its own. */
   readonly options?: readonly SourceOption[];
-  /** @throws {SourceError} when the source needs settings that are absent. */
-  create(config: Config, options: Readonly<Record<string, unknown>>): Source;
+  /**
+   * @param outside For the source to hand on to what it asks and listens with.
+   * @throws {SourceError} when the source needs settings that are absent.
+   */
+  create(config: Config, options: Readonly<Record<string, unknown>>, outside?: Outside): Source;
+}
+
+/** What a source has around it when it is not alone with the provider. */
+export interface Outside {
+  readonly network?: Network;
+  /** Its own timings of these names, in milliseconds. */
+  readonly timings?: Readonly<Record<string, number>>;
 }
 
 export interface SourceOption {

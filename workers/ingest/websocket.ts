@@ -1,21 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { WebSocket } from 'ws';
 import { readRetryAfter } from '../retry_after.ts';
 import type { Budget } from './budget.ts';
 import { pushed } from './channel.ts';
 import { backoff, createPatience, Hiccup, within } from './connection.ts';
+import type { Network, SocketEnd } from './network.ts';
+import { openSocket } from './socket.ts';
 import type { FollowRequest, Item } from './source.ts';
-import { oneLine } from './text.ts';
 import type { Marks, Trail } from './trail.ts';
 
 /**
  * Holds a connection to a provider's WebSocket. One place for what all have to take care of: the deadline of
- * the subscription, silence of the transport and of the market, the bound of a message, a slow database
- * (the socket is not read then), back-off with jitter and a cap, what the provider says about when to come
- * again, and a new connection before the old one ends, so that those who stay lose nothing.
- *
- * Node's own WebSocket tells neither the status nor the Retry-After of a refusal, bounds no message and can
- * not be paused, so this is `ws`.
+ * the subscription, silence of the transport and of the market, a slow database (the socket is not read
+ * then), back-off with jitter and a cap, what the provider says about when to come again, and a new
+ * connection before the old one ends, so that those who stay lose nothing.
  */
 export interface Wire {
   /** As a sentence calls it, for example `Coinbase`. */
@@ -24,6 +21,7 @@ export interface Wire {
   readonly talk: (symbols: readonly string[]) => Talk;
   /** Shared with all other requests to the provider. */
   readonly budget: Budget;
+  readonly network: Network;
   readonly timings: WireTimings;
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -97,12 +95,9 @@ export const WIRE_TIMINGS: WireTimings = {
   ping: 20_000,
 };
 
-const LONGEST_MESSAGE = 2 ** 20;
 /** Messages that may wait until the database has taken those before them. */
 const MOST_WAITING = 1_000;
 const LONGEST_MARKET_SILENCE = 3_600_000;
-/** Between two pings that ask whether we have caught up: providers bound how much they are told. */
-const CATCHING_UP_MS = 1_000;
 
 /** @throws nothing: whatever happens, it is told and tried again, until the signal aborts. */
 export function followWire(wire: Wire, request: FollowRequest): AsyncGenerator<Item> {
@@ -352,76 +347,41 @@ interface Inbox {
   readonly add: (message: Message) => void;
 }
 
-function dial(talk: Talk, { timings, now }: Wire, connection: AbortController): Inbox {
-  const socket = new WebSocket(talk.url, {
-    handshakeTimeout: timings.answer,
-    maxPayload: LONGEST_MESSAGE,
-    followRedirects: false,
-  });
+function dial(talk: Talk, { timings, now, network }: Wire, connection: AbortController): Inbox {
   const waiting: Message[] = [];
   let fault: Error | undefined;
   let wake = () => {};
   let pinging: NodeJS.Timeout | undefined;
-  let catching: NodeJS.Timeout | undefined;
-  /** The last time we were so slow that messages waited on the way; until the answer to a ping after it has come. */
-  let slowness = 0;
-  let caughtUp = 0;
 
   const end = (error: Error) => {
     fault ??= error;
     clearInterval(pinging);
-    clearTimeout(catching);
     wake();
   };
   const add = (message: Message) => {
     waiting.push(message);
-    if (waiting.length >= MOST_WAITING && !socket.isPaused) {
-      socket.pause();
-      slowness += 1;
-    }
+    if (waiting.length >= MOST_WAITING) socket.pause();
     wake();
   };
-  const catchUp = () => {
-    socket.resume();
-    catching ??= setTimeout(() => {
-      catching = undefined;
-      const isHeard = socket.readyState === WebSocket.OPEN && !socket.isPaused;
-      if (isHeard) socket.ping(String(slowness));
-    }, CATCHING_UP_MS);
+  const ears = {
+    onOpen: () => {
+      for (const text of talk.greeting) socket.send(text);
+      if (talk.ping === undefined) return;
+      const { ping } = talk;
+      pinging = setInterval(() => socket.send(ping), timings.ping);
+    },
+    onMessage: (text: string, cameAt: number | null) => add({ text, cameAt }),
+    onPing: () => add(PING),
+    onEnd: (how: SocketEnd) => end(describeEnd(how, timings)),
   };
+  const socket = network.socket(talk.url, ears, heard =>
+    openSocket(talk.url, { deadlineMs: timings.answer, now }, heard),
+  );
   const leave = () => {
     const { reason } = connection.signal;
     end(reason instanceof Error ? reason : new Hiccup('the connection was closed'));
-    socket.terminate();
+    socket.close();
   };
-  socket.on('open', () => {
-    for (const text of talk.greeting) socket.send(text);
-    if (talk.ping === undefined) return;
-    const { ping } = talk;
-    pinging = setInterval(() => socket.send(ping), timings.ping);
-  });
-  socket.on('message', (data, isBinary) => {
-    const cameAt = slowness === caughtUp ? now() : null;
-    add({ text: isBinary ? '' : data.toString(), cameAt });
-  });
-  socket.on('ping', () => add(PING));
-  socket.on('pong', data => {
-    if (data.toString() === String(slowness)) caughtUp = slowness;
-  });
-  socket.on('unexpected-response', (request, response) => {
-    response.resume();
-    request.destroy();
-    end(describeRefusal(response.statusCode ?? 0, response.headers['retry-after'], timings));
-  });
-  socket.on('error', (error: Error & { code?: string }) => {
-    const why = error.code === undefined ? error.message : error.code;
-    end(new Hiccup(`the connection failed (${oneLine(why, 100)})`));
-  });
-  socket.on('close', (code, reason) => {
-    const words = oneLine(reason.toString(), 100);
-    const told = words === '' ? String(code) : `${code}, ${words}`;
-    end(new Hiccup(`the connection was closed by the other side (${told})`));
-  });
   connection.signal.addEventListener('abort', leave);
   if (connection.signal.aborted) leave();
 
@@ -431,7 +391,7 @@ function dial(talk: Talk, { timings, now }: Wire, connection: AbortController): 
       for (;;) {
         const message = waiting.shift();
         if (message !== undefined) {
-          if (waiting.length === 0 && socket.isPaused) catchUp();
+          if (waiting.length === 0) socket.resume();
           return message;
         }
         if (fault !== undefined) throw fault;
@@ -443,13 +403,22 @@ function dial(talk: Talk, { timings, now }: Wire, connection: AbortController): 
   };
 }
 
+function describeEnd(how: SocketEnd, timings: WireTimings): Hiccup {
+  switch (how.kind) {
+    case 'refused':
+      return describeRefusal(how.status, how.retryAfter, timings);
+    case 'failed':
+      return new Hiccup(`the connection failed (${how.why})`);
+    case 'closed': {
+      const told = how.words === '' ? String(how.code) : `${how.code}, ${how.words}`;
+      return new Hiccup(`the connection was closed by the other side (${told})`);
+    }
+  }
+}
+
 /** Nobody who needs no key can mend a refusal: the address, or the country, is not liked now. */
-function describeRefusal(
-  status: number,
-  retryAfter: string | undefined,
-  timings: WireTimings,
-): Hiccup {
-  const told = readRetryAfter(retryAfter ?? null, Date.now());
+function describeRefusal(status: number, retryAfter: string | null, timings: WireTimings): Hiccup {
+  const told = readRetryAfter(retryAfter, Date.now());
   const isPassing = status === 429 || status === 408 || status >= 500;
   return new Hiccup(`HTTP ${status}`, isPassing ? told : Math.max(told, timings.refusal));
 }

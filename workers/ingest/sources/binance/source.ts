@@ -1,6 +1,7 @@
 import { Hiccup } from '../../connection.ts';
 import { createDesk, createExchange, type ExchangeOptions } from '../../exchange.ts';
 import { createHindsight } from '../../hindsight.ts';
+import { liveNetwork } from '../../network.ts';
 import { repairBackwards } from '../../pages.ts';
 import type { Source, SourceEntry } from '../../source.ts';
 import { createTalk } from '../../talk.ts';
@@ -29,10 +30,15 @@ const BOOK_LASTS_MS = 60_000;
  * away nobody has: what the ledger proves are the trades.
  */
 export function createBinance(options: ExchangeOptions = {}): Source {
-  const { now = Date.now, apiUrl = 'https://data-api.binance.vision' } = options;
+  const {
+    network = liveNetwork,
+    now = network.now,
+    apiUrl = 'https://data-api.binance.vision',
+  } = options;
   const { streamUrl = 'wss://data-stream.binance.vision' } = options;
   const desk = createDesk({
     url: apiUrl,
+    network,
     // A page weighs 4, of 6,000 a minute, which all behind one address share.
     limits: { perSecond: 8, burst: 10 },
     // Banned for a while, after too many questions.
@@ -46,7 +52,7 @@ export function createBinance(options: ExchangeOptions = {}): Source {
   /** Two connections hear the same for a while, and what they hear of the book has no time to know it by. */
   function isNewer(symbol: string, update: bigint): boolean {
     const said = books.get(symbol);
-    const at = performance.now();
+    const at = now();
     // Should it ever count from the beginning, that is not taken for old for long.
     if (said !== undefined && update <= said.update && at - said.at < BOOK_LASTS_MS) return false;
     books.set(symbol, { update, at });
@@ -56,6 +62,7 @@ export function createBinance(options: ExchangeOptions = {}): Source {
   const wire = {
     label: 'Binance',
     budget: desk.budget,
+    network,
     now,
     timings,
     ...(options.random && { random: options.random }),
@@ -109,5 +116,5 @@ export function createBinance(options: ExchangeOptions = {}): Source {
 
 export const binance: SourceEntry = {
   name: 'binance',
-  create: config => createBinance(config.binance),
+  create: (config, _, outside) => createBinance({ ...config.binance, ...outside }),
 };

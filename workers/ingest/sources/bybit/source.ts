@@ -1,6 +1,7 @@
 import { Hiccup } from '../../connection.ts';
 import { createDesk, createExchange, type ExchangeOptions } from '../../exchange.ts';
 import { createHindsight, type Hindsight } from '../../hindsight.ts';
+import { liveNetwork } from '../../network.ts';
 import { repairBackwards } from '../../pages.ts';
 import type { Source, SourceEntry } from '../../source.ts';
 import { createTalk } from '../../talk.ts';
@@ -36,10 +37,10 @@ const SHUT_OUT_MS = 5_000;
  * quoted meanwhile nobody has.
  */
 export function createBybit(options: ExchangeOptions = {}): Source {
-  const { now = Date.now, apiUrl = 'https://api.bybit.com' } = options;
+  const { network = liveNetwork, now = network.now, apiUrl = 'https://api.bybit.com' } = options;
   const { streamUrl = 'wss://stream.bybit.com/v5/public/spot' } = options;
   // Of 120 a second, which all behind one address share.
-  const desk = createDesk({ url: apiUrl, limits: { perSecond: 10, burst: 20 } });
+  const desk = createDesk({ url: apiUrl, network, limits: { perSecond: 10, burst: 20 } });
   // It answers pings, and says each book again after 3 seconds without a change.
   const timings = { ...WIRE_TIMINGS, silence: 30_000, ...options.timings };
 
@@ -55,6 +56,7 @@ export function createBybit(options: ExchangeOptions = {}): Source {
   const wire = {
     label: 'Bybit',
     budget: desk.budget,
+    network,
     now,
     timings,
     ...(options.random && { random: options.random }),
@@ -128,5 +130,5 @@ export function createBybit(options: ExchangeOptions = {}): Source {
 
 export const bybit: SourceEntry = {
   name: 'bybit',
-  create: config => createBybit(config.bybit),
+  create: (config, _, outside) => createBybit({ ...config.bybit, ...outside }),
 };

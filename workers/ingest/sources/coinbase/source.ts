@@ -1,5 +1,6 @@
 import { Hiccup } from '../../connection.ts';
 import { createDesk, createExchange, type ExchangeOptions } from '../../exchange.ts';
+import { liveNetwork } from '../../network.ts';
 import { repairBackwards } from '../../pages.ts';
 import type { Source, SourceEntry } from '../../source.ts';
 import { createTalk } from '../../talk.ts';
@@ -26,10 +27,15 @@ const PAGE = 1_000;
  * the ledger proves are the trades.
  */
 export function createCoinbase(options: ExchangeOptions = {}): Source {
-  const { now = Date.now, apiUrl = 'https://api.exchange.coinbase.com' } = options;
+  const {
+    network = liveNetwork,
+    now = network.now,
+    apiUrl = 'https://api.exchange.coinbase.com',
+  } = options;
   const { streamUrl = 'wss://ws-feed.exchange.coinbase.com' } = options;
   const desk = createDesk({
     url: apiUrl,
+    network,
     // Of 10 a second and 15 at once, which all behind one address share.
     limits: { perSecond: 5, burst: 10 },
     wordsIn: json => (json as { message?: unknown }).message,
@@ -37,6 +43,7 @@ export function createCoinbase(options: ExchangeOptions = {}): Source {
   const wire = {
     label: 'Coinbase',
     budget: desk.budget,
+    network,
     now,
     timings: { ...WIRE_TIMINGS, ...options.timings },
     ...(options.random && { random: options.random }),
@@ -85,5 +92,5 @@ export function createCoinbase(options: ExchangeOptions = {}): Source {
 
 export const coinbase: SourceEntry = {
   name: 'coinbase',
-  create: config => createCoinbase(config.coinbase),
+  create: (config, _, outside) => createCoinbase({ ...config.coinbase, ...outside }),
 };

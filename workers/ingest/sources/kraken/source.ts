@@ -1,5 +1,6 @@
 import { Hiccup } from '../../connection.ts';
 import { createDesk, createExchange, type ExchangeOptions } from '../../exchange.ts';
+import { liveNetwork } from '../../network.ts';
 import { repairBackwards } from '../../pages.ts';
 import type { Source, SourceEntry } from '../../source.ts';
 import { createTalk } from '../../talk.ts';
@@ -33,9 +34,9 @@ const SHUT_OUT_MS = 5_000;
  * quoted meanwhile nobody has: what the ledger proves are the trades.
  */
 export function createKraken(options: ExchangeOptions = {}): Source {
-  const { now = Date.now, apiUrl = 'https://api.kraken.com' } = options;
+  const { network = liveNetwork, now = network.now, apiUrl = 'https://api.kraken.com' } = options;
   const { streamUrl = 'wss://ws.kraken.com/v2' } = options;
-  const desk = createDesk({ url: apiUrl, limits: { perSecond: 1, burst: 15 } });
+  const desk = createDesk({ url: apiUrl, network, limits: { perSecond: 1, burst: 15 } });
   let pairs: ReadonlyMap<string, string> | undefined;
   /** How much time a page of a symbol's trades takes, in microseconds. */
   const spans = new Map<string, number>();
@@ -89,6 +90,7 @@ export function createKraken(options: ExchangeOptions = {}): Source {
   const wire = {
     label: 'Kraken',
     budget: desk.budget,
+    network,
     now,
     timings: { ...WIRE_TIMINGS, ping: 2_000, ...options.timings },
     ...(options.random && { random: options.random }),
@@ -140,5 +142,5 @@ export function createKraken(options: ExchangeOptions = {}): Source {
 
 export const kraken: SourceEntry = {
   name: 'kraken',
-  create: config => createKraken(config.kraken),
+  create: (config, _, outside) => createKraken({ ...config.kraken, ...outside }),
 };

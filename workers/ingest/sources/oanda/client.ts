@@ -1,5 +1,6 @@
 import { backoff, type Hiccup, Refusal } from '../../connection.ts';
 import { createHttp } from '../../http.ts';
+import { type ByteReader, liveNetwork, type Network } from '../../network.ts';
 import { SourceError } from '../../source.ts';
 
 export interface OandaOptions {
@@ -12,6 +13,7 @@ export interface OandaOptions {
   readonly streamUrl?: string | undefined;
   readonly apiUrl?: string | undefined;
   readonly timings?: Partial<OandaTimings>;
+  readonly network?: Network;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
   /** From 0 to 1, for the jitter of the back-off. */
@@ -55,10 +57,7 @@ export interface Client {
    */
   readonly instruments: (signal?: AbortSignal) => Promise<unknown>;
   /** The stream of prices, until the connection is aborted. @throws as `instruments` does. */
-  readonly prices: (
-    symbols: readonly string[],
-    connection: AbortController,
-  ) => Promise<ReadableStreamDefaultReader<Uint8Array>>;
+  readonly prices: (symbols: readonly string[], connection: AbortController) => Promise<ByteReader>;
   /** The newest prices, or those that changed since what the last answer said. @throws as `instruments` does. */
   readonly pricing: (
     symbols: readonly string[],
@@ -70,7 +69,8 @@ export interface Client {
 }
 
 export function createClient(options: OandaOptions): Client {
-  const { accountId, environment, now = Date.now, random = Math.random } = options;
+  const { accountId, environment, network = liveNetwork } = options;
+  const { now = network.now, random = Math.random } = options;
   const token = options.token.trim();
   if (!/^[\x21-\x7e]+$/.test(token)) {
     throw new SourceError('OANDA_API_TOKEN is empty or has characters that no token has');
@@ -85,6 +85,7 @@ export function createClient(options: OandaOptions): Client {
     headers: { Authorization: `Bearer ${token}`, 'Accept-Datetime-Format': 'RFC3339' },
     secrets: [token],
     wordsIn: json => (json as { errorMessage?: unknown }).errorMessage,
+    network,
     now,
   });
   const judged = <Answer>(asking: Promise<Answer>): Promise<Answer> =>

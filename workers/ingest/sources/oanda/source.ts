@@ -48,6 +48,7 @@ export function createOanda(options: OandaOptions): Source {
     name: 'oanda',
     description: isPolled ? 'OANDA v20 pricing, polled' : 'OANDA v20 pricing stream',
     isSimulated: false,
+    mode: isPolled ? 'poll' : 'stream',
     instruments: (...asked) => fetchInstruments(client, ...asked),
     follow: request =>
       pushed(request.signal, (signal, push) => {
@@ -59,7 +60,7 @@ export function createOanda(options: OandaOptions): Source {
 
 export const oanda: SourceEntry = {
   name: 'oanda',
-  create: config => {
+  create: (config, _, outside) => {
     const { token, accountId, environment, mode, streamUrl, apiUrl } = config.oanda;
     if (token === undefined || accountId === undefined) {
       const missing = [
@@ -68,7 +69,10 @@ export const oanda: SourceEntry = {
       ];
       throw new SourceError(`wrong configuration: the source oanda needs ${missing.join(' and ')}`);
     }
-    return createOanda({ token, accountId, environment, mode, streamUrl, apiUrl });
+    return createOanda({
+      ...{ token, accountId, environment, mode, streamUrl, apiUrl },
+      ...outside,
+    });
   },
 };
 

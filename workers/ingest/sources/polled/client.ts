@@ -4,16 +4,21 @@ import { createGunzip } from 'node:zlib';
 import type { PublicHosts } from '../../../public_host.ts';
 import { readRetryAfter } from '../../../retry_after.ts';
 import { Hiccup, within } from '../../connection.ts';
+import type { Answer, Network } from '../../network.ts';
 import type { FilledHeaders } from './row.ts';
 
 export interface Client {
-  /**
-   * The text of the answer; null when it is the same as the last one of this URL.
-   * @throws {Hiccup} for everything else. Of a URL it tells the host alone.
-   */
-  ask(url: string, headers: FilledHeaders, signal: AbortSignal): Promise<string | null>;
+  /** @throws {Hiccup} for everything else than a success. Of a URL it tells the host alone. */
+  ask(url: string, headers: FilledHeaders, signal: AbortSignal): Promise<Told>;
   /** What was answered so far is asked for anew. */
   forget(): void;
+}
+
+export interface Told {
+  /** Null when it is the same as the last one of this URL. */
+  readonly text: string | null;
+  /** Milliseconds since 1970. */
+  readonly cameAt: number;
 }
 
 /** Of this URL there is nothing; others of the same host may well answer. */
@@ -29,6 +34,7 @@ export interface ClientOptions {
   /** So long who refused us is left alone at least. */
   readonly refusal: number;
   readonly maxBytes?: number;
+  readonly network: Network;
   readonly now: () => number;
 }
 
@@ -38,7 +44,7 @@ const REFUSALS = [401, 402, 403, 407, 418, 451];
 const LONGEST_ANSWER = 8 * 2 ** 20;
 
 export function createClient(options: ClientOptions): Client {
-  const { hosts, deadline, refusal, maxBytes = LONGEST_ANSWER, now } = options;
+  const { hosts, deadline, refusal, maxBytes = LONGEST_ANSWER, network, now } = options;
   const tags = new Map<string, string>();
 
   async function open(
@@ -115,9 +121,22 @@ export function createClient(options: ClientOptions): Client {
     return text + decoder.decode();
   }
 
-  function judge(status: number, response: IncomingMessage): void {
-    if (status >= 200 && status < 300) return;
-    const wanted = readRetryAfter(response.headers['retry-after'] ?? null, now());
+  async function hear(url: string, headers: FilledHeaders, signal: AbortSignal): Promise<Answer> {
+    const response = await follow(url, headers, signal);
+    try {
+      const status = response.statusCode ?? 0;
+      const text = isOk(status) ? await read(response) : '';
+      const { etag = null, 'retry-after': retryAfter = null } = response.headers;
+      return { status, retryAfter, etag, text, cameAt: now() };
+    } finally {
+      response.on('error', () => undefined);
+      response.destroy();
+    }
+  }
+
+  function judge({ status, retryAfter }: Answer): void {
+    if (isOk(status)) return;
+    const wanted = readRetryAfter(retryAfter, now());
     if (REFUSALS.includes(status)) throw new Hiccup(`HTTP ${status}`, Math.max(wanted, refusal));
     if (status === 429) throw new Flooded(`HTTP ${status}`, wanted);
     const isAbsent = status >= 400 && status < 500 && status !== 408;
@@ -132,20 +151,14 @@ export function createClient(options: ClientOptions): Client {
       if (signal.aborted) onStop();
       try {
         return await within(deadline, connection, async () => {
-          const response = await follow(url, headers, connection.signal);
-          try {
-            const status = response.statusCode ?? 0;
-            if (status === 304 && tags.has(url)) return null;
-            judge(status, response);
-            const text = await read(response);
-            const { etag } = response.headers;
-            if (etag === undefined || etag.length > 1_000) tags.delete(url);
-            else tags.set(url, etag);
-            return text;
-          } finally {
-            response.on('error', () => undefined);
-            response.destroy();
-          }
+          const asked = { url, signal: connection.signal };
+          const answer = await network.answer(asked, () => hear(url, headers, asked.signal));
+          const { status, etag, text, cameAt } = answer;
+          if (status === 304 && tags.has(url)) return { text: null, cameAt };
+          judge(answer);
+          if (etag === null || etag.length > 1_000) tags.delete(url);
+          else tags.set(url, etag);
+          return { text, cameAt };
         }).catch((error: unknown) => {
           // Node tells only that it was ended, and not why we did.
           throw connection.signal.reason instanceof Hiccup ? connection.signal.reason : error;
@@ -157,3 +170,5 @@ export function createClient(options: ClientOptions): Client {
     forget: () => tags.clear(),
   };
 }
+
+const isOk = (status: number) => status >= 200 && status < 300;

@@ -3,6 +3,7 @@ import type { PublicHosts } from '../../../public_host.ts';
 import { pushed } from '../../channel.ts';
 import { backoff, Hiccup } from '../../connection.ts';
 import { parseExactly } from '../../json.ts';
+import { liveNetwork, type Network } from '../../network.ts';
 import {
   type FollowRequest,
   type Instrument,
@@ -17,7 +18,7 @@ import { fromEpochMilliseconds } from '../../time.ts';
 import { isRejection, toItems } from '../../trade.ts';
 import { createTrail } from '../../trail.ts';
 import { type Read, readAnswer, symbolOf } from './answer.ts';
-import { Absent, createClient, Flooded } from './client.ts';
+import { Absent, createClient, Flooded, type Told } from './client.ts';
 import { type FilledHeaders, fillHeaders, type Row, readRow } from './row.ts';
 
 /** What came of asking, for the operator. */
@@ -38,6 +39,7 @@ export interface PolledOptions {
   /** What a header may carry, by name. */
   readonly tokens: Readonly<Record<string, string>>;
   readonly timings?: Partial<PolledTimings>;
+  readonly network?: Network;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
   /** From 0 to 1, for the jitter of the back-off. */
@@ -136,12 +138,13 @@ const questionsOf = (row: Row, symbols: readonly string[]): readonly Question[] 
 
 async function listen(options: PolledOptions, request: FollowRequest, push: Push): Promise<void> {
   const { signal } = request;
-  const { now = Date.now, random = Math.random } = options;
+  const { network = liveNetwork, now = network.now, random = Math.random } = options;
   const timings = { ...TIMINGS, ...options.timings };
   const client = createClient({
     hosts: options.hosts,
     deadline: timings.answer,
     refusal: timings.refusal,
+    network,
     now,
   });
   const ears = createEars(push);
@@ -263,8 +266,8 @@ async function listen(options: PolledOptions, request: FollowRequest, push: Push
       ...questions.slice(0, start),
     ].entries()) {
       try {
-        const text = await client.ask(question.url, headers, signal);
-        const judged = await hear(row, question, text, headers);
+        const told = await client.ask(question.url, headers, signal);
+        const judged = await hear(row, question, told, headers);
         isHeard = true;
         faults.push(...judged.faults);
         heard.push(...judged.heard);
@@ -296,11 +299,10 @@ async function listen(options: PolledOptions, request: FollowRequest, push: Push
     return undefined;
   }
 
-  /** @param text Null: the answer is the last one. */
   async function hear(
     row: Row,
     { url, symbols }: Question,
-    text: string | null,
+    { text, cameAt: at }: Told,
     { secrets }: FilledHeaders,
   ): Promise<Judgement> {
     const hide = (words: string) => hideSecrets(words, secrets);
@@ -309,7 +311,6 @@ async function listen(options: PolledOptions, request: FollowRequest, push: Push
       client.forget();
       throw new Hiccup('the answer is not JSON');
     }
-    const at = now();
     const faults: string[] = [];
     const heard: string[] = [];
     for (const symbol of symbols) {
