@@ -3,11 +3,12 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { InvalidArgumentError, Option } from 'commander';
-import { command, readNumber } from '../db/runtime/arguments.ts';
+import { command, readFileName, readNumber } from '../db/runtime/arguments.ts';
 import { type Config, ConfigError, loadConfig, type Passwords } from '../db/runtime/config.ts';
 import { openDatabase } from '../db/runtime/database.ts';
 import { hideCredentials, type Logger, oneLine } from '../db/runtime/logger.ts';
 import { polledName, sourceNames } from '../workers/ingest/entries.ts';
+import { RECORDING_HELP } from '../workers/ingest/recording/files.ts';
 import { checkDatabase, checkPort } from './checks.ts';
 import { FolderError, makeFolder } from './embedded/account.ts';
 import { type Embedded, startEmbedded } from './embedded/embedded.ts';
@@ -26,6 +27,8 @@ const READY_PATIENCE_MS = 20_000;
 interface Prices {
   readonly source: string;
   symbols?: string;
+  /** Where what it hears is kept. */
+  record?: string;
 }
 
 interface Arguments {
@@ -61,7 +64,7 @@ interface Services {
 
 function readArguments(): Arguments {
   const prices: Prices[] = [];
-  let early: string | undefined;
+  const early: { symbols?: string; record?: string } = {};
   const source = new Option(
     '--source <name>',
     'where prices come from; polled:NAME for a row of feed.polled_sources; again for another one',
@@ -77,12 +80,12 @@ function readArguments(): Arguments {
     prices.push({ source: name });
     return name;
   });
-  const readSymbols = (list: string): string => {
-    const last = prices.at(-1);
-    if (last === undefined) early = list;
-    else last.symbols = list;
-    return list;
-  };
+  const ofSource =
+    (name: 'symbols' | 'record') =>
+    (text: string): string => {
+      (prices.at(-1) ?? early)[name] = text;
+      return text;
+    };
   const rest = command(
     'start',
     'Foresight, everything in one terminal: database, queue, workers and page.',
@@ -91,7 +94,10 @@ function readArguments(): Arguments {
     .option(
       '--symbols <list>',
       'of the source before it, comma-separated, for example EUR_USD,USD_JPY',
-      readSymbols,
+      ofSource('symbols'),
+    )
+    .option('--record <file>', `of the source before it: ${RECORDING_HELP}`, text =>
+      ofSource('record')(readFileName(text)),
     )
     .option('--port <number>', 'of the page; the same as PORT')
     .option(
@@ -99,11 +105,14 @@ function readArguments(): Arguments {
       'of made-up or fetched prices to begin with',
       readNumber({ min: 0, max: 99_999 }),
     )
-    .parse()
-    .opts<Omit<Arguments, 'prices'>>();
+    .parse();
   const [first = { source: 'simulated' }, ...others] = prices;
-  if (early !== undefined) first.symbols ??= early;
-  return { ...rest, prices: [first, ...others] };
+  const all = [{ ...early, ...first }, ...others];
+  const files = all.flatMap(({ record }) => (record === undefined ? [] : resolve(record)));
+  if (new Set(files).size < files.length) {
+    rest.error('error: --record names one file for two sources');
+  }
+  return { ...rest.opts<Omit<Arguments, 'prices'>>(), prices: all };
 }
 
 async function startServices(session: Session): Promise<Services> {
@@ -166,13 +175,14 @@ function describeProcesses(session: Session): ProcessSpec[] {
   const option = (name: string, value: string | number | undefined) =>
     value === undefined ? [] : [`--${name}`, String(value)];
   const script = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
-  const ingests = args.prices.map(({ source, symbols }) => ({
+  const ingests = args.prices.map(({ source, symbols, record }) => ({
     name: args.prices.length === 1 ? 'ingest' : `ingest-${source.replace(':', '-')}`,
     script: script('workers/ingest/main.ts'),
     args: [
       ...option('source', source),
       ...option('symbols', symbols),
       ...option('history', args.history),
+      ...option('record', record),
     ],
     env,
   }));

@@ -1,7 +1,8 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { migrate } from '../db/migrate.ts';
 import { command } from '../db/runtime/arguments.ts';
-import { openDatabase } from '../db/runtime/database.ts';
+import { type Config, secretsIn } from '../db/runtime/config.ts';
+import { openDatabase, type Sql } from '../db/runtime/database.ts';
 import { type Context, runProcess } from '../db/runtime/process.ts';
 import { createSource, sourceNames } from '../workers/ingest/entries.ts';
 import { addCounts, type Counts, createFeed, type Feed, noCounts } from '../workers/ingest/feed.ts';
@@ -11,7 +12,12 @@ import { ROLES } from '../workers/ingest/files/layouts.ts';
 import { type ReplayProgress, replay } from '../workers/ingest/files/replay.ts';
 import { type FileLayout, replaySource } from '../workers/ingest/files/source.ts';
 import { checkZone } from '../workers/ingest/files/times.ts';
-import { SourceError } from '../workers/ingest/source.ts';
+import type { Head } from '../workers/ingest/recording/entries.ts';
+import { readRecording } from '../workers/ingest/recording/read.ts';
+import { recordedSymbol, replayRecording } from '../workers/ingest/recording/replay.ts';
+import { type Outside, type Source, SourceError } from '../workers/ingest/source.ts';
+import { createPolled } from '../workers/ingest/sources/polled/source.ts';
+import { createPublicHosts } from '../workers/public_host.ts';
 import { EmbeddedError, startEmbedded } from './embedded/embedded.ts';
 import { lockFolder } from './embedded/lock.ts';
 
@@ -20,7 +26,7 @@ const program = command(
   'Store the ticks of files (CSV, also as gzip, zip or zstd); run again it goes on where it stopped.',
 )
   .argument('[files...]', 'files, folders of them, or - for what is piped in')
-  .requiredOption('--symbol <symbol>', 'whose ticks they are, for example EUR_USD')
+  .option('--symbol <symbol>', 'whose ticks they are, for example EUR_USD')
   .option(
     '--source <name>',
     'source that the symbol belongs to: of a live one the files become its history',
@@ -36,6 +42,11 @@ const program = command(
   .option('--follow', 'go on with what is added to the end of the (last) file, until stopped')
   .option('--bid <file>', 'makes quotes of two files: this one has the bids')
   .option('--ask <file>', 'and this one the asks')
+  .option(
+    '--recorded <file>',
+    `instead of files of ticks: what start:ingest --record kept, played through the source that heard it; of what EUR_USD was it makes ${recordedSymbol('EUR_USD')}`,
+  )
+  .option('--dry-run', 'of a recording: store nothing, tell what would be in an empty database')
   .addOption(
     new Option('--layout <name>', 'how the lines are laid out; without it found by itself').choices(
       TICK_FILE_LAYOUTS.map(layout => layout.name),
@@ -65,6 +76,9 @@ ${TICK_FILE_LAYOUTS.map(layout => `  ${layout.name}: ${layout.description}`).joi
   .parse();
 const options = program.opts<
   FileLayout & {
+    recorded?: string;
+    dryRun?: true;
+    /** There is one unless a recording is played. */
     symbol: string;
     source: string;
     speed: number | 'max';
@@ -74,6 +88,13 @@ const options = program.opts<
     ask?: string;
   }
 >();
+
+if (options.recorded === undefined && options.dryRun !== undefined) {
+  program.error('error: --dry-run is of use beside --recorded only');
+}
+if (options.recorded === undefined && options.symbol === undefined) {
+  program.error("error: required option '--symbol <symbol>' not specified");
+}
 
 /** A fault that the person at the terminal can mend. */
 function isHopeless(error: unknown): boolean {
@@ -97,13 +118,106 @@ function isHopeless(error: unknown): boolean {
 }
 
 async function start(context: Context): Promise<void> {
-  const { logger, onStop, signal } = context;
-  const { symbol, source } = options;
-  refuseSimulated(context, source);
-  const inputs = await openInputs();
+  if (options.recorded === undefined) await replayFiles(context);
+  else await playRecorded(context, options.recorded);
+}
+
+async function playRecorded(context: Context, path: string): Promise<void> {
+  const { config, logger, signal } = context;
+  const others = Object.keys(options).filter(
+    name => !['recorded', 'dryRun'].includes(name) && program.getOptionValueSource(name) === 'cli',
+  );
+  if (others.length > 0 || program.args.length > 0) {
+    throw new SourceError('beside --recorded only --dry-run says something');
+  }
+  const faults: string[] = [];
+  const onDamage = (words: string) => faults.push(words);
+  // Before a database is started for it.
+  for await (const _ of readRecording(path, onDamage)) break;
+  let opened: Promise<Sql> | undefined;
+  const open = () => {
+    opened ??= openSql(context);
+    return opened;
+  };
+  const sql = options.dryRun === undefined ? await open() : undefined;
+  const everyMs = process.stderr.isTTY ? 100 : 10_000;
+  let shownAt = Date.now();
+  const done = await replayRecording({
+    entries: readRecording(path, onDamage),
+    create: (head, outside) => createRecorded(head, outside, config, open),
+    secrets: secretsIn(config),
+    feed: sql && createFeed(sql),
+    logger,
+    signal,
+    onProgress: progress => {
+      if (Date.now() - shownAt < everyMs) return;
+      shownAt = Date.now();
+      process.stderr.write(`${progress.to}: ${told(progress)}\n`);
+    },
+  });
+  reportRecorded(done, signal.aborted);
+  if (sql !== undefined) await sql`call outbox.refresh_late()`;
+  faults.push(...done.faults);
+  if (faults.length > 0) {
+    throw new TickFileError(`the recording was not played to its end: ${faults.join('; ')}`);
+  }
+}
+
+/** The source that heard a recording. It is alone with it: what it needs to ask its provider it does not need now. */
+async function createRecorded(
+  { source: name, mode }: Head,
+  outside: Required<Outside>,
+  config: Config,
+  open: () => Promise<Sql>,
+): Promise<Source> {
+  if (sourceNames.includes(name)) {
+    // As it stands in the recording.
+    const hidden = { token: '***', accountId: '***' };
+    const isPolled = mode === 'poll';
+    const oanda = { ...config.oanda, ...hidden, mode: isPolled ? 'poll' : 'stream' } as const;
+    return createSource(name, { ...config, oanda }, {}, outside);
+  }
+  const row = await createFeed(await open()).polledSource(name);
+  return createPolled({
+    ...outside,
+    name,
+    // Its headers name tokens.
+    readRow: async () => row && { ...row, headers: {} },
+    tell: async () => undefined,
+    hosts: createPublicHosts({ setting: 'POLLED_HOSTS' }),
+    tokens: {},
+  });
+}
+
+function reportRecorded(
+  done: Awaited<ReturnType<typeof replayRecording>>,
+  isInterrupted: boolean,
+): void {
+  const { sources, entries, from, to, lost, unheard, reasons } = done;
+  const title = options.dryRun === undefined ? '' : 'a dry run, nothing is stored: ';
+  console.log(`${title}${sources.join(', ')}, heard from ${from} to ${to}`);
+  console.log(`${isInterrupted ? 'interrupted at' : 'read to'} entry ${entries}: ${told(done)}`);
+  for (const [reason, count] of reasons) console.log(`  ${reason}: ${count}`);
+  const others = done.rejected - [...reasons.values()].reduce((sum, count) => sum + count, 0);
+  if (others > 0) console.log(`  by the database: ${others}`);
+  if (lost > 0) console.log(`  ${lost} entries could not be recorded`);
+  if (unheard > 0) console.log(`  ${unheard} answers or connections nobody asked for now`);
+}
+
+async function openSql(context: Context): Promise<Sql> {
+  const { logger, onStop } = context;
   const url = context.config.databaseUrl ?? (await openEmbedded(context));
   const sql = openDatabase({ url, process: 'replay', logger, statementTimeout: 0 });
   onStop(() => sql.end({ timeout: 2 }));
+  return sql;
+}
+
+async function replayFiles(context: Context): Promise<void> {
+  const { logger, signal } = context;
+  const { symbol, source } = options;
+  refuseSimulated(context, source);
+  const inputs = await openInputs();
+  const sql = await openSql(context);
   const feed = createFeed(sql);
   const faults: string[] = [];
   let isPrepared = false;

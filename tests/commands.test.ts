@@ -79,6 +79,8 @@ describe('An option with a wrong value', () => {
     ['start:ingest', '--history', 'long', 'from 0 to 99999'],
     ['start:ingest', '--history', '', 'from 0 to 99999'],
     ['start:ingest', '--source', 'nowhere', 'simulated'],
+    ['start:ingest', '--record', '', 'the name of a file'],
+    ['start', '--record', 'folder/', 'the name of a file'],
     ['start:indicators', '--service', 'crystal_ball', 'classical, models'],
     ['replay', '--speed', '0', 'greater than 0'],
     ['bench', '--engine', 'oracle', 'timescaledb'],

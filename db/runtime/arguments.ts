@@ -42,3 +42,9 @@ export function readNumber({
     );
   };
 }
+
+/** Reads the name of a file; what may be there is looked at when it is opened. */
+export function readFileName(text: string): string {
+  if (/^\P{Cc}*\S\P{Cc}*$/u.test(text) && !text.endsWith('/')) return text;
+  throw new InvalidArgumentError('It must be the name of a file.');
+}

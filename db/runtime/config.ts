@@ -291,6 +291,13 @@ const namesIn = (list = ''): string[] =>
     .map(name => name.trim().toLowerCase())
     .filter(name => name !== '');
 
+/** What must never be told, wherever it turns up: a variable that holds a secret, or says who one is, belongs here. */
+export function secretsIn({ oanda, polled, passwords }: Config): string[] {
+  const all = [oanda.token?.trim(), oanda.accountId, ...Object.values(passwords)];
+  const told = all.filter(secret => secret !== undefined && secret !== '') as string[];
+  return [...told, ...Object.values(polled.tokens)];
+}
+
 /** The database a process must have: `start:*` processes never fall back to the embedded one. */
 export function requireDatabaseUrl(config: Config): string {
   return required(config.databaseUrl, 'DATABASE_URL');

@@ -95,10 +95,13 @@ export class PackedError extends Error {
   override readonly name = 'PackedError';
   /** Where the packed piece begins in which it shows. */
   readonly at: number;
+  /** Nothing is wrong with it, but that it ends too early. */
+  readonly isCut: boolean;
 
-  constructor(message: string, at = 0) {
+  constructor(message: string, at = 0, isCut = false) {
     super(message);
     this.at = at;
+    this.isCut = isCut;
   }
 }
 
@@ -164,7 +167,7 @@ async function* unpack(
       }
       at += piece.length;
     }
-    if (begun.length > 0) throw new PackedError(`the ${packing.name} file is cut off`, at);
+    if (begun.length > 0) throw new PackedError(`the ${packing.name} file is cut off`, at, true);
     await member.end();
     yield* member.take();
   } catch (error) {
@@ -172,7 +175,11 @@ async function* unpack(
     if (typeof code !== 'string' || !/^Z(?:STD)?_/.test(code)) throw error;
     yield* member.take();
     const isCut = code === 'Z_BUF_ERROR';
-    throw new PackedError(`the ${packing.name} file is ${isCut ? 'cut off' : 'damaged'}`, at);
+    throw new PackedError(
+      `the ${packing.name} file is ${isCut ? 'cut off' : 'damaged'}`,
+      at,
+      isCut,
+    );
   } finally {
     member.close();
   }
