@@ -26,9 +26,12 @@ export function priceOf(number: number): number {
   return 1 + number / 2 ** 20;
 }
 
-/** The inverse of {@link priceOf}; 0 or less for prices of the history, which are below 1. */
+/**
+ * The inverse of {@link priceOf}, also of a price that was told to 15 digits; 0 or less for prices of the history, which
+ * are below 1.
+ */
 export function numberOf(price: number): number {
-  return Math.floor((price - 1) * 2 ** 20);
+  return Math.round((price - 1) * 2 ** 20);
 }
 
 /**
