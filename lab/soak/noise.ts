@@ -1,7 +1,7 @@
 import type { Random } from './random.ts';
 
 /**
- * Something that a provider should not send, as one line with its end: never a price, nor of the future, which
+ * Something that a provider should not send, as one line with its end: never a price that is stored, nor of the future, which
  * would be told as a clock that is ahead.
  */
 export function noiseOf(random: Random): string {
