@@ -10,6 +10,7 @@ import type { EngineResult, Failure, Figure } from './figures.ts';
 import { measureHistory } from './history.ts';
 import { measureIdle } from './idle.ts';
 import { measureIngest } from './ingest.ts';
+import { measureKinds } from './kinds.ts';
 import { measureLate } from './late.ts';
 import { measureLatency } from './latency.ts';
 import { describeMachine } from './machine.ts';
@@ -43,6 +44,7 @@ const parts: Record<string, Part> = {
   latency: inOneDatabase(measureLatency),
   services: inOneDatabase(measureServices),
   alerts: inOneDatabase(measureAlerts),
+  kinds: async (_, isQuick) => measureKinds(isQuick),
   models: async (_, isQuick) => measureModels(isQuick),
   history: measureHistory,
   // It brings its own database, which is of this engine.

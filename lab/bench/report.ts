@@ -29,6 +29,8 @@ const notes: Readonly<Record<string, string>> = {
   idle: 'A minute without ticks, with ingest (connected and silent), upkeep, publish, the services of indicators, web without pages, 200 indicators, a subscription beside those of the services. Statements are counted on the wire, between each process and PostgreSQL. WAL is of the whole server.',
   services:
     'At 1,000 ticks/s, 20 instruments, 200 moving-average crosses of service classical: how long until they are computed, as in the parts above, beside nothing else; beside every kind of the catalog in three timeframes, those beyond the first 400 at their pace of a second; and while a history of two hours of 1-second candles is computed for a hundred indicators more, of service models, and of service classical itself. Histories left: none says that it was over too soon.',
+  kinds:
+    'In one thread, with default parameters, by what computes live and historic values, from made-up candles in memory: half a million values each, of which ten years of minutes (5,259,600) are reckoned. Candles are neither read nor values stored.',
   models:
     'Medians, in one thread, of windows of made-up prices that end one after the other. A value of ARIMA takes a fit of each order to the window and to its first half; one of logistic regression eleven fits, ten of them to a part of the window.',
   history:

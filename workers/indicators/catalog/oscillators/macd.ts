@@ -1,5 +1,5 @@
 import { bearish, type Kind, neutral } from '../../kind.ts';
-import { ema, last } from '../../smoothing.ts';
+import { ema, last } from '../../smoothers.ts';
 import { direction, samePrice } from './direction.ts';
 
 /** Moving Average Convergence/Divergence: a fast exponential average minus a slow one, and the average of that. */
@@ -31,14 +31,17 @@ export const macd: Kind<'close', { fast: number; slow: number; signal: number }>
   defaults: [{ timeframe: '15m', params: { fast: 12, slow: 26, signal: 9 } }],
   compute({ close }, { fast, slow, signal }) {
     const newest = last(close);
-    // From the newest close, so that equal closes have averages without a distance.
-    const prices = close.map(price => price - newest);
-    const slowAverage = ema(prices, slow);
-    const fastAverage = ema(prices.subarray(slow - fast), fast);
-    const line = slowAverage.map(
-      (average, index) => (fastAverage[index - slow + fast] ?? Number.NaN) - average,
-    );
-    const [value, mean] = [last(line), last(ema(line, signal))];
+    const [fastAverage, slowAverage, average] = [ema(fast), ema(slow), ema(signal)];
+    let value = Number.NaN;
+    for (let index = 0; index < close.length; index++) {
+      // From the newest close, so that equal closes have averages without a distance.
+      const price = (close[index] ?? Number.NaN) - newest;
+      slowAverage.next(price);
+      if (index < slow - fast) continue;
+      value = fastAverage.next(price) - slowAverage.mean;
+      average.next(value);
+    }
+    const mean = average.mean;
     const histogram = value - mean;
     const outputs = [value, mean, histogram];
     const verdict = direction(value, mean, samePrice(newest));

@@ -1,0 +1,103 @@
+// What many kinds are made of: means that take one value after the other, so that a kernel goes through its window
+// once and keeps no series in between, and measures of a stretch of values.
+
+/**
+ * Exponential mean: each value moves it by its weight, seeded with the arithmetic mean of the first `period` values.
+ * It is NaN until then, and skips a leading stretch of NaN, so that one can be fed from another.
+ */
+export class Exponential {
+  mean = Number.NaN;
+  readonly #period: number;
+  readonly #weight: number;
+  #count = 0;
+  #sum = 0;
+
+  constructor(period: number, weight: number) {
+    this.#period = period;
+    this.#weight = weight;
+  }
+
+  /** @returns the mean with this value in it. */
+  next(value: number): number {
+    if (this.#count === this.#period) {
+      this.mean += this.#weight * (value - this.mean);
+    } else if (this.#count > 0 || !Number.isNaN(value)) {
+      this.#count += 1;
+      this.#sum += value;
+      if (this.#count === this.#period) this.mean = this.#sum / this.#period;
+    }
+    return this.mean;
+  }
+}
+
+/** With the weight 2 / (period + 1), as in TA-Lib. */
+export const ema = (period: number): Exponential => new Exponential(period, 2 / (period + 1));
+
+/** Wilder's mean, with the weight 1 / period. */
+export const wilder = (period: number): Exponential => new Exponential(period, 1 / period);
+
+/**
+ * Wilder's true range: the candle's, or from the close before; the first candle has none.
+ *
+ * @param index Of the candle in these columns.
+ */
+export function trueRange(
+  high: Float64Array,
+  low: Float64Array,
+  close: Float64Array,
+  index: number,
+): number {
+  const before = close[index - 1] ?? Number.NaN;
+  const [top, bottom] = [high[index] ?? Number.NaN, low[index] ?? Number.NaN];
+  return Math.max(top - bottom, Math.abs(top - before), Math.abs(bottom - before));
+}
+
+// Each of the measures below is of the values from one place to before another, summed anew: no rounding is carried
+// along. An origin is taken from each value first, so that values that equal it measure exactly nothing.
+
+/** NaN where the stretch begins before the values do. */
+export function mean(values: Float64Array, from: number, to: number, origin = 0): number {
+  let sum = 0;
+  for (let index = from; index < to; index++) sum += (values[index] ?? Number.NaN) - origin;
+  return sum / (to - from);
+}
+
+/** The newest weighs as much as there are values, the oldest one. */
+export function weightedMean(values: Float64Array, from: number, to: number, origin = 0): number {
+  let sum = 0;
+  for (let index = from; index < to; index++) {
+    sum += (index - from + 1) * ((values[index] ?? Number.NaN) - origin);
+  }
+  return sum / (((to - from) * (to - from + 1)) / 2);
+}
+
+/** Population deviation in two passes, which loses nothing where prices are large and moves small. */
+export function deviation(values: Float64Array, from: number, to: number, origin = 0): number {
+  const middle = mean(values, from, to, origin);
+  let squares = 0;
+  for (let index = from; index < to; index++) {
+    squares += ((values[index] ?? Number.NaN) - origin - middle) ** 2;
+  }
+  return Math.sqrt(squares / (to - from));
+}
+
+export function highest(values: Float64Array, from: number, to: number): number {
+  let found = values[from] ?? Number.NaN;
+  for (let index = from + 1; index < to; index++) {
+    found = Math.max(found, values[index] ?? Number.NaN);
+  }
+  return found;
+}
+
+export function lowest(values: Float64Array, from: number, to: number): number {
+  let found = values[from] ?? Number.NaN;
+  for (let index = from + 1; index < to; index++) {
+    found = Math.min(found, values[index] ?? Number.NaN);
+  }
+  return found;
+}
+
+/** The last value of a series, `back` places before it; NaN where there is none. */
+export function last(values: Float64Array, back = 0): number {
+  return values[values.length - 1 - back] ?? Number.NaN;
+}
