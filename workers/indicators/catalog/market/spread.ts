@@ -1,5 +1,5 @@
 import { type Kind, neutral } from '../../kind.ts';
-import { last } from '../../smoothing.ts';
+import { highest, last } from '../../smoothers.ts';
 
 /** The spread of bid and ask: what it costs to go in and out. */
 export const spread: Kind<'spread' | 'close', { period: number }> = {
@@ -33,11 +33,34 @@ export const spread: Kind<'spread' | 'close', { period: number }> = {
   },
 };
 
-/** NaN when one of them is: it would sort last and be passed over. */
+/** NaN when one of them is. Leaves them in another order. */
 function medianOf(values: Float64Array): number {
-  if (values.some(Number.isNaN)) return Number.NaN;
-  const sorted = values.toSorted();
-  const middle = sorted.length / 2;
-  const upper = sorted[Math.floor(middle)] ?? Number.NaN;
-  return Number.isInteger(middle) ? ((sorted[middle - 1] ?? Number.NaN) + upper) / 2 : upper;
+  if (values.includes(Number.NaN)) return Number.NaN;
+  const middle = Math.floor(values.length / 2);
+  const upper = find(values, middle);
+  return values.length % 2 === 1 ? upper : (highest(values, 0, middle) + upper) / 2;
+}
+
+/**
+ * C. A. R. Hoare's Find (1961): orders the values only so far that none before the place is greater than the one at it,
+ * and none behind it less.
+ */
+function find(values: Float64Array, place: number): number {
+  const at = (index: number): number => values[index] ?? Number.NaN;
+  let [first, final] = [0, values.length - 1];
+  while (first < final) {
+    const pivot = at(place);
+    let [left, right] = [first, final];
+    while (left <= right) {
+      while (at(left) < pivot) left++;
+      while (at(right) > pivot) right--;
+      if (left > right) break;
+      [values[left], values[right]] = [at(right), at(left)];
+      left++;
+      right--;
+    }
+    if (right < place) first = left;
+    if (left > place) final = right;
+  }
+  return at(place);
 }

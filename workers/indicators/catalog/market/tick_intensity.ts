@@ -1,5 +1,5 @@
 import { type Kind, neutral, type Verdict } from '../../kind.ts';
-import { deviation, last, sma } from '../../smoothing.ts';
+import { deviation, last, mean } from '../../smoothers.ts';
 
 const unusual = 2;
 
@@ -25,11 +25,12 @@ export const tickIntensity: Kind<'close' | 'tick_count', { period: number }> = {
   compute({ close, tick_count }, { period }) {
     const move = last(close) - last(close, 1);
     if (Number.isNaN(move)) return null;
-    const mean = last(sma(tick_count, period));
-    const spread = last(deviation(tick_count, period));
-    const score = spread === 0 ? 0 : (last(tick_count) - mean) / spread;
+    const now = tick_count.length;
+    const usual = mean(tick_count, now - period, now);
+    const spread = deviation(tick_count, now - period, now);
+    const score = spread === 0 ? 0 : (last(tick_count) - usual) / spread;
     const verdict = score > unusual ? (Math.sign(move) as Verdict) : neutral;
     const strength = verdict === neutral ? 0 : verdict * (1 - unusual / score);
-    return { outputs: [last(tick_count) / mean, score], verdict, strength };
+    return { outputs: [last(tick_count) / usual, score], verdict, strength };
   },
 };

@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { trueRange } from '../../smoothing.ts';
+import { trueRange, wilder } from '../../smoothers.ts';
 
 const trending = 20;
 
@@ -24,23 +24,28 @@ export const adx: Kind<'high' | 'low' | 'close', { period: number }> = {
   isClosedOnly: false,
   defaults: [{ timeframe: '15m', params: { period: 14 } }],
   compute({ high, low, close }, { period }) {
-    const ranges = trueRange(high, low, close);
     const at = (values: Float64Array, index: number): number => values[index] ?? Number.NaN;
-    let [plus, minus, range, value, before] = [0, 0, 0, 0, Number.NaN];
+    const average = wilder(period);
+    const kept = 1 - 1 / period;
+    let [plus, minus, range, before] = [0, 0, 0, Number.NaN];
     for (let index = 1; index < close.length; index++) {
       const up = at(high, index) - at(high, index - 1);
       const down = at(low, index - 1) - at(low, index);
-      const kept = index < period ? 1 : 1 - 1 / period;
-      plus = plus * kept + (up > down ? Math.max(up, 0) : 0);
-      minus = minus * kept + (down > up ? Math.max(down, 0) : 0);
-      range = range * kept + at(ranges, index);
+      if (index >= period) {
+        plus *= kept;
+        minus *= kept;
+        range *= kept;
+      }
+      if (up > down) plus += Math.max(up, 0);
+      if (down > up) minus += Math.max(down, 0);
+      range += trueRange(high, low, close, index);
       if (index < period) continue;
-      before = value;
+      before = average.mean;
       const isMoved = plus + minus > 0;
       const directional = isMoved ? (100 * Math.abs(plus - minus)) / (plus + minus) : 0;
-      if (index < 2 * period) value += directional / period;
-      else if (isMoved) value += (directional - value) / period;
+      if (isMoved || index < 2 * period) average.next(directional);
     }
+    const value = average.mean;
     // No range at all has no direction.
     if (range === 0) return null;
     const [plusDi, minusDi] = [(100 * plus) / range, (100 * minus) / range];

@@ -1,4 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
+import { highest, lowest } from '../../smoothers.ts';
 
 /** Heikin-Ashi candle: each opens in the middle of the one before, so that trends show as runs of one colour. */
 export const heikinAshi: Kind<'open' | 'high' | 'low' | 'close', Record<string, never>> = {
@@ -36,7 +37,7 @@ export const heikinAshi: Kind<'open' | 'high' | 'low' | 'close', Record<string, 
     const low = Math.min(at(columns.low, newest), open, close);
     const outputs = [close, open, high, low];
     if (close === open) return { outputs, verdict: neutral, strength: 0 };
-    const range = Math.max(...columns.high) - Math.min(...columns.low);
+    const range = highest(columns.high, 0, newest + 1) - lowest(columns.low, 0, newest + 1);
     const strength = Math.max(-1, Math.min(1, (close - open) / range));
     return { outputs, verdict: close > open ? bullish : bearish, strength };
   },

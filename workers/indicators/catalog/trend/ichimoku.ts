@@ -1,4 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
+import { highest, last, lowest } from '../../smoothers.ts';
 
 /** Ichimoku Kinko Hyo with the cloud that lies under the newest candle. */
 export const ichimoku: Kind<
@@ -30,29 +31,24 @@ export const ichimoku: Kind<
   defaults: [{ timeframe: '15m', params: { conversion: 9, base: 26, span: 52, displacement: 26 } }],
   compute({ high, low, close }, { conversion, base, span, displacement }) {
     const now = close.length;
-    const price = close[now - 1] ?? Number.NaN;
-    const range = (from: number, to: number) => ({
-      top: Math.max(...high.subarray(from, to)),
-      bottom: Math.min(...low.subarray(from, to)),
-    });
-    const middle = (period: number, to: number): number => {
-      const { top, bottom } = range(to - period, to);
-      return (top + bottom) / 2;
-    };
+    const price = last(close);
+    const middle = (period: number, to: number): number =>
+      (highest(high, to - period, to) + lowest(low, to - period, to)) / 2;
     const conversionLine = middle(conversion, now);
     const baseLine = middle(base, now);
     const then = now - displacement;
     const spanA = (middle(conversion, then) + middle(base, then)) / 2;
     const spanB = middle(span, then);
     const outputs = [conversionLine, baseLine, spanA, spanB];
-    const order = [price, ...outputs];
-    const isOrdered = (sign: number) =>
-      order.every((value, index) => index === 0 || sign * (order[index - 1] ?? 0) > sign * value);
-    const verdict = isOrdered(1) ? bullish : isOrdered(-1) ? bearish : neutral;
+    const isRising =
+      price > conversionLine && conversionLine > baseLine && baseLine > spanA && spanA > spanB;
+    const isFalling =
+      price < conversionLine && conversionLine < baseLine && baseLine < spanA && spanA < spanB;
+    const verdict = isRising ? bullish : isFalling ? bearish : neutral;
     if (verdict === neutral) return { outputs, verdict, strength: 0 };
-    const { top, bottom } = range(0, now);
-    if (Number.isNaN(top - bottom)) return null;
-    const strength = Math.max(-1, Math.min(1, (price - spanB) / (top - bottom)));
+    const range = highest(high, 0, now) - lowest(low, 0, now);
+    if (Number.isNaN(range)) return null;
+    const strength = Math.max(-1, Math.min(1, (price - spanB) / range));
     return { outputs, verdict, strength };
   },
 };

@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { last } from '../../smoothing.ts';
+import { highest, last, lowest } from '../../smoothers.ts';
 
 /** Parabolic stop and reverse: a stop that follows the trend, faster the longer it lasts. */
 export const parabolicSar: Kind<
@@ -41,10 +41,10 @@ export const parabolicSar: Kind<
     let stop = Number.NaN;
     for (let index = 1; index < close.length; index++) {
       const before = Math.max(1, index - 1);
-      const highest = Math.max(top(before), top(index));
-      const lowest = Math.min(bottom(before), bottom(index));
+      const ceiling = Math.max(top(before), top(index));
+      const floor = Math.min(bottom(before), bottom(index));
       if (isRising ? bottom(index) <= next : top(index) >= next) {
-        stop = isRising ? Math.max(extreme, highest) : Math.min(extreme, lowest);
+        stop = isRising ? Math.max(extreme, ceiling) : Math.min(extreme, floor);
         isRising = !isRising;
         extreme = isRising ? top(index) : bottom(index);
         factor = acceleration;
@@ -56,12 +56,12 @@ export const parabolicSar: Kind<
         }
       }
       next = stop + factor * (extreme - stop);
-      next = isRising ? Math.min(next, lowest) : Math.max(next, highest);
+      next = isRising ? Math.min(next, floor) : Math.max(next, ceiling);
     }
     const distance = last(close) - stop;
     if (Number.isNaN(distance)) return null;
     if (distance === 0) return { outputs: [stop], verdict: neutral, strength: 0 };
-    const range = Math.max(...high) - Math.min(...low);
+    const range = highest(high, 0, high.length) - lowest(low, 0, low.length);
     const strength = Math.max(-1, Math.min(1, distance / range));
     return { outputs: [stop], verdict: distance > 0 ? bullish : bearish, strength };
   },

@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral, type Verdict } from '../../kind.ts';
-import { last, trueRange, wilder } from '../../smoothing.ts';
+import { last, trueRange, wilder } from '../../smoothers.ts';
 
 /** SuperTrend: a band on the far side of the trend, which moves with the trend only. */
 export const supertrend: Kind<'high' | 'low' | 'close', { period: number; multiplier: number }> = {
@@ -21,15 +21,17 @@ export const supertrend: Kind<'high' | 'low' | 'close', { period: number; multip
   isClosedOnly: false,
   defaults: [],
   compute({ high, low, close }, { period, multiplier }) {
-    const atr = wilder(trueRange(high, low, close), period);
+    const range = wilder(period);
     let upper = Number.POSITIVE_INFINITY;
     let lower = Number.NEGATIVE_INFINITY;
     let trend: Verdict = neutral;
-    for (let index = period; index < close.length; index++) {
+    for (let index = 1; index < close.length; index++) {
+      range.next(trueRange(high, low, close, index));
+      if (index < period) continue;
       const price = close[index] ?? Number.NaN;
       const before = close[index - 1] ?? Number.NaN;
       const middle = ((high[index] ?? Number.NaN) + (low[index] ?? Number.NaN)) / 2;
-      const offset = multiplier * (atr[index] ?? Number.NaN);
+      const offset = multiplier * range.mean;
       upper = before > upper ? middle + offset : Math.min(upper, middle + offset);
       lower = before < lower ? middle - offset : Math.max(lower, middle - offset);
       const [isAbove, isBelow] = [price > upper, price < lower];
@@ -41,7 +43,7 @@ export const supertrend: Kind<'high' | 'low' | 'close', { period: number; multip
     }
     if (trend === neutral) return null;
     const line = trend === bullish ? lower : upper;
-    const width = 2 * multiplier * last(atr);
+    const width = 2 * multiplier * range.mean;
     const distance = trend * (last(close) - line);
     const strength = width > 0 && distance > 0 ? trend * Math.min(1, distance / width) : 0;
     return { outputs: [line], verdict: trend, strength };

@@ -1,5 +1,5 @@
 import { type Kind, neutral } from '../../kind.ts';
-import { last, trueRange, wilder } from '../../smoothing.ts';
+import { last, trueRange, wilder } from '../../smoothers.ts';
 
 /** Average True Range: how far prices move within a bar, gaps included. */
 export const atr: Kind<'high' | 'low' | 'close', { period: number }> = {
@@ -21,7 +21,11 @@ export const atr: Kind<'high' | 'low' | 'close', { period: number }> = {
   isClosedOnly: false,
   defaults: [],
   compute({ high, low, close }, { period }) {
-    const value = last(wilder(trueRange(high, low, close), period));
+    const average = wilder(period);
+    for (let index = 1; index < close.length; index++) {
+      average.next(trueRange(high, low, close, index));
+    }
+    const value = average.mean;
     return { outputs: [value, (100 * value) / last(close)], verdict: neutral, strength: 0 };
   },
 };

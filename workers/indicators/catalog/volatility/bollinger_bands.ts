@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { deviation, last, sma } from '../../smoothing.ts';
+import { deviation, last, mean } from '../../smoothers.ts';
 
 /** Bollinger Bands: how far the close is from its average, measured in deviations of the closes. */
 export const bollingerBands: Kind<'close', { period: number; deviations: number }> = {
@@ -28,20 +28,20 @@ export const bollingerBands: Kind<'close', { period: number; deviations: number 
   compute({ close }, { period, deviations }) {
     // As offsets from the newest, so that equal closes deviate by exactly nothing.
     const origin = last(close);
-    const offsets = close.map(value => value - origin);
-    const mean = last(sma(offsets, period));
-    const half = deviations * last(deviation(offsets, period));
+    const now = close.length;
+    const offset = mean(close, now - period, now, origin);
+    const half = deviations * deviation(close, now - period, now, origin);
     if (half === 0) return null;
-    const middle = origin + mean;
+    const middle = origin + offset;
     const outputs = [
       middle,
       middle + half,
       middle - half,
-      0.5 - mean / (2 * half),
+      0.5 - offset / (2 * half),
       (2 * half) / middle,
     ];
-    const verdict = mean > half ? bullish : mean < -half ? bearish : neutral;
-    const strength = verdict === neutral ? 0 : verdict * (1 - half / Math.abs(mean));
+    const verdict = offset > half ? bullish : offset < -half ? bearish : neutral;
+    const strength = verdict === neutral ? 0 : verdict * (1 - half / Math.abs(offset));
     return { outputs, verdict, strength };
   },
 };

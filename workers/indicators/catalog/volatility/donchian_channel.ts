@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { highest, last, lowest } from '../../smoothing.ts';
+import { highest, last, lowest } from '../../smoothers.ts';
 
 /** Donchian Channel: the highest high and the lowest low of the last bars. */
 export const donchianChannel: Kind<'high' | 'low' | 'close', { period: number }> = {
@@ -21,9 +21,11 @@ export const donchianChannel: Kind<'high' | 'low' | 'close', { period: number }>
   isClosedOnly: false,
   defaults: [],
   compute({ high, low, close }, { period }) {
-    const [tops, bottoms] = [highest(high, period), lowest(low, period)];
-    const [upper, lower] = [last(tops), last(bottoms)];
-    const [top, bottom] = [last(tops, 1), last(bottoms, 1)];
+    const now = close.length;
+    const upper = highest(high, now - period, now);
+    const lower = lowest(low, now - period, now);
+    const top = highest(high, now - 1 - period, now - 1);
+    const bottom = lowest(low, now - 1 - period, now - 1);
     const price = last(close);
     if (!Number.isFinite(price - top - bottom)) return null;
     const beyond = price > top ? price - top : price < bottom ? price - bottom : 0;

@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { ema, last, trueRange, wilder } from '../../smoothing.ts';
+import { ema, last, trueRange, wilder } from '../../smoothers.ts';
 
 /** Keltner Channels: an exponential average with a band of average true ranges on either side. */
 export const keltnerChannels: Kind<
@@ -34,16 +34,16 @@ export const keltnerChannels: Kind<
   compute({ high, low, close }, { period, atr_period, multiple }) {
     // As offsets from the newest, so that the average of equal closes is exactly that close.
     const origin = last(close);
-    const mean = last(
-      ema(
-        close.map(value => value - origin),
-        period,
-      ),
-    );
-    const half = multiple * last(wilder(trueRange(high, low, close), atr_period));
-    const middle = origin + mean;
-    const verdict = -mean > half ? bullish : mean > half ? bearish : neutral;
-    const strength = verdict === neutral ? 0 : verdict * (1 - half / Math.abs(mean));
+    const [average, range] = [ema(period), wilder(atr_period)];
+    for (let index = 0; index < close.length; index++) {
+      average.next((close[index] ?? Number.NaN) - origin);
+      if (index > 0) range.next(trueRange(high, low, close, index));
+    }
+    const offset = average.mean;
+    const half = multiple * range.mean;
+    const middle = origin + offset;
+    const verdict = -offset > half ? bullish : offset > half ? bearish : neutral;
+    const strength = verdict === neutral ? 0 : verdict * (1 - half / Math.abs(offset));
     return { outputs: [middle, middle + half, middle - half], verdict, strength };
   },
 };

@@ -1,5 +1,4 @@
 import { type Kind, neutral } from '../../kind.ts';
-import { deviation, last } from '../../smoothing.ts';
 
 /** Realised volatility: the deviation of the logarithmic returns from bar to bar, scaled to a year. */
 export const realisedVolatility: Kind<'close', { period: number; bars_per_year: number }> = {
@@ -24,8 +23,14 @@ export const realisedVolatility: Kind<'close', { period: number; bars_per_year: 
   needsPositive: true,
   defaults: [],
   compute({ close }, { period, bars_per_year }) {
-    const returns = close.map((price, index) => Math.log(price / (close[index - 1] ?? Number.NaN)));
-    const sample = last(deviation(returns, period)) * Math.sqrt(period / (period - 1));
+    const first = close.length - 1 - period;
+    // The returns add up to that of the whole stretch.
+    const mean = returnOf(close, first, close.length - 1) / period;
+    let squares = 0;
+    for (let index = first + 1; index < close.length; index++) {
+      squares += (returnOf(close, index - 1, index) - mean) ** 2;
+    }
+    const sample = Math.sqrt(squares / (period - 1));
     return {
       outputs: [100 * sample * Math.sqrt(bars_per_year), 100 * sample],
       verdict: neutral,
@@ -33,3 +38,7 @@ export const realisedVolatility: Kind<'close', { period: number; bars_per_year: 
     };
   },
 };
+
+function returnOf(close: Float64Array, from: number, to: number): number {
+  return Math.log((close[to] ?? Number.NaN) / (close[from] ?? Number.NaN));
+}

@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { deviation, highest, last, lowest, rolling, sma, trueRange } from '../../smoothing.ts';
+import { deviation, highest, last, lowest, mean, trueRange } from '../../smoothers.ts';
 
 /** Below this part of the price, a momentum is rounding. */
 const rounding = 1e-12;
@@ -33,20 +33,29 @@ export const squeeze: Kind<
   compute({ high, low, close }, { period, deviations, multiple }) {
     // As offsets from the newest, so that equal closes deviate by exactly nothing.
     const origin = last(close);
-    const offsets = close.map(value => value - origin);
-    const bands = deviations * last(deviation(offsets, period));
-    const channel = multiple * last(sma(trueRange(high, low, close), period));
+    const now = close.length;
+    const bands = deviations * deviation(close, now - period, now, origin);
+    // The momentum is where the line of least squares through the last distances ends.
+    const middle = (period - 1) / 2;
+    let [ranges, sum, product, square] = [0, 0, 0, 0];
+    for (let step = 0; step < period; step++) {
+      const index = now - period + step;
+      ranges += trueRange(high, low, close, index);
+      const [from, to] = [index + 1 - period, index + 1];
+      const top = highest(high, from, to) - origin;
+      const bottom = lowest(low, from, to) - origin;
+      const average = mean(close, from, to, origin);
+      const offset = (close[index] ?? Number.NaN) - origin;
+      const distance = offset - ((top + bottom) / 2 + average) / 2;
+      sum += distance;
+      product += (step - middle) * distance;
+      square += (step - middle) ** 2;
+    }
+    const channel = multiple * (ranges / period);
     if (channel === 0) return null;
-    const [tops, bottoms] = [highest(high, period), lowest(low, period)];
-    const averages = sma(offsets, period);
-    const distances = offsets.map((offset, index) => {
-      const top = (tops[index] ?? Number.NaN) - origin;
-      const bottom = (bottoms[index] ?? Number.NaN) - origin;
-      return offset - ((top + bottom) / 2 + (averages[index] ?? Number.NaN)) / 2;
-    });
-    const momentum = endOfLine(distances, period);
+    const momentum = sum / period + (product / square) * middle;
     const compression = bands / channel;
-    const share = momentum / (last(highest(high, high.length)) - last(lowest(low, low.length)));
+    const share = momentum / (highest(high, 0, now) - lowest(low, 0, now));
     const isOff = compression >= 1 && Math.abs(momentum) > rounding * Math.abs(origin);
     const verdict = !isOff ? neutral : momentum > 0 ? bullish : bearish;
     return {
@@ -56,20 +65,3 @@ export const squeeze: Kind<
     };
   },
 };
-
-/** Where the line of least squares through the last `period` values ends. */
-function endOfLine(values: Float64Array, period: number): number {
-  const middle = (period - 1) / 2;
-  return last(
-    rolling(values, period, from => {
-      let [sum, product, square] = [0, 0, 0];
-      for (let step = 0; step < period; step++) {
-        const value = values[from + step] ?? Number.NaN;
-        sum += value;
-        product += (step - middle) * value;
-        square += (step - middle) ** 2;
-      }
-      return sum / period + (product / square) * middle;
-    }),
-  );
-}

@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { deviation, last, sma } from '../../smoothing.ts';
+import { deviation, last, mean } from '../../smoothers.ts';
 
 const far = 2;
 
@@ -21,10 +21,10 @@ export const zScore: Kind<'close', { period: number }> = {
   compute({ close }, { period }) {
     // As offsets from the newest, so that equal closes deviate by exactly nothing.
     const origin = last(close);
-    const offsets = close.map(value => value - origin);
-    const spread = last(deviation(offsets, period));
+    const now = close.length;
+    const spread = deviation(close, now - period, now, origin);
     if (spread === 0) return null;
-    const value = (0 - last(sma(offsets, period))) / spread;
+    const value = (0 - mean(close, now - period, now, origin)) / spread;
     const verdict = value < -far ? bullish : value > far ? bearish : neutral;
     const strength = verdict === neutral ? 0 : verdict * (1 - far / Math.abs(value));
     return { outputs: [value], verdict, strength };

@@ -1,6 +1,6 @@
 import { type Kind, neutral, type Verdict } from '../../kind.ts';
-import { balance, closeLocations, sizesOf } from '../../sizes.ts';
-import { last } from '../../smoothing.ts';
+import { closeLocation, shareOf, sizeAt, sizesOf } from '../../sizes.ts';
+import { last } from '../../smoothers.ts';
 
 /** Accumulation/Distribution: volume that closed near the highs less that near the lows, beside what the price did. */
 export const accumulationDistribution: Kind<
@@ -25,11 +25,14 @@ export const accumulationDistribution: Kind<
   isClosedOnly: false,
   defaults: [],
   compute({ high, low, close, volume, tick_count }, { period }) {
-    const sizes = sizesOf(volume.subarray(1), tick_count.subarray(1));
-    const flows = closeLocations(high, low, close)
-      .subarray(1)
-      .map((location, index) => location * (sizes[index] ?? Number.NaN));
-    const { sum, share } = balance(flows, sizes);
+    const sizes = sizesOf(volume, tick_count, 1);
+    let [sum, total] = [0, 0];
+    for (let index = 1; index < close.length; index++) {
+      const size = sizeAt(sizes, index);
+      sum += size * closeLocation(high, low, close, index);
+      total += size;
+    }
+    const share = shareOf(sum, total);
     const move = last(close) - last(close, period);
     if (Number.isNaN(move)) return null;
     const verdict = share * move > 0 ? neutral : (Math.sign(share) as Verdict);

@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { balance, closeLocations, sizesOf } from '../../sizes.ts';
+import { closeLocation, shareOf, sizeAt, sizesOf } from '../../sizes.ts';
 
 const clear = 0.05;
 
@@ -23,10 +23,13 @@ export const chaikinMoneyFlow: Kind<
   defaults: [],
   compute({ high, low, close, volume, tick_count }) {
     const sizes = sizesOf(volume, tick_count);
-    const flows = closeLocations(high, low, close).map(
-      (location, index) => location * (sizes[index] ?? Number.NaN),
-    );
-    const { share } = balance(flows, sizes);
+    let [sum, total] = [0, 0];
+    for (let index = 0; index < close.length; index++) {
+      const size = sizeAt(sizes, index);
+      sum += size * closeLocation(high, low, close, index);
+      total += size;
+    }
+    const share = shareOf(sum, total);
     const verdict = share > clear ? bullish : share < -clear ? bearish : neutral;
     return { outputs: [share], verdict, strength: verdict === neutral ? 0 : share };
   },

@@ -1,5 +1,5 @@
 import type { Kind } from '../../kind.ts';
-import { last } from '../../smoothing.ts';
+import { last } from '../../smoothers.ts';
 import { vwapOf } from './vwap.ts';
 
 const day = 86_400;
@@ -25,17 +25,12 @@ export const dailyVwap: Kind<
   ],
   isClosedOnly: false,
   defaults: [{ timeframe: '15m', params: { period: 96 } }],
-  compute({ start, high, low, close, volume, tick_count }, { period }) {
+  compute(columns, { period }) {
+    const { start } = columns;
     const midnight = Math.floor(last(start) / day) * day;
-    const from = start.findIndex(second => second >= midnight);
+    let from = start.length - 1;
+    while (from > 0 && (start[from - 1] ?? Number.NaN) >= midnight) from--;
     const isWhole = from > 0 || start[0] === midnight || start.length < period;
-    if (!isWhole) return null;
-    return vwapOf({
-      high: high.subarray(from),
-      low: low.subarray(from),
-      close: close.subarray(from),
-      volume: volume.subarray(from),
-      tick_count: tick_count.subarray(from),
-    });
+    return isWhole ? vwapOf(columns, from) : null;
   },
 };

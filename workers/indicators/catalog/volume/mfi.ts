@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { sizesOf } from '../../sizes.ts';
+import { sizeAt, sizesOf } from '../../sizes.ts';
 
 const oversold = 20;
 const overbought = 80;
@@ -21,19 +21,18 @@ export const mfi: Kind<'high' | 'low' | 'close' | 'volume' | 'tick_count', { per
   needsPositive: true,
   defaults: [],
   compute({ high, low, close, volume, tick_count }) {
-    const sizes = sizesOf(volume.subarray(1), tick_count.subarray(1));
-    const typical = close.map(
-      (price, index) => ((high[index] ?? Number.NaN) + (low[index] ?? Number.NaN) + price) / 3,
-    );
+    const sizes = sizesOf(volume, tick_count, 1);
     let rising = 0;
     let falling = 0;
-    for (const [index, size] of sizes.entries()) {
-      const price = typical[index + 1] ?? Number.NaN;
-      const move = price - (typical[index] ?? Number.NaN);
-      const flow = price * size;
+    let before = typicalPrice(high, low, close, 0);
+    for (let index = 1; index < close.length; index++) {
+      const price = typicalPrice(high, low, close, index);
+      const move = price - before;
+      const flow = price * sizeAt(sizes, index);
       if (Number.isNaN(move)) return null;
       if (move > 0) rising += flow;
       if (move < 0) falling += flow;
+      before = price;
     }
     // No turnover that went anywhere is neither up nor down.
     if (rising + falling === 0) return null;
@@ -48,3 +47,13 @@ export const mfi: Kind<'high' | 'low' | 'close' | 'volume' | 'tick_count', { per
     return { outputs: [value], verdict: neutral, strength: 0 };
   },
 };
+
+function typicalPrice(
+  high: Float64Array,
+  low: Float64Array,
+  close: Float64Array,
+  index: number,
+): number {
+  const [top, bottom] = [high[index] ?? Number.NaN, low[index] ?? Number.NaN];
+  return (top + bottom + (close[index] ?? Number.NaN)) / 3;
+}

@@ -1,5 +1,5 @@
 import type { Kind, Verdict } from '../../kind.ts';
-import { balance, sizesOf } from '../../sizes.ts';
+import { shareOf, sizeAt, sizesOf } from '../../sizes.ts';
 
 /** On-Balance Volume: volume of the bars that rose less that of the bars that fell. */
 export const obv: Kind<'close' | 'volume' | 'tick_count', { period: number }> = {
@@ -20,12 +20,14 @@ export const obv: Kind<'close' | 'volume' | 'tick_count', { period: number }> = 
   isClosedOnly: false,
   defaults: [],
   compute({ close, volume, tick_count }) {
-    const sizes = sizesOf(volume.subarray(1), tick_count.subarray(1));
-    const flows = sizes.map(
-      (size, index) =>
-        size * Math.sign((close[index + 1] ?? Number.NaN) - (close[index] ?? Number.NaN)),
-    );
-    const { sum, share } = balance(flows, sizes);
+    const sizes = sizesOf(volume, tick_count, 1);
+    let [sum, total] = [0, 0];
+    for (let index = 1; index < close.length; index++) {
+      const size = sizeAt(sizes, index);
+      sum += size * Math.sign((close[index] ?? Number.NaN) - (close[index - 1] ?? Number.NaN));
+      total += size;
+    }
+    const share = shareOf(sum, total);
     return { outputs: [sum, share], verdict: Math.sign(share) as Verdict, strength: share };
   },
 };

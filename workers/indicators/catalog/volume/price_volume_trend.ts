@@ -1,5 +1,5 @@
 import type { Kind, Verdict } from '../../kind.ts';
-import { balance, sizesOf } from '../../sizes.ts';
+import { shareOf, sizeAt, sizesOf } from '../../sizes.ts';
 
 /** Price Volume Trend: volume times by how much the price moved. */
 export const priceVolumeTrend: Kind<'close' | 'volume' | 'tick_count', { period: number }> = {
@@ -21,12 +21,15 @@ export const priceVolumeTrend: Kind<'close' | 'volume' | 'tick_count', { period:
   needsPositive: true,
   defaults: [],
   compute({ close, volume, tick_count }) {
-    const sizes = sizesOf(volume.subarray(1), tick_count.subarray(1));
-    const flows = sizes.map((size, index) => {
-      const before = close[index] ?? Number.NaN;
-      return (size * ((close[index + 1] ?? Number.NaN) - before)) / before;
-    });
-    const { sum, share } = balance(flows, flows.map(Math.abs));
+    const sizes = sizesOf(volume, tick_count, 1);
+    let [sum, possible] = [0, 0];
+    for (let index = 1; index < close.length; index++) {
+      const before = close[index - 1] ?? Number.NaN;
+      const flow = (sizeAt(sizes, index) * ((close[index] ?? Number.NaN) - before)) / before;
+      sum += flow;
+      possible += Math.abs(flow);
+    }
+    const share = shareOf(sum, possible);
     // Nothing moved, or nothing was traded: no way to go.
     if (sum === 0) return { outputs: [0, 0], verdict: 0, strength: 0 };
     return { outputs: [sum, share], verdict: Math.sign(share) as Verdict, strength: share };

@@ -1,24 +1,33 @@
 import { bearish, bullish, type Columns, neutral, type Reading } from '../../kind.ts';
-import { sizesOf } from '../../sizes.ts';
-import { last } from '../../smoothing.ts';
+import { sizeAt, sizesOf } from '../../sizes.ts';
+import { last } from '../../smoothers.ts';
 
 /** Below this part of the price, the distance of the close is rounding. */
 const rounding = 1e-12;
 
-/** Average of the typical prices by volume, and how far the newest close is from it. */
-export function vwapOf({
-  high,
-  low,
-  close,
-  volume,
-  tick_count,
-}: Columns<'high' | 'low' | 'close' | 'volume' | 'tick_count'>): Reading {
+/**
+ * Average of the typical prices by volume, and how far the newest close is from it.
+ *
+ * @param from The first bar that counts.
+ */
+export function vwapOf(
+  {
+    high,
+    low,
+    close,
+    volume,
+    tick_count,
+  }: Columns<'high' | 'low' | 'close' | 'volume' | 'tick_count'>,
+  from = 0,
+): Reading {
   // As an offset from the newest close, so that equal prices average to exactly that price.
   const origin = last(close);
   let sum = 0;
   let total = 0;
   let [highest, lowest] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
-  for (const [index, size] of sizesOf(volume, tick_count).entries()) {
+  const sizes = sizesOf(volume, tick_count, from);
+  for (let index = from; index < close.length; index++) {
+    const size = sizeAt(sizes, index);
     const top = high[index] ?? Number.NaN;
     const bottom = low[index] ?? Number.NaN;
     const middle = (close[index] ?? Number.NaN) - origin;
