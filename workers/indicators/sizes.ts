@@ -32,7 +32,8 @@ export function closeLocation(
   close: Float64Array,
   index: number,
 ): number {
-  const [top, bottom] = [high[index] ?? Number.NaN, low[index] ?? Number.NaN];
+  const top = high[index] ?? Number.NaN;
+  const bottom = low[index] ?? Number.NaN;
   const price = close[index] ?? Number.NaN;
   return top === bottom ? 0 : (price - bottom - (top - price)) / (top - bottom);
 }

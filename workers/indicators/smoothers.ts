@@ -1,5 +1,8 @@
 // What many kinds are made of: means that take one value after the other, so that a kernel goes through its window
 // once and keeps no series in between, and measures of a stretch of values.
+//
+// Nothing is made for each candle, and what a loop adds up is declared on its own: of `let [sum, total] = [0, 0]` the
+// engine would box each sum anew.
 
 /**
  * Exponential mean: each value moves it by its weight, seeded with the arithmetic mean of the first `period` values.
@@ -48,7 +51,8 @@ export function trueRange(
   index: number,
 ): number {
   const before = close[index - 1] ?? Number.NaN;
-  const [top, bottom] = [high[index] ?? Number.NaN, low[index] ?? Number.NaN];
+  const top = high[index] ?? Number.NaN;
+  const bottom = low[index] ?? Number.NaN;
   return Math.max(top - bottom, Math.abs(top - before), Math.abs(bottom - before));
 }
 

@@ -47,15 +47,19 @@ function medianOf(values: Float64Array): number {
  */
 function find(values: Float64Array, place: number): number {
   const at = (index: number): number => values[index] ?? Number.NaN;
-  let [first, final] = [0, values.length - 1];
+  let first = 0;
+  let final = values.length - 1;
   while (first < final) {
     const pivot = at(place);
-    let [left, right] = [first, final];
+    let left = first;
+    let right = final;
     while (left <= right) {
       while (at(left) < pivot) left++;
       while (at(right) > pivot) right--;
       if (left > right) break;
-      [values[left], values[right]] = [at(right), at(left)];
+      const greater = at(left);
+      values[left] = at(right);
+      values[right] = greater;
       left++;
       right--;
     }

@@ -27,7 +27,10 @@ export const adx: Kind<'high' | 'low' | 'close', { period: number }> = {
     const at = (values: Float64Array, index: number): number => values[index] ?? Number.NaN;
     const average = wilder(period);
     const kept = 1 - 1 / period;
-    let [plus, minus, range, before] = [0, 0, 0, Number.NaN];
+    let plus = 0;
+    let minus = 0;
+    let range = 0;
+    let before = Number.NaN;
     for (let index = 1; index < close.length; index++) {
       const up = at(high, index) - at(high, index - 1);
       const down = at(low, index - 1) - at(low, index);
@@ -36,14 +39,13 @@ export const adx: Kind<'high' | 'low' | 'close', { period: number }> = {
         minus *= kept;
         range *= kept;
       }
-      if (up > down) plus += Math.max(up, 0);
-      if (down > up) minus += Math.max(down, 0);
+      if (up > down && up > 0) plus += up;
+      if (down > up && down > 0) minus += down;
       range += trueRange(high, low, close, index);
       if (index < period) continue;
       before = average.mean;
-      const isMoved = plus + minus > 0;
-      const directional = isMoved ? (100 * Math.abs(plus - minus)) / (plus + minus) : 0;
-      if (isMoved || index < 2 * period) average.next(directional);
+      const moved = plus + minus;
+      average.next(moved > 0 ? (100 * Math.abs(plus - minus)) / moved : 0);
     }
     const value = average.mean;
     // No range at all has no direction.

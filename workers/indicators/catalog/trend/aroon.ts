@@ -21,7 +21,8 @@ export const aroon: Kind<'high' | 'low', { period: number }> = {
   defaults: [],
   compute({ high, low }, { period }) {
     const newest = high.length - 1;
-    let [top, bottom] = [newest - period, newest - period];
+    let top = newest - period;
+    let bottom = newest - period;
     const at = (values: Float64Array, index: number): number => values[index] ?? Number.NaN;
     for (let index = newest - period; index <= newest; index++) {
       if (Number.isNaN(at(high, index) - at(low, index))) return null;

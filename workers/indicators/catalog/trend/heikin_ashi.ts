@@ -26,9 +26,11 @@ export const heikinAshi: Kind<'open' | 'high' | 'low' | 'close', Record<string, 
     const at = (values: Float64Array, index: number): number => values[index] ?? Number.NaN;
     // Halves of halves: the mean of four equal prices is exactly that price.
     const middle = (one: number, other: number): number => (one + other) / 2;
-    let [open, close] = [Number.NaN, Number.NaN];
+    let open = Number.NaN;
+    let close = Number.NaN;
     for (let index = 0; index < columns.close.length; index++) {
-      const [first, final] = [at(columns.open, index), at(columns.close, index)];
+      const first = at(columns.open, index);
+      const final = at(columns.close, index);
       open = index === 0 ? middle(first, final) : middle(open, close);
       close = middle(middle(first, final), middle(at(columns.high, index), at(columns.low, index)));
     }

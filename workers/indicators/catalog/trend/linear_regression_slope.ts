@@ -26,7 +26,9 @@ export const linearRegressionSlope: Kind<'close', { period: number }> = {
     let mean = 0;
     for (let step = 0; step < period; step++) mean += at(step) - origin;
     mean /= period;
-    let [together, places, squares] = [0, 0, 0];
+    let together = 0;
+    let places = 0;
+    let squares = 0;
     for (let step = 0; step < period; step++) {
       const place = step - (period - 1) / 2;
       const distance = at(step) - origin - mean;

@@ -34,7 +34,8 @@ export const supertrend: Kind<'high' | 'low' | 'close', { period: number; multip
       const offset = multiplier * range.mean;
       upper = before > upper ? middle + offset : Math.min(upper, middle + offset);
       lower = before < lower ? middle - offset : Math.max(lower, middle - offset);
-      const [isAbove, isBelow] = [price > upper, price < lower];
+      const isAbove = price > upper;
+      const isBelow = price < lower;
       // A candle can be beyond both bands; then it turns whatever the trend was, and starts none.
       if (isAbove && isBelow)
         trend = trend === bullish ? bearish : trend === bearish ? bullish : neutral;

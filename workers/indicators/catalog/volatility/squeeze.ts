@@ -37,11 +37,15 @@ export const squeeze: Kind<
     const bands = deviations * deviation(close, now - period, now, origin);
     // The momentum is where the line of least squares through the last distances ends.
     const middle = (period - 1) / 2;
-    let [ranges, sum, product, square] = [0, 0, 0, 0];
+    let ranges = 0;
+    let sum = 0;
+    let product = 0;
+    let square = 0;
     for (let step = 0; step < period; step++) {
       const index = now - period + step;
       ranges += trueRange(high, low, close, index);
-      const [from, to] = [index + 1 - period, index + 1];
+      const from = index + 1 - period;
+      const to = index + 1;
       const top = highest(high, from, to) - origin;
       const bottom = lowest(low, from, to) - origin;
       const average = mean(close, from, to, origin);

@@ -26,7 +26,8 @@ export const accumulationDistribution: Kind<
   defaults: [],
   compute({ high, low, close, volume, tick_count }, { period }) {
     const sizes = sizesOf(volume, tick_count, 1);
-    let [sum, total] = [0, 0];
+    let sum = 0;
+    let total = 0;
     for (let index = 1; index < close.length; index++) {
       const size = sizeAt(sizes, index);
       sum += size * closeLocation(high, low, close, index);

@@ -23,7 +23,8 @@ export const chaikinMoneyFlow: Kind<
   defaults: [],
   compute({ high, low, close, volume, tick_count }) {
     const sizes = sizesOf(volume, tick_count);
-    let [sum, total] = [0, 0];
+    let sum = 0;
+    let total = 0;
     for (let index = 0; index < close.length; index++) {
       const size = sizeAt(sizes, index);
       sum += size * closeLocation(high, low, close, index);

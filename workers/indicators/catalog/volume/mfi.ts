@@ -54,6 +54,7 @@ function typicalPrice(
   close: Float64Array,
   index: number,
 ): number {
-  const [top, bottom] = [high[index] ?? Number.NaN, low[index] ?? Number.NaN];
+  const top = high[index] ?? Number.NaN;
+  const bottom = low[index] ?? Number.NaN;
   return (top + bottom + (close[index] ?? Number.NaN)) / 3;
 }

@@ -21,7 +21,8 @@ export const obv: Kind<'close' | 'volume' | 'tick_count', { period: number }> = 
   defaults: [],
   compute({ close, volume, tick_count }) {
     const sizes = sizesOf(volume, tick_count, 1);
-    let [sum, total] = [0, 0];
+    let sum = 0;
+    let total = 0;
     for (let index = 1; index < close.length; index++) {
       const size = sizeAt(sizes, index);
       sum += size * Math.sign((close[index] ?? Number.NaN) - (close[index - 1] ?? Number.NaN));

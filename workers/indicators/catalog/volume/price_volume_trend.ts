@@ -22,7 +22,8 @@ export const priceVolumeTrend: Kind<'close' | 'volume' | 'tick_count', { period:
   defaults: [],
   compute({ close, volume, tick_count }) {
     const sizes = sizesOf(volume, tick_count, 1);
-    let [sum, possible] = [0, 0];
+    let sum = 0;
+    let possible = 0;
     for (let index = 1; index < close.length; index++) {
       const before = close[index - 1] ?? Number.NaN;
       const flow = (sizeAt(sizes, index) * ((close[index] ?? Number.NaN) - before)) / before;

@@ -24,7 +24,8 @@ export function vwapOf(
   const origin = last(close);
   let sum = 0;
   let total = 0;
-  let [highest, lowest] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+  let highest = Number.NEGATIVE_INFINITY;
+  let lowest = Number.POSITIVE_INFINITY;
   const sizes = sizesOf(volume, tick_count, from);
   for (let index = from; index < close.length; index++) {
     const size = sizeAt(sizes, index);
