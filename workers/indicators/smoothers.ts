@@ -101,6 +101,33 @@ export function lowest(values: Float64Array, from: number, to: number): number {
   return found;
 }
 
+/**
+ * Where the highest of a stretch without NaN is, the newest of equal ones. It looks back only where it must.
+ *
+ * @param before Where it was in a stretch that ended one place before, if that is known.
+ */
+export function placeOfHighest(
+  values: Float64Array,
+  from: number,
+  to: number,
+  before = -1,
+): number {
+  const at = (index: number): number => values[index] ?? Number.NaN;
+  if (before >= from) return at(to - 1) >= at(before) ? to - 1 : before;
+  let place = from;
+  for (let index = from + 1; index < to; index++) if (at(index) >= at(place)) place = index;
+  return place;
+}
+
+/** The same of the lowest. */
+export function placeOfLowest(values: Float64Array, from: number, to: number, before = -1): number {
+  const at = (index: number): number => values[index] ?? Number.NaN;
+  if (before >= from) return at(to - 1) <= at(before) ? to - 1 : before;
+  let place = from;
+  for (let index = from + 1; index < to; index++) if (at(index) <= at(place)) place = index;
+  return place;
+}
+
 /** The last value of a series, `back` places before it; NaN where there is none. */
 export function last(values: Float64Array, back = 0): number {
   return values[values.length - 1 - back] ?? Number.NaN;

@@ -1,6 +1,12 @@
 import { type Kind, neutral } from '../../kind.ts';
 import { highest, last } from '../../smoothers.ts';
 
+/** As many bars as may be asked for. */
+const longest = 5_000;
+
+/** Where a median is found: a copy made for each value would take longer than to find it. Nothing is kept in it. */
+const room = new Float64Array(longest);
+
 /** The spread of bid and ask: what it costs to go in and out. */
 export const spread: Kind<'spread' | 'close', { period: number }> = {
   kind: 'spread',
@@ -10,7 +16,7 @@ export const spread: Kind<'spread' | 'close', { period: number }> = {
   label: 'Spread {period}',
   definition:
     'The quoted spread; its median among the last bars, itself included (of an even number the mean of the middle two), as a market that stops for a moment moves a mean for long; basis points of the last mid: 10,000 times the part of its distance from 0',
-  parameters: [{ name: 'period', type: 'integer', min: 1, max: 5_000, default: 100 }],
+  parameters: [{ name: 'period', type: 'integer', min: 1, max: longest, default: 100 }],
   columns: ['spread', 'close'],
   bars: { least: [{ plus: 1 }], window: [{ period: 1 }] },
   outputs: [
@@ -23,7 +29,7 @@ export const spread: Kind<'spread' | 'close', { period: number }> = {
   defaults: [],
   compute({ spread, close }, { period }) {
     const newest = last(spread);
-    const usual = medianOf(spread.slice(-period));
+    const usual = medianOf(spread, Math.min(period, spread.length));
     const partOfMid = (price: number) => (10_000 * price) / Math.abs(last(close));
     return {
       outputs: [newest, partOfMid(newest), usual, partOfMid(newest - usual)],
@@ -33,22 +39,27 @@ export const spread: Kind<'spread' | 'close', { period: number }> = {
   },
 };
 
-/** NaN when one of them is. Leaves them in another order. */
-function medianOf(values: Float64Array): number {
-  if (values.includes(Number.NaN)) return Number.NaN;
-  const middle = Math.floor(values.length / 2);
-  const upper = find(values, middle);
-  return values.length % 2 === 1 ? upper : (highest(values, 0, middle) + upper) / 2;
+/** Of the last `count` values; NaN when one of them is. */
+function medianOf(values: Float64Array, count: number): number {
+  const first = values.length - count;
+  for (let index = 0; index < count; index++) {
+    const value = values[first + index] ?? Number.NaN;
+    if (Number.isNaN(value)) return Number.NaN;
+    room[index] = value;
+  }
+  const middle = Math.floor(count / 2);
+  const upper = find(count, middle);
+  return count % 2 === 1 ? upper : (highest(room, 0, middle) + upper) / 2;
 }
 
 /**
- * C. A. R. Hoare's Find (1961): orders the values only so far that none before the place is greater than the one at it,
- * and none behind it less.
+ * C. A. R. Hoare's Find (1961): orders the first `count` values in the room only so far that none before the place is
+ * greater than the one at it, and none behind it less.
  */
-function find(values: Float64Array, place: number): number {
-  const at = (index: number): number => values[index] ?? Number.NaN;
+function find(count: number, place: number): number {
+  const at = (index: number): number => room[index] ?? Number.NaN;
   let first = 0;
-  let final = values.length - 1;
+  let final = count - 1;
   while (first < final) {
     const pivot = at(place);
     let left = first;
@@ -58,8 +69,8 @@ function find(values: Float64Array, place: number): number {
       while (at(right) > pivot) right--;
       if (left > right) break;
       const greater = at(left);
-      values[left] = at(right);
-      values[right] = greater;
+      room[left] = at(right);
+      room[right] = greater;
       left++;
       right--;
     }

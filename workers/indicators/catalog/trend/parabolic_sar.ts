@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { highest, last, lowest } from '../../smoothers.ts';
+import { last } from '../../smoothers.ts';
 
 /** Parabolic stop and reverse: a stop that follows the trend, faster the longer it lasts. */
 export const parabolicSar: Kind<
@@ -39,30 +39,41 @@ export const parabolicSar: Kind<
     let next = isRising ? bottom(0) : top(0);
     let factor = acceleration;
     let stop = Number.NaN;
+    let highest = top(0);
+    let lowest = bottom(0);
     for (let index = 1; index < close.length; index++) {
-      const before = Math.max(1, index - 1);
-      const ceiling = Math.max(top(before), top(index));
-      const floor = Math.min(bottom(before), bottom(index));
-      if (isRising ? bottom(index) <= next : top(index) >= next) {
-        stop = isRising ? Math.max(extreme, ceiling) : Math.min(extreme, floor);
-        isRising = !isRising;
-        extreme = isRising ? top(index) : bottom(index);
-        factor = acceleration;
-      } else {
-        stop = next;
-        if (isRising ? top(index) > extreme : bottom(index) < extreme) {
-          extreme = isRising ? top(index) : bottom(index);
+      highest = Math.max(highest, top(index));
+      lowest = Math.min(lowest, bottom(index));
+      stop = next;
+      if (isRising) {
+        if (bottom(index) <= stop) {
+          isRising = false;
+          stop = Math.max(extreme, top(index));
+          extreme = bottom(index);
+          factor = acceleration;
+        } else if (top(index) > extreme) {
+          extreme = top(index);
           factor = Math.min(maximum, factor + acceleration);
         }
+      } else if (top(index) >= stop) {
+        isRising = true;
+        stop = Math.min(extreme, bottom(index));
+        extreme = top(index);
+        factor = acceleration;
+      } else if (bottom(index) < extreme) {
+        extreme = bottom(index);
+        factor = Math.min(maximum, factor + acceleration);
       }
+      const before = index > 1 ? index - 1 : 1;
       next = stop + factor * (extreme - stop);
-      next = isRising ? Math.min(next, floor) : Math.max(next, ceiling);
+      next = isRising
+        ? Math.min(next, bottom(before), bottom(index))
+        : Math.max(next, top(before), top(index));
     }
     const distance = last(close) - stop;
     if (Number.isNaN(distance)) return null;
     if (distance === 0) return { outputs: [stop], verdict: neutral, strength: 0 };
-    const range = highest(high, 0, high.length) - lowest(low, 0, low.length);
-    const strength = Math.max(-1, Math.min(1, distance / range));
+    const strength = Math.max(-1, Math.min(1, distance / (highest - lowest)));
     return { outputs: [stop], verdict: distance > 0 ? bullish : bearish, strength };
   },
 };

@@ -1,5 +1,14 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { deviation, highest, last, lowest, mean, trueRange } from '../../smoothers.ts';
+import {
+  deviation,
+  highest,
+  last,
+  lowest,
+  mean,
+  placeOfHighest,
+  placeOfLowest,
+  trueRange,
+} from '../../smoothers.ts';
 
 /** Below this part of the price, a momentum is rounding. */
 const rounding = 1e-12;
@@ -37,35 +46,36 @@ export const squeeze: Kind<
     const bands = deviations * deviation(close, now - period, now, origin);
     // The momentum is where the line of least squares through the last distances ends.
     const middle = (period - 1) / 2;
+    let top = -1;
+    let bottom = -1;
     let ranges = 0;
     let sum = 0;
     let product = 0;
     let square = 0;
     for (let step = 0; step < period; step++) {
       const index = now - period + step;
-      ranges += trueRange(high, low, close, index);
       const from = index + 1 - period;
-      const to = index + 1;
-      const top = highest(high, from, to) - origin;
-      const bottom = lowest(low, from, to) - origin;
-      const average = mean(close, from, to, origin);
-      const offset = (close[index] ?? Number.NaN) - origin;
-      const distance = offset - ((top + bottom) / 2 + average) / 2;
+      top = placeOfHighest(high, from, index + 1, top);
+      bottom = placeOfLowest(low, from, index + 1, bottom);
+      const height = (high[top] ?? Number.NaN) - origin + ((low[bottom] ?? Number.NaN) - origin);
+      const average = mean(close, from, index + 1, origin);
+      const distance = (close[index] ?? Number.NaN) - origin - (height / 2 + average) / 2;
       sum += distance;
       product += (step - middle) * distance;
       square += (step - middle) ** 2;
+      ranges += trueRange(high, low, close, index);
     }
     const channel = multiple * (ranges / period);
-    if (channel === 0) return null;
+    const range = highest(high, 0, now) - lowest(low, 0, now);
+    if (channel === 0 || Number.isNaN(range)) return null;
     const momentum = sum / period + (product / square) * middle;
     const compression = bands / channel;
-    const share = momentum / (highest(high, 0, now) - lowest(low, 0, now));
     const isOff = compression >= 1 && Math.abs(momentum) > rounding * Math.abs(origin);
     const verdict = !isOff ? neutral : momentum > 0 ? bullish : bearish;
     return {
       outputs: [momentum, compression],
       verdict,
-      strength: verdict === neutral ? 0 : Math.max(-1, Math.min(1, share)),
+      strength: verdict === neutral ? 0 : Math.max(-1, Math.min(1, momentum / range)),
     };
   },
 };
