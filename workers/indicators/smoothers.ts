@@ -85,18 +85,27 @@ export function deviation(values: Float64Array, from: number, to: number, origin
   return Math.sqrt(squares / (to - from));
 }
 
+/** NaN where one of them is. */
 export function highest(values: Float64Array, from: number, to: number): number {
-  let found = values[from] ?? Number.NaN;
-  for (let index = from + 1; index < to; index++) {
-    found = Math.max(found, values[index] ?? Number.NaN);
+  let found = Number.NEGATIVE_INFINITY;
+  for (let index = from; index < to; index++) {
+    const value = values[index] ?? Number.NaN;
+    // Most are not, which a processor foresees.
+    if (value <= found) continue;
+    if (Number.isNaN(value)) return value;
+    found = value;
   }
   return found;
 }
 
+/** NaN where one of them is. */
 export function lowest(values: Float64Array, from: number, to: number): number {
-  let found = values[from] ?? Number.NaN;
-  for (let index = from + 1; index < to; index++) {
-    found = Math.min(found, values[index] ?? Number.NaN);
+  let found = Number.POSITIVE_INFINITY;
+  for (let index = from; index < to; index++) {
+    const value = values[index] ?? Number.NaN;
+    if (value >= found) continue;
+    if (Number.isNaN(value)) return value;
+    found = value;
   }
   return found;
 }

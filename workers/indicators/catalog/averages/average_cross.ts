@@ -1,21 +1,26 @@
 import type { Columns, Kind } from '../../kind.ts';
-import { ema, last, sma, wma } from '../../smoothing.ts';
+import { last } from '../../smoothers.ts';
 import { doubleExponential } from './dema.ts';
+import { exponential } from './ema.ts';
 import { hull } from './hma.ts';
 import { compared } from './price_against.ts';
+import { simple } from './sma.ts';
 import { tripleExponential } from './tema.ts';
 import { volumeWeighted } from './vwma.ts';
+import { weighted } from './wma.ts';
 
 type Read = Columns<'close' | 'volume' | 'tick_count'>;
 
-const averages: Readonly<Record<string, (columns: Read, period: number) => number>> = {
-  sma: ({ close }, period) => last(sma(close.subarray(-period), period)),
-  ema: ({ close }, period) => last(ema(close, period)),
-  wma: ({ close }, period) => last(wma(close.subarray(-period), period)),
-  hma: ({ close }, period) => hull(close, period),
+type Average = (columns: Read, period: number, origin: number) => number;
+
+const averages: Readonly<Record<string, Average>> = {
+  sma: ({ close }, period, origin) => simple(close, period, origin),
+  ema: ({ close }, period, origin) => exponential(close, period, origin),
+  wma: ({ close }, period, origin) => weighted(close, period, origin),
+  hma: ({ close }, period, origin) => hull(close, period, origin),
   vwma: volumeWeighted,
-  dema: ({ close }, period) => doubleExponential(close, period),
-  tema: ({ close }, period) => tripleExponential(close, period),
+  dema: ({ close }, period, origin) => doubleExponential(close, period, origin),
+  tema: ({ close }, period, origin) => tripleExponential(close, period, origin),
 };
 const choices = Object.keys(averages);
 
@@ -48,14 +53,13 @@ export const averageCross: Kind<
   ],
   isClosedOnly: false,
   defaults: [],
-  compute({ close, volume, tick_count }, { fast, slow, fast_average, slow_average }) {
+  compute(columns, { fast, slow, fast_average, slow_average }) {
     // Distances from the newest close, so that equal prices give exactly that price.
-    const price = last(close);
-    const columns = { close: close.map(each => each - price), volume, tick_count };
-    const fastAverage = averages[fast_average]?.(columns, fast) ?? Number.NaN;
-    const slowAverage = averages[slow_average]?.(columns, slow) ?? Number.NaN;
+    const price = last(columns.close);
+    const fastAverage = averages[fast_average]?.(columns, fast, price) ?? Number.NaN;
+    const slowAverage = averages[slow_average]?.(columns, slow, price) ?? Number.NaN;
     const difference = fastAverage - slowAverage;
-    const reading = compared(difference, columns.close, price);
+    const reading = compared(difference, columns.close);
     if (reading === null) return null;
     return { outputs: [difference, price + fastAverage, price + slowAverage], ...reading };
   },

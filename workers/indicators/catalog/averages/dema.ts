@@ -1,4 +1,4 @@
-import { ema, last } from '../../smoothing.ts';
+import { ema } from '../../smoothers.ts';
 import { priceAgainst } from './price_against.ts';
 
 export const dema = priceAgainst<'close', { period: number }>(
@@ -13,11 +13,14 @@ export const dema = priceAgainst<'close', { period: number }>(
     columns: ['close'],
     bars: { least: [{ period: 2, plus: -1 }], window: [{ period: 15 }] },
   },
-  ({ close }, { period }) => doubleExponential(close, period),
+  ({ close }, { period }, origin) => doubleExponential(close, period, origin),
 );
 
-/** The last value. */
-export function doubleExponential(values: Float64Array, period: number): number {
-  const once = ema(values, period);
-  return 2 * last(once) - last(ema(once, period));
+/** The newest average, as a distance from the origin. */
+export function doubleExponential(values: Float64Array, period: number, origin: number): number {
+  const [once, twice] = [ema(period), ema(period)];
+  for (let index = 0; index < values.length; index++) {
+    twice.next(once.next((values[index] ?? Number.NaN) - origin));
+  }
+  return 2 * once.mean - twice.mean;
 }

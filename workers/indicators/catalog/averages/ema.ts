@@ -1,4 +1,4 @@
-import { ema as exponential, last } from '../../smoothing.ts';
+import { ema as exponentialMean } from '../../smoothers.ts';
 import { priceAgainst } from './price_against.ts';
 
 export const ema = priceAgainst<'close', { period: number }>(
@@ -13,5 +13,14 @@ export const ema = priceAgainst<'close', { period: number }>(
     // After 12 periods the seed weighs less than 1e-9.
     bars: { least: [{ period: 1 }], window: [{ period: 12 }] },
   },
-  ({ close }, { period }) => last(exponential(close, period)),
+  ({ close }, { period }, origin) => exponential(close, period, origin),
 );
+
+/** The newest average, as a distance from the origin. */
+export function exponential(values: Float64Array, period: number, origin: number): number {
+  const average = exponentialMean(period);
+  for (let index = 0; index < values.length; index++) {
+    average.next((values[index] ?? Number.NaN) - origin);
+  }
+  return average.mean;
+}

@@ -1,4 +1,4 @@
-import { last, wma } from '../../smoothing.ts';
+import { weightedMean } from '../../smoothers.ts';
 import { priceAgainst } from './price_against.ts';
 
 // The square root of the period is at most period / 16 + 4.
@@ -15,19 +15,18 @@ export const hma = priceAgainst<'close', { period: number }>(
     columns: ['close'],
     bars: { least: bars, window: bars },
   },
-  ({ close }, { period }) => hull(close, period),
+  ({ close }, { period }, origin) => hull(close, period, origin),
 );
 
-/** The last value. */
-export function hull(values: Float64Array, period: number): number {
+/** The newest average, as a distance from the origin. */
+export function hull(values: Float64Array, period: number, origin: number): number {
+  const half = Math.floor(period / 2);
   const root = Math.floor(Math.sqrt(period));
-  const needed = values.subarray(-(period + root - 1));
-  const slow = wma(needed, period);
-  const fast = wma(needed, Math.floor(period / 2));
-  return last(
-    wma(
-      slow.map((value, index) => 2 * (fast[index] ?? Number.NaN) - value),
-      root,
-    ),
-  );
+  let sum = 0;
+  for (let weight = 1; weight <= root; weight++) {
+    const to = values.length - root + weight;
+    const slow = weightedMean(values, to - period, to, origin);
+    sum += weight * (2 * weightedMean(values, to - half, to, origin) - slow);
+  }
+  return sum / ((root * (root + 1)) / 2);
 }

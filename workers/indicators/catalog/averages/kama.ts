@@ -16,17 +16,30 @@ export const kama = priceAgainst<'close', { period: number }>(
     // Prices that go to and fro as by chance make a longer period less efficient, so it forgets more slowly.
     bars: { least: [{ period: 1, plus: 1 }], window: [{ period: 20, plus: 800 }] },
   },
-  ({ close }, { period }) => adaptive(close, period),
+  ({ close }, { period }, origin) => adaptive(close, period, origin),
 );
 
-function adaptive(close: Float64Array, period: number): number {
-  const at = (index: number): number => close[index] ?? Number.NaN;
-  const moves = close.map((value, index) => Math.abs(value - at(index - 1)));
-  let average = at(period - 1);
-  for (let index = period; index < close.length; index++) {
-    let path = 0;
-    for (let step = index - period + 1; step <= index; step++) path += moves[step] ?? Number.NaN;
-    const efficiency = path === 0 ? 1 : Math.abs(at(index) - at(index - period)) / path;
+/** The newest average, as a distance from the origin. */
+function adaptive(close: Float64Array, period: number, origin: number): number {
+  const at = (index: number): number => (close[index] ?? Number.NaN) - origin;
+  let average = Number.NaN;
+  /** How far the closes of the period went, to and fro. */
+  let path = 0;
+  /** How many bars ago they last moved. */
+  let still = 0;
+  for (let index = 1; index < close.length; index++) {
+    const move = Math.abs(at(index) - at(index - 1));
+    path += move;
+    if (index > period) path -= Math.abs(at(index - period) - at(index - period - 1));
+    // What a sum that is carried along keeps of moves that have left it is rounding.
+    still = move === 0 ? still + 1 : 0;
+    if (still >= period) path = 0;
+    if (index < period) {
+      average = at(index);
+      continue;
+    }
+    const way = Math.abs(at(index) - at(index - period));
+    const efficiency = way >= path ? 1 : way / path;
     average += (efficiency * (fastest - slowest) + slowest) ** 2 * (at(index) - average);
   }
   return average;

@@ -1,4 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
+import { highest, last, lowest, mean } from '../../smoothers.ts';
 
 /** Simple moving averages of the close over a fast and a slow period; their order is the verdict. */
 export const maCross: Kind<'close', { fast: number; slow: number }> = {
@@ -24,9 +25,10 @@ export const maCross: Kind<'close', { fast: number; slow: number }> = {
     const fastAverage = average(close, fast);
     const slowAverage = average(close, slow);
     const value = fastAverage - slowAverage;
+    const range = highest(close, 0, close.length) - lowest(close, 0, close.length);
     const verdict = value > 0 ? bullish : value < 0 ? bearish : neutral;
     // Not beyond 1 by rounding, where all closes are nearly the same.
-    const strength = verdict === neutral ? 0 : Math.max(-1, Math.min(1, value / range(close)));
+    const strength = verdict === neutral ? 0 : Math.max(-1, Math.min(1, value / range));
     return { outputs: [value, fastAverage, slowAverage], verdict, strength };
   },
 };
@@ -36,20 +38,6 @@ export const maCross: Kind<'close', { fast: number; slow: number }> = {
  * price and no verdict comes from rounding.
  */
 function average(closes: Float64Array, period: number): number {
-  const origin = closes.at(-1) ?? Number.NaN;
-  let sum = 0;
-  for (let index = closes.length - period; index < closes.length; index++) {
-    sum += (closes[index] ?? Number.NaN) - origin;
-  }
-  return origin + sum / period;
-}
-
-function range(closes: Float64Array): number {
-  let low = Number.POSITIVE_INFINITY;
-  let high = Number.NEGATIVE_INFINITY;
-  for (const close of closes) {
-    low = Math.min(low, close);
-    high = Math.max(high, close);
-  }
-  return high - low;
+  const origin = last(closes);
+  return origin + mean(closes, closes.length - period, closes.length, origin);
 }

@@ -8,7 +8,7 @@ import {
   type Params,
   type Verdict,
 } from '../../kind.ts';
-import { last } from '../../smoothing.ts';
+import { highest, last, lowest } from '../../smoothers.ts';
 
 type Declared<Name extends ColumnName, Given extends Params> = Pick<
   Kind<Name | 'close', Given>,
@@ -18,10 +18,12 @@ type Declared<Name extends ColumnName, Given extends Params> = Pick<
 /**
  * A kind that compares the close with an average of the closes. The average is taken of their distances from
  * the newest one, so that equal prices give exactly that price and no verdict comes from rounding.
+ *
+ * @param average Of the distances of the closes from the origin that it is given.
  */
 export function priceAgainst<Name extends ColumnName, Given extends Params>(
   declared: Declared<Name, Given>,
-  average: (columns: Columns<Name | 'close'>, params: Given) => number,
+  average: (columns: Columns<Name | 'close'>, params: Given, origin: number) => number,
 ): Kind<Name | 'close', Given> {
   return {
     ...declared,
@@ -31,32 +33,26 @@ export function priceAgainst<Name extends ColumnName, Given extends Params>(
     defaults: [],
     compute(columns, params) {
       const price = last(columns.close);
-      const distances = columns.close.map(close => close - price);
-      const distance = -average({ ...columns, close: distances }, params);
-      const reading = compared(distance, distances, price);
+      const distance = -average(columns, params, price);
+      const reading = compared(distance, columns.close);
       return reading === null ? null : { outputs: [price - distance], ...reading };
     },
   };
 }
 
 /**
- * The verdict of a difference and its strength as a part of the range of the prices, which are distances from `price`;
- * null without a number. Decimal prices are rounded as doubles, so that a mean that equals a price can be off
- * by some units of its last place: that is no difference.
+ * The verdict of a difference and its strength as a part of the range of the closes; null without a number. Decimal
+ * prices are rounded as doubles, so that a mean that equals a price can be off by some units of its last place: that
+ * is no difference.
  */
 export function compared(
   difference: number,
-  prices: Float64Array,
-  price: number,
+  close: Float64Array,
 ): { verdict: Verdict; strength: number } | null {
-  let low = Number.POSITIVE_INFINITY;
-  let high = Number.NEGATIVE_INFINITY;
-  for (const price of prices) {
-    low = Math.min(low, price);
-    high = Math.max(high, price);
-  }
-  if (!Number.isFinite(difference) || !Number.isFinite(high - low)) return null;
+  const price = last(close);
+  const range = highest(close, 0, close.length) - price - (lowest(close, 0, close.length) - price);
+  if (!Number.isFinite(difference) || !Number.isFinite(range)) return null;
   if (Math.abs(difference) <= 1e-12 * Math.abs(price)) return { verdict: neutral, strength: 0 };
-  const strength = Math.max(-1, Math.min(1, difference / (high - low)));
+  const strength = Math.max(-1, Math.min(1, difference / range));
   return { verdict: difference > 0 ? bullish : bearish, strength };
 }

@@ -1,4 +1,4 @@
-import { last, sma as simple } from '../../smoothing.ts';
+import { mean } from '../../smoothers.ts';
 import { priceAgainst } from './price_against.ts';
 
 export const sma = priceAgainst<'close', { period: number }>(
@@ -12,5 +12,10 @@ export const sma = priceAgainst<'close', { period: number }>(
     columns: ['close'],
     bars: { least: [{ period: 1 }], window: [{ period: 1 }] },
   },
-  ({ close }, { period }) => last(simple(close.subarray(-period), period)),
+  ({ close }, { period }, origin) => simple(close, period, origin),
 );
+
+/** The newest average, as a distance from the origin. */
+export function simple(values: Float64Array, period: number, origin: number): number {
+  return mean(values, values.length - period, values.length, origin);
+}

@@ -1,4 +1,4 @@
-import { ema, last } from '../../smoothing.ts';
+import { ema } from '../../smoothers.ts';
 import { priceAgainst } from './price_against.ts';
 
 export const tema = priceAgainst<'close', { period: number }>(
@@ -13,12 +13,14 @@ export const tema = priceAgainst<'close', { period: number }>(
     columns: ['close'],
     bars: { least: [{ period: 3, plus: -2 }], window: [{ period: 18 }] },
   },
-  ({ close }, { period }) => tripleExponential(close, period),
+  ({ close }, { period }, origin) => tripleExponential(close, period, origin),
 );
 
-/** The last value. */
-export function tripleExponential(values: Float64Array, period: number): number {
-  const once = ema(values, period);
-  const twice = ema(once, period);
-  return 3 * last(once) - 3 * last(twice) + last(ema(twice, period));
+/** The newest average, as a distance from the origin. */
+export function tripleExponential(values: Float64Array, period: number, origin: number): number {
+  const [once, twice, thrice] = [ema(period), ema(period), ema(period)];
+  for (let index = 0; index < values.length; index++) {
+    thrice.next(twice.next(once.next((values[index] ?? Number.NaN) - origin)));
+  }
+  return 3 * once.mean - 3 * twice.mean + thrice.mean;
 }

@@ -12,16 +12,20 @@ export const vwma = priceAgainst<'close' | 'volume' | 'tick_count', { period: nu
     columns: ['close', 'volume', 'tick_count'],
     bars: { least: [{ period: 1 }], window: [{ period: 1 }] },
   },
-  (columns, { period }) => volumeWeighted(columns, period),
+  (columns, { period }, origin) => volumeWeighted(columns, period, origin),
 );
 
-/** The last value; a candle without a size among others that have one weighs nothing. */
+/** The newest average, as a distance from the origin; a candle without a size among others that have one weighs nothing. */
 export function volumeWeighted(
   { close, volume, tick_count }: Columns<'close' | 'volume' | 'tick_count'>,
   period: number,
+  origin: number,
 ): number {
   const from = close.length - period;
-  const hasSize = volume.subarray(from).some(size => size > 0);
+  let hasSize = false;
+  for (let index = from; index < volume.length && !hasSize; index++) {
+    hasSize = (volume[index] ?? Number.NaN) > 0;
+  }
   let total = 0;
   let sum = 0;
   const weights = hasSize ? volume : tick_count;
@@ -29,7 +33,7 @@ export function volumeWeighted(
     const weight = weights[index] ?? Number.NaN;
     if (!(weight > 0)) continue;
     total += weight;
-    sum += weight * (close[index] ?? Number.NaN);
+    sum += weight * ((close[index] ?? Number.NaN) - origin);
   }
   return sum / total;
 }

@@ -1,4 +1,4 @@
-import { last, wma as weighted } from '../../smoothing.ts';
+import { weightedMean } from '../../smoothers.ts';
 import { priceAgainst } from './price_against.ts';
 
 export const wma = priceAgainst<'close', { period: number }>(
@@ -12,5 +12,10 @@ export const wma = priceAgainst<'close', { period: number }>(
     columns: ['close'],
     bars: { least: [{ period: 1 }], window: [{ period: 1 }] },
   },
-  ({ close }, { period }) => last(weighted(close.subarray(-period), period)),
+  ({ close }, { period }, origin) => weighted(close, period, origin),
 );
+
+/** The newest average, as a distance from the origin. */
+export function weighted(values: Float64Array, period: number, origin: number): number {
+  return weightedMean(values, values.length - period, values.length, origin);
+}

@@ -1,5 +1,4 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { highest, last, lowest, sma } from '../../smoothing.ts';
 import { direction, samePrice } from './direction.ts';
 
 /** Awesome Oscillator: a fast simple average of the middle prices minus a slow one. */
@@ -20,26 +19,39 @@ export const awesomeOscillator: Kind<'high' | 'low', { fast: number; slow: numbe
   isClosedOnly: false,
   defaults: [],
   compute({ high, low }, { fast, slow }) {
-    const middle = high.map((top, index) => (top + (low[index] ?? Number.NaN)) / 2);
-    const newest = last(middle);
-    // From the newest, so that equal prices have averages without a distance.
-    const prices = middle.map(price => price - newest);
-    const [fastAverage, slowAverage] = [sma(prices, fast), sma(prices, slow)];
-    const valueAt = (back: number): number => last(fastAverage, back) - last(slowAverage, back);
-    const [value, before, earlier] = [valueAt(0), valueAt(1), valueAt(2)];
+    const { length } = high;
+    const middle = (index: number): number =>
+      ((high[index] ?? Number.NaN) + (low[index] ?? Number.NaN)) / 2;
+    const newest = middle(length - 1);
+    const mean = (from: number, to: number): number => {
+      let sum = 0;
+      // From the newest, so that equal prices have averages without a distance.
+      for (let index = from; index < to; index++) sum += middle(index) - newest;
+      return sum / (to - from);
+    };
+    const valueBefore = (to: number): number => mean(to - fast, to) - mean(to - slow, to);
+    const value = valueBefore(length);
+    const before = valueBefore(length - 1);
+    const earlier = valueBefore(length - 2);
     const same = samePrice(newest);
     const side = direction(value, 0, same);
     const isCross =
       side !== neutral && !Number.isNaN(before) && direction(before, 0, same) !== side;
     const isSaucer =
       side !== neutral &&
-      [before, earlier].every(each => direction(each, 0, same) === side) &&
+      direction(before, 0, same) === side &&
+      direction(earlier, 0, same) === side &&
       direction(value, before, same) === side &&
       direction(earlier, before, same) === side;
     if (!isCross && !isSaucer) return { outputs: [value], verdict: neutral, strength: 0 };
-    const range = last(highest(prices, slow)) - last(lowest(prices, slow));
+    let top = 0;
+    let bottom = 0;
+    for (let index = length - slow; index < length; index++) {
+      top = Math.max(top, middle(index) - newest);
+      bottom = Math.min(bottom, middle(index) - newest);
+    }
     // Not beyond 1 by rounding.
-    const part = Math.min(1, Math.abs(value) / range);
+    const part = Math.min(1, Math.abs(value) / (top - bottom));
     return side === bullish
       ? { outputs: [value], verdict: bullish, strength: part }
       : { outputs: [value], verdict: bearish, strength: -part };

@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { ema, last } from '../../smoothing.ts';
+import { ema, last } from '../../smoothers.ts';
 import { direction, samePrice } from './direction.ts';
 
 /** Elder's bull and bear power: how far high and low are from the average of the close. */
@@ -35,16 +35,22 @@ export const bullBearPower: Kind<
   defaults: [],
   compute({ high, low, close }, { period, trend_period }) {
     const newest = last(close);
-    // From the newest close, so that equal closes are at no side of their average.
-    const prices = close.map(price => price - newest);
-    const average = ema(prices, period);
-    const powerAt = (side: Float64Array, back: number): number =>
-      last(side, back) - newest - last(average, back);
-    const [bull, bear] = [powerAt(high, 0), powerAt(low, 0)];
+    const [average, trendAverage] = [ema(period), ema(trend_period)];
+    let averageBefore = Number.NaN;
+    for (let index = 0; index < close.length; index++) {
+      // From the newest close, so that equal closes are at no side of their average.
+      const price = (close[index] ?? Number.NaN) - newest;
+      averageBefore = average.mean;
+      average.next(price);
+      trendAverage.next(price);
+    }
+    const bull = last(high) - newest - average.mean;
+    const bear = last(low) - newest - average.mean;
     const outputs = [bull + bear, bull, bear];
     const same = samePrice(newest);
-    const trend = direction(0, last(ema(prices, trend_period)), same);
-    const [bullBefore, bearBefore] = [powerAt(high, 1), powerAt(low, 1)];
+    const trend = direction(0, trendAverage.mean, same);
+    const bullBefore = last(high, 1) - newest - averageBefore;
+    const bearBefore = last(low, 1) - newest - averageBefore;
     if (trend === bullish && bear < 0 && direction(bear, bearBefore, same) === bullish) {
       return { outputs, verdict: bullish, strength: 1 - bear / bearBefore };
     }

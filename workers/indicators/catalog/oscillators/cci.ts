@@ -19,11 +19,22 @@ export const cci: Kind<'high' | 'low' | 'close', { period: number }> = {
   isClosedOnly: false,
   defaults: [],
   compute({ high, low, close }, { period }) {
-    const typical = close.map(
-      (price, index) => ((high[index] ?? Number.NaN) + (low[index] ?? Number.NaN) + price) / 3,
-    );
-    const value = cciOf(typical.subarray(-period), period);
-    const before = cciOf(typical.subarray(-period - 1, -1), period);
+    const typical = (index: number): number =>
+      ((high[index] ?? Number.NaN) + (low[index] ?? Number.NaN) + (close[index] ?? Number.NaN)) / 3;
+    /** Of the last of these prices; no number where they are too few, or all the same. */
+    const valueBefore = (to: number): number => {
+      // From the newest, so that equal prices deviate by nothing.
+      const newest = typical(to - 1);
+      let mean = 0;
+      for (let index = to - period; index < to; index++) mean += (typical(index) - newest) / period;
+      let deviation = 0;
+      for (let index = to - period; index < to; index++) {
+        deviation += Math.abs(typical(index) - newest - mean) / period;
+      }
+      return deviation === 0 ? Number.NaN : -mean / (0.015 * deviation);
+    };
+    const value = valueBefore(close.length);
+    const before = valueBefore(close.length - 1);
     const turn = direction(value, before, sameRatio);
     if (value < -limit && turn === bullish) {
       return { outputs: [value], verdict: bullish, strength: 1 + limit / value };
@@ -34,15 +45,3 @@ export const cci: Kind<'high' | 'low' | 'close', { period: number }> = {
     return { outputs: [value], verdict: neutral, strength: 0 };
   },
 };
-
-/** Of the last of these prices; no number where they are too few, or all the same. */
-function cciOf(prices: Float64Array, period: number): number {
-  if (prices.length < period) return Number.NaN;
-  // From the newest, so that equal prices deviate by nothing.
-  const newest = prices.at(-1) ?? Number.NaN;
-  let mean = 0;
-  for (const price of prices) mean += (price - newest) / period;
-  let deviation = 0;
-  for (const price of prices) deviation += Math.abs(price - newest - mean) / period;
-  return deviation === 0 ? Number.NaN : -mean / (0.015 * deviation);
-}

@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { last } from '../../smoothing.ts';
+import { highest, last, lowest } from '../../smoothers.ts';
 
 /** Rate of change: by how much the close differs from the one so many bars before, in percent of that. */
 export const rateOfChange: Kind<'close', { period: number }> = {
@@ -22,8 +22,9 @@ export const rateOfChange: Kind<'close', { period: number }> = {
     const change = now - then;
     const outputs = [100 * (change / then)];
     if (change === 0) return { outputs, verdict: neutral, strength: 0 };
-    const closes = close.subarray(-period - 1);
-    const range = Math.max(...closes) - Math.min(...closes);
+    const { length } = close;
+    const range =
+      highest(close, length - period - 1, length) - lowest(close, length - period - 1, length);
     if (Number.isNaN(range)) return null;
     return { outputs, verdict: change > 0 ? bullish : bearish, strength: change / range };
   },

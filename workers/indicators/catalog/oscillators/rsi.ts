@@ -1,4 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
+import { wilder } from '../../smoothers.ts';
 import { direction, sameRatio } from './direction.ts';
 
 const oversold = 30;
@@ -24,18 +25,16 @@ export const rsi: Kind<'close', { period: number; signal: string }> = {
   isClosedOnly: false,
   defaults: [{ timeframe: '15m', params: { period: 14 } }],
   compute({ close }, { period, signal }) {
-    let gain = 0;
-    let loss = 0;
+    const [gains, losses] = [wilder(period), wilder(period)];
     let before = Number.NaN;
     for (let index = 1; index < close.length; index++) {
       const move = (close[index] ?? Number.NaN) - (close[index - 1] ?? Number.NaN);
-      const weight = Math.min(index, period);
-      // Of fewer moves than a period it is none.
-      if (index > period) before = ratioOf(gain, loss);
-      gain += (Math.max(move, 0) - gain) / weight;
-      loss += (Math.max(-move, 0) - loss) / weight;
+      if (index === close.length - 1) before = shareOf(gains.mean, losses.mean);
+      const size = Math.abs(move);
+      gains.next((size + move) / 2);
+      losses.next((size - move) / 2);
     }
-    const value = ratioOf(gain, loss);
+    const value = shareOf(gains.mean, losses.mean);
     // No move at all is neither up nor down.
     if (Number.isNaN(value)) return null;
     const turn = direction(value, before, sameRatio);
@@ -50,5 +49,5 @@ export const rsi: Kind<'close', { period: number; signal: string }> = {
   },
 };
 
-/** Not a number while nothing moved. */
-const ratioOf = (gain: number, loss: number): number => 100 * (gain / (gain + loss));
+/** From 0 to 100; not a number while nothing moved. */
+export const shareOf = (gain: number, loss: number): number => 100 * (gain / (gain + loss));

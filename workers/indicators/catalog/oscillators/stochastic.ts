@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { highest, last, lowest, sma } from '../../smoothing.ts';
+import { highest, lowest, mean } from '../../smoothers.ts';
 import { direction, sameRatio } from './direction.ts';
 
 const oversold = 20;
@@ -34,17 +34,29 @@ export const stochastic: Kind<
   isClosedOnly: false,
   defaults: [{ timeframe: '15m', params: { period: 14, k_smoothing: 3, d_smoothing: 3 } }],
   compute({ high, low, close }, { period, k_smoothing, d_smoothing }) {
-    const [top, bottom] = [highest(high, period), lowest(low, period)];
-    // 0 / 0 where nothing moved: no number.
-    const places = close.map((price, index) => {
-      const least = bottom[index] ?? Number.NaN;
-      return 100 * ((price - least) / ((top[index] ?? Number.NaN) - least));
-    });
-    const means = sma(places, k_smoothing);
-    const [k, d] = [last(means), last(sma(means, d_smoothing))];
+    const places = new Float64Array(k_smoothing + d_smoothing - 1);
+    for (let index = 0; index < places.length; index++) {
+      const to = close.length - places.length + index + 1;
+      const bottom = lowest(low, to - period, to);
+      const range = highest(high, to - period, to) - bottom;
+      // 0 / 0 where nothing moved: no number.
+      places[index] = 100 * (((close[to - 1] ?? Number.NaN) - bottom) / range);
+    }
+    const { k, d } = smoothed(places, k_smoothing);
     return { outputs: [k, d], ...turn(k, d) };
   },
 };
+
+/** K is the mean of the last places in a range, D the mean of all such means of these places. */
+export function smoothed(places: Float64Array, kSmoothing: number): { k: number; d: number } {
+  let k = Number.NaN;
+  let sum = 0;
+  for (let to = kSmoothing; to <= places.length; to++) {
+    k = mean(places, to - kSmoothing, to);
+    sum += k;
+  }
+  return { k, d: sum / (places.length - kSmoothing + 1) };
+}
 
 /** Out of an extreme: K has turned back across D while both are still there. */
 export function turn(k: number, d: number) {

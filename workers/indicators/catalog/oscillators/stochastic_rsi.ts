@@ -1,7 +1,8 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { ema, highest, last, lowest, sma, wilder } from '../../smoothing.ts';
+import { ema, highest, last, lowest, wilder } from '../../smoothers.ts';
 import { sameRatio } from './direction.ts';
-import { turn } from './stochastic.ts';
+import { shareOf } from './rsi.ts';
+import { smoothed, turn } from './stochastic.ts';
 
 /** Stochastic RSI: where the RSI lies in its own range, against the trend of the close. */
 export const stochasticRsi: Kind<
@@ -47,47 +48,37 @@ export const stochasticRsi: Kind<
   isClosedOnly: false,
   defaults: [],
   compute({ close }, { k_smoothing, d_smoothing, rsi_period, stochastic_period, trend_period }) {
-    const read = stochastic_period + k_smoothing + d_smoothing - 2;
-    const strengths = rsiOf(close, rsi_period).subarray(-read);
-    const [top, bottom] = [
-      highest(strengths, stochastic_period),
-      lowest(strengths, stochastic_period),
-    ];
-    const places = strengths.map((value, index) => {
-      const least = bottom[index] ?? Number.NaN;
-      const range = (top[index] ?? Number.NaN) - least;
-      // While the close stands still the RSI only rounds.
-      return range > sameRatio ? 100 * ((value - least) / range) : Number.NaN;
-    });
-    const means = sma(places, k_smoothing);
-    const [k, d] = [last(means), last(sma(means, d_smoothing))];
+    const places = new Float64Array(k_smoothing + d_smoothing - 1);
+    const [gains, losses, average] = [wilder(rsi_period), wilder(rsi_period), ema(trend_period)];
+    const strengths = new Float64Array(stochastic_period + places.length - 1);
+    const first = close.length - strengths.length;
     const newest = last(close);
-    // From the newest close, so that equal closes are at no side of their average.
-    const average = last(
-      ema(
-        close.map(price => price - newest),
-        trend_period,
-      ),
-    );
+    let before = Number.NaN;
+    for (let index = 0; index < close.length; index++) {
+      const price = close[index] ?? Number.NaN;
+      const move = price - before;
+      const size = Math.abs(move);
+      gains.next((size + move) / 2);
+      losses.next((size - move) / 2);
+      // From the newest close, so that equal closes are at no side of their average.
+      average.next(price - newest);
+      before = price;
+      if (index >= first) strengths[index - first] = shareOf(gains.mean, losses.mean);
+    }
+    for (let index = 0; index < places.length; index++) {
+      const to = index + stochastic_period;
+      const bottom = lowest(strengths, index, to);
+      const range = highest(strengths, index, to) - bottom;
+      const place = ((strengths[to - 1] ?? Number.NaN) - bottom) / range;
+      // While the close stands still the RSI only rounds.
+      places[index] = range > sameRatio ? 100 * place : Number.NaN;
+    }
+    const { k, d } = smoothed(places, k_smoothing);
     const { verdict, strength } = turn(k, d);
     const isAgainstTrend =
-      (verdict === bullish && average > 0) || (verdict === bearish && average < 0);
+      (verdict === bullish && average.mean > 0) || (verdict === bearish && average.mean < 0);
     return isAgainstTrend
       ? { outputs: [k, d], verdict, strength }
       : { outputs: [k, d], verdict: neutral, strength: 0 };
   },
 };
-
-/** Not a number before the first move. */
-function rsiOf(close: Float64Array, period: number): Float64Array {
-  const moves = close.map((price, index) => price - (close[index - 1] ?? Number.NaN));
-  const gains = wilder(
-    moves.map(move => Math.max(move, 0)),
-    period,
-  );
-  const losses = wilder(
-    moves.map(move => Math.max(-move, 0)),
-    period,
-  );
-  return gains.map((gain, index) => 100 * (gain / (gain + (losses[index] ?? Number.NaN))));
-}

@@ -1,5 +1,5 @@
 import { bearish, type Kind, neutral } from '../../kind.ts';
-import { ema, last } from '../../smoothing.ts';
+import { ema, last } from '../../smoothers.ts';
 import { direction } from './direction.ts';
 
 /** TRIX: how much an average that was smoothed three times changes from bar to bar. */
@@ -20,25 +20,21 @@ export const trix: Kind<'close', { period: number }> = {
   defaults: [],
   compute({ close }, { period }) {
     const newest = last(close);
-    // From the newest close, so that equal closes change by nothing.
-    const prices = close.map(price => price - newest);
-    const average = ema(ema(ema(prices, period), period), period);
-    const changeAt = (back: number): number => {
-      const before = last(average, back + 1);
-      return 100 * ((last(average, back) - before) / (newest + before));
-    };
-    const value = changeAt(0);
-    if (!(newest + last(average, 1) > 0)) return null;
+    const [once, twice, thrice] = [ema(period), ema(period), ema(period)];
+    let value = Number.NaN;
+    let largest = 0;
+    for (let index = 0; index < close.length; index++) {
+      const before = thrice.mean;
+      // From the newest close, so that equal closes change by nothing.
+      thrice.next(twice.next(once.next((close[index] ?? Number.NaN) - newest)));
+      if (index < close.length - period) continue;
+      if (newest + before <= 0) return null;
+      value = 100 * ((thrice.mean - before) / (newest + before));
+      if (Math.abs(value) > largest) largest = Math.abs(value);
+    }
     const verdict = direction(value, 0, 1e-10);
     if (verdict === neutral) return { outputs: [value], verdict, strength: 0 };
-    const size = Math.abs(value);
-    let largest = size;
-    for (let back = 1; back < period; back++) {
-      const other = Math.abs(changeAt(back));
-      if (newest + last(average, back + 1) <= 0) return null;
-      if (other > largest) largest = other;
-    }
-    const part = size / largest;
+    const part = Math.abs(value) / largest;
     return { outputs: [value], verdict, strength: verdict === bearish ? -part : part };
   },
 };

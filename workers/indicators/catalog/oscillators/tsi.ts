@@ -1,5 +1,5 @@
 import { type Kind, neutral } from '../../kind.ts';
-import { ema, last } from '../../smoothing.ts';
+import { ema } from '../../smoothers.ts';
 import { direction, sameRatio } from './direction.ts';
 
 /** True Strength Index: moves of the close, smoothed twice, as a part of their sizes, smoothed twice. */
@@ -22,11 +22,15 @@ export const tsi: Kind<'close', { long: number; short: number }> = {
   isClosedOnly: false,
   defaults: [],
   compute({ close }, { long, short }) {
-    const moves = close.map((price, index) => price - (close[index - 1] ?? Number.NaN));
-    const smoothed = (values: Float64Array): number => last(ema(ema(values, long), short));
-    const ratio = smoothed(moves) / smoothed(moves.map(Math.abs));
+    const [moves, smoothMoves] = [ema(long), ema(short)];
+    const [sizes, smoothSizes] = [ema(long), ema(short)];
+    for (let index = 1; index < close.length; index++) {
+      const move = (close[index] ?? Number.NaN) - (close[index - 1] ?? Number.NaN);
+      smoothMoves.next(moves.next(move));
+      smoothSizes.next(sizes.next(Math.abs(move)));
+    }
     // Not beyond 1 by rounding.
-    const part = Math.max(-1, Math.min(1, ratio));
+    const part = Math.max(-1, Math.min(1, smoothMoves.mean / smoothSizes.mean));
     const value = 100 * part;
     const verdict = direction(value, 0, sameRatio);
     return { outputs: [value], verdict, strength: verdict === neutral ? 0 : part };

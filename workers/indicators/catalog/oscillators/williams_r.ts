@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { highest, last, lowest } from '../../smoothing.ts';
+import { highest, last, lowest } from '../../smoothers.ts';
 import { direction, sameRatio } from './direction.ts';
 
 const oversold = -80;
@@ -21,9 +21,11 @@ export const williamsR: Kind<'high' | 'low' | 'close', { period: number }> = {
   isClosedOnly: false,
   defaults: [],
   compute({ high, low, close }, { period }) {
-    const [top, bottom] = [highest(high, period), lowest(low, period)];
-    const valueAt = (back: number): number =>
-      -100 * ((last(top, back) - last(close, back)) / (last(top, back) - last(bottom, back)));
+    const valueAt = (back: number): number => {
+      const to = close.length - back;
+      const top = highest(high, to - period, to);
+      return -100 * ((top - last(close, back)) / (top - lowest(low, to - period, to)));
+    };
     const value = valueAt(0);
     const turn = direction(value, valueAt(1), sameRatio);
     if (value < oversold && turn === bullish) {
