@@ -40,7 +40,7 @@ export const ema = (period: number): Exponential => new Exponential(period, 2 / 
 export const wilder = (period: number): Exponential => new Exponential(period, 1 / period);
 
 /**
- * Wilder's true range: the candle's, or from the close before; the first candle has none.
+ * Wilder's true range: the candle's, widened to the close before; the first candle has none.
  *
  * @param index Of the candle in these columns.
  */
@@ -51,9 +51,8 @@ export function trueRange(
   index: number,
 ): number {
   const before = close[index - 1] ?? Number.NaN;
-  const top = high[index] ?? Number.NaN;
-  const bottom = low[index] ?? Number.NaN;
-  return Math.max(top - bottom, Math.abs(top - before), Math.abs(bottom - before));
+  const top = Math.max(high[index] ?? Number.NaN, before);
+  return top - Math.min(low[index] ?? Number.NaN, before);
 }
 
 // Each of the measures below is of the values from one place to before another, summed anew: no rounding is carried

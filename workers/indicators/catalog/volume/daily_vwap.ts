@@ -28,9 +28,20 @@ export const dailyVwap: Kind<
   compute(columns, { period }) {
     const { start } = columns;
     const midnight = Math.floor(last(start) / day) * day;
-    let from = start.length - 1;
-    while (from > 0 && (start[from - 1] ?? Number.NaN) >= midnight) from--;
+    const from = firstSince(start, midnight);
     const isWhole = from > 0 || start[0] === midnight || start.length < period;
     return isWhole ? vwapOf(columns, from) : null;
   },
 };
+
+/** The first bar that begins then or later: they are in order. */
+function firstSince(start: Float64Array, second: number): number {
+  let from = 0;
+  let to = start.length;
+  while (from < to) {
+    const middle = Math.floor((from + to) / 2);
+    if ((start[middle] ?? Number.NaN) < second) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}
