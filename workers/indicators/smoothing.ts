@@ -1,119 +1,142 @@
-// What many kinds are made of: series as long as what they are made from, NaN before their first value. A leading
-// stretch of NaN is skipped, so that one can be made from another.
+// What many kinds are made of: means that take one value after the other, so that a kernel goes through its window
+// once and keeps no series in between, and measures of a stretch of values.
+//
+// Nothing is made for each candle, and what a loop adds up is declared on its own: of `let [sum, total] = [0, 0]` the
+// engine would box each sum anew.
 
-/** Where a series begins. */
-export function firstOf(values: Float64Array): number {
-  let first = 0;
-  while (first < values.length && Number.isNaN(values[first])) first++;
-  return first;
-}
+/**
+ * Exponential mean: each value moves it by its weight, seeded with the arithmetic mean of the first `period` values.
+ * It is NaN until then, and skips a leading stretch of NaN, so that one can be fed from another.
+ */
+export class Exponential {
+  mean = Number.NaN;
+  readonly #period: number;
+  readonly #weight: number;
+  #count = 0;
+  #sum = 0;
 
-/** The last value of a series, NaN of one without any; `back` bars before it. */
-export function last(values: Float64Array, back = 0): number {
-  return values[values.length - 1 - back] ?? Number.NaN;
-}
+  constructor(period: number, weight: number) {
+    this.#period = period;
+    this.#weight = weight;
+  }
 
-/** Arithmetic mean of the last `period` values, each summed anew: no rounding is carried along. */
-export function sma(values: Float64Array, period: number): Float64Array {
-  return rolling(values, period, (from, to) => {
-    let sum = 0;
-    for (let index = from; index < to; index++) sum += values[index] ?? Number.NaN;
-    return sum / period;
-  });
-}
-
-/** Linearly weighted mean of the last `period` values, the newest weighs `period`. */
-export function wma(values: Float64Array, period: number): Float64Array {
-  return rolling(values, period, (from, to) => {
-    let sum = 0;
-    for (let index = from; index < to; index++) {
-      sum += (index - from + 1) * (values[index] ?? Number.NaN);
+  /** @returns the mean with this value in it. */
+  next(value: number): number {
+    if (this.#count === this.#period) {
+      this.mean += this.#weight * (value - this.mean);
+    } else if (this.#count > 0 || !Number.isNaN(value)) {
+      this.#count += 1;
+      this.#sum += value;
+      if (this.#count === this.#period) this.mean = this.#sum / this.#period;
     }
-    return sum / ((period * (period + 1)) / 2);
-  });
+    return this.mean;
+  }
 }
 
-/** Exponential mean with the weight 2 / (period + 1), seeded with the mean of the first `period` values, as in TA-Lib. */
-export function ema(values: Float64Array, period: number): Float64Array {
-  return exponential(values, period, 2 / (period + 1));
-}
+/** With the weight 2 / (period + 1), as in TA-Lib. */
+export const ema = (period: number): Exponential => new Exponential(period, 2 / (period + 1));
 
-/** Wilder's mean: exponential with the weight 1 / period, seeded in the same way. */
-export function wilder(values: Float64Array, period: number): Float64Array {
-  return exponential(values, period, 1 / period);
-}
+/** Wilder's mean, with the weight 1 / period. */
+export const wilder = (period: number): Exponential => new Exponential(period, 1 / period);
 
-export function highest(values: Float64Array, period: number): Float64Array {
-  return rolling(values, period, (from, to) => {
-    let found = values[from] ?? Number.NaN;
-    for (let index = from + 1; index < to; index++) {
-      found = Math.max(found, values[index] ?? Number.NaN);
-    }
-    return found;
-  });
-}
-
-export function lowest(values: Float64Array, period: number): Float64Array {
-  return rolling(values, period, (from, to) => {
-    let found = values[from] ?? Number.NaN;
-    for (let index = from + 1; index < to; index++) {
-      found = Math.min(found, values[index] ?? Number.NaN);
-    }
-    return found;
-  });
-}
-
-/** Population deviation of the last `period` values in two passes, which loses nothing where prices are large and moves small. */
-export function deviation(values: Float64Array, period: number): Float64Array {
-  return rolling(values, period, (from, to) => {
-    let mean = 0;
-    for (let index = from; index < to; index++) mean += values[index] ?? Number.NaN;
-    mean /= period;
-    let squares = 0;
-    for (let index = from; index < to; index++) {
-      squares += ((values[index] ?? Number.NaN) - mean) ** 2;
-    }
-    return Math.sqrt(squares / period);
-  });
-}
-
-/** Wilder's true range: the day's, or from the close before; the first bar has none. */
+/**
+ * Wilder's true range: the candle's, widened to the close before; the first candle has none.
+ *
+ * @param index Of the candle in these columns.
+ */
 export function trueRange(
   high: Float64Array,
   low: Float64Array,
   close: Float64Array,
-): Float64Array {
-  return close.map((_, index) => {
-    const before = close[index - 1] ?? Number.NaN;
-    const [top, bottom] = [high[index] ?? Number.NaN, low[index] ?? Number.NaN];
-    return Math.max(top - bottom, Math.abs(top - before), Math.abs(bottom - before));
-  });
+  index: number,
+): number {
+  const before = close[index - 1] ?? Number.NaN;
+  const top = Math.max(high[index] ?? Number.NaN, before);
+  return top - Math.min(low[index] ?? Number.NaN, before);
 }
 
-/** `measure` is given where each `period` values begin and end. */
-export function rolling(
+// Each of the measures below is of the values from one place to before another, summed anew: no rounding is carried
+// along. An origin is taken from each value first, so that values that equal it measure exactly nothing.
+
+/** NaN where the stretch begins before the values do. */
+export function mean(values: Float64Array, from: number, to: number, origin = 0): number {
+  let sum = 0;
+  for (let index = from; index < to; index++) sum += (values[index] ?? Number.NaN) - origin;
+  return sum / (to - from);
+}
+
+/** The newest weighs as much as there are values, the oldest one. */
+export function weightedMean(values: Float64Array, from: number, to: number, origin = 0): number {
+  let sum = 0;
+  for (let index = from; index < to; index++) {
+    sum += (index - from + 1) * ((values[index] ?? Number.NaN) - origin);
+  }
+  return sum / (((to - from) * (to - from + 1)) / 2);
+}
+
+/** Population deviation in two passes, which loses nothing where prices are large and moves small. */
+export function deviation(values: Float64Array, from: number, to: number, origin = 0): number {
+  const middle = mean(values, from, to, origin);
+  let squares = 0;
+  for (let index = from; index < to; index++) {
+    squares += ((values[index] ?? Number.NaN) - origin - middle) ** 2;
+  }
+  return Math.sqrt(squares / (to - from));
+}
+
+/** NaN where one of them is. */
+export function highest(values: Float64Array, from: number, to: number): number {
+  let found = Number.NEGATIVE_INFINITY;
+  for (let index = from; index < to; index++) {
+    const value = values[index] ?? Number.NaN;
+    // Most are not, which a processor foresees.
+    if (value <= found) continue;
+    if (Number.isNaN(value)) return value;
+    found = value;
+  }
+  return found;
+}
+
+/** NaN where one of them is. */
+export function lowest(values: Float64Array, from: number, to: number): number {
+  let found = Number.POSITIVE_INFINITY;
+  for (let index = from; index < to; index++) {
+    const value = values[index] ?? Number.NaN;
+    if (value >= found) continue;
+    if (Number.isNaN(value)) return value;
+    found = value;
+  }
+  return found;
+}
+
+/**
+ * Where the highest of a stretch without NaN is, the newest of equal ones. It looks back only where it must.
+ *
+ * @param before Where it was in a stretch that ended one place before, if that is known.
+ */
+export function placeOfHighest(
   values: Float64Array,
-  period: number,
-  measure: (from: number, to: number) => number,
-): Float64Array {
-  const made = new Float64Array(values.length).fill(Number.NaN);
-  for (let to = firstOf(values) + period; to <= values.length; to++) {
-    made[to - 1] = measure(to - period, to);
-  }
-  return made;
+  from: number,
+  to: number,
+  before = -1,
+): number {
+  const at = (index: number): number => values[index] ?? Number.NaN;
+  if (before >= from) return at(to - 1) >= at(before) ? to - 1 : before;
+  let place = from;
+  for (let index = from + 1; index < to; index++) if (at(index) >= at(place)) place = index;
+  return place;
 }
 
-function exponential(values: Float64Array, period: number, weight: number): Float64Array {
-  const made = new Float64Array(values.length).fill(Number.NaN);
-  const seed = firstOf(values) + period - 1;
-  if (seed >= values.length) return made;
-  let mean = 0;
-  for (let index = seed - period + 1; index <= seed; index++) mean += values[index] ?? Number.NaN;
-  mean /= period;
-  made[seed] = mean;
-  for (let index = seed + 1; index < values.length; index++) {
-    mean += weight * ((values[index] ?? Number.NaN) - mean);
-    made[index] = mean;
-  }
-  return made;
+/** The same of the lowest. */
+export function placeOfLowest(values: Float64Array, from: number, to: number, before = -1): number {
+  const at = (index: number): number => values[index] ?? Number.NaN;
+  if (before >= from) return at(to - 1) <= at(before) ? to - 1 : before;
+  let place = from;
+  for (let index = from + 1; index < to; index++) if (at(index) <= at(place)) place = index;
+  return place;
+}
+
+/** The last value of a series, `back` places before it; NaN where there is none. */
+export function last(values: Float64Array, back = 0): number {
+  return values[values.length - 1 - back] ?? Number.NaN;
 }

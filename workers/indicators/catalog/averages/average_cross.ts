@@ -1,5 +1,5 @@
 import type { Columns, Kind } from '../../kind.ts';
-import { last } from '../../smoothers.ts';
+import { last } from '../../smoothing.ts';
 import { doubleExponential } from './dema.ts';
 import { exponential } from './ema.ts';
 import { hull } from './hma.ts';

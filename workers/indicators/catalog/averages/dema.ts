@@ -1,4 +1,4 @@
-import { ema } from '../../smoothers.ts';
+import { ema } from '../../smoothing.ts';
 import { priceAgainst } from './price_against.ts';
 
 export const dema = priceAgainst<'close', { period: number }>(

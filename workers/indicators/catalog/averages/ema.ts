@@ -1,4 +1,4 @@
-import { ema as exponentialMean } from '../../smoothers.ts';
+import { ema as exponentialMean } from '../../smoothing.ts';
 import { priceAgainst } from './price_against.ts';
 
 export const ema = priceAgainst<'close', { period: number }>(

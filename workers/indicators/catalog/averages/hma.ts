@@ -1,4 +1,4 @@
-import { weightedMean } from '../../smoothers.ts';
+import { weightedMean } from '../../smoothing.ts';
 import { priceAgainst } from './price_against.ts';
 
 // The square root of the period is at most period / 16 + 4.

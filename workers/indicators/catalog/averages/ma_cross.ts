@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { highest, last, lowest, mean } from '../../smoothers.ts';
+import { highest, last, lowest, mean } from '../../smoothing.ts';
 
 /** Simple moving averages of the close over a fast and a slow period; their order is the verdict. */
 export const maCross: Kind<'close', { fast: number; slow: number }> = {

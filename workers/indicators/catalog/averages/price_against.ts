@@ -8,7 +8,7 @@ import {
   type Params,
   type Verdict,
 } from '../../kind.ts';
-import { highest, last, lowest } from '../../smoothers.ts';
+import { highest, last, lowest } from '../../smoothing.ts';
 
 type Declared<Name extends ColumnName, Given extends Params> = Pick<
   Kind<Name | 'close', Given>,

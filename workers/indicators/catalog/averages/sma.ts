@@ -1,4 +1,4 @@
-import { mean } from '../../smoothers.ts';
+import { mean } from '../../smoothing.ts';
 import { priceAgainst } from './price_against.ts';
 
 export const sma = priceAgainst<'close', { period: number }>(

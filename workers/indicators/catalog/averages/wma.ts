@@ -1,4 +1,4 @@
-import { weightedMean } from '../../smoothers.ts';
+import { weightedMean } from '../../smoothing.ts';
 import { priceAgainst } from './price_against.ts';
 
 export const wma = priceAgainst<'close', { period: number }>(

@@ -1,5 +1,5 @@
 import { type Kind, neutral } from '../../kind.ts';
-import { highest, last } from '../../smoothers.ts';
+import { highest, last } from '../../smoothing.ts';
 
 /** As many bars as may be asked for. */
 const longest = 5_000;

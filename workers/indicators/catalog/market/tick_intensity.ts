@@ -1,5 +1,5 @@
 import { type Kind, neutral, type Verdict } from '../../kind.ts';
-import { deviation, last, mean } from '../../smoothers.ts';
+import { deviation, last, mean } from '../../smoothing.ts';
 
 const unusual = 2;
 

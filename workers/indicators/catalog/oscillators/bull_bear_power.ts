@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { ema, last } from '../../smoothers.ts';
+import { ema, last } from '../../smoothing.ts';
 import { direction, samePrice } from './direction.ts';
 
 /** Elder's bull and bear power: how far high and low are from the average of the close. */

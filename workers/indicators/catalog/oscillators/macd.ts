@@ -1,5 +1,5 @@
 import { bearish, type Kind, neutral } from '../../kind.ts';
-import { ema, last } from '../../smoothers.ts';
+import { ema, last } from '../../smoothing.ts';
 import { direction, samePrice } from './direction.ts';
 
 /** Moving Average Convergence/Divergence: a fast exponential average minus a slow one, and the average of that. */

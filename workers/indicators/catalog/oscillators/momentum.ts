@@ -1,5 +1,5 @@
 import { bearish, type Kind, neutral } from '../../kind.ts';
-import { last } from '../../smoothers.ts';
+import { last } from '../../smoothing.ts';
 import { direction, samePrice } from './direction.ts';
 
 /** Momentum: the close minus the one so many bars before. */

@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { highest, last, lowest } from '../../smoothers.ts';
+import { highest, last, lowest } from '../../smoothing.ts';
 
 /** Rate of change: by how much the close differs from the one so many bars before, in percent of that. */
 export const rateOfChange: Kind<'close', { period: number }> = {

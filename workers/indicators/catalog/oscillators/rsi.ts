@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { wilder } from '../../smoothers.ts';
+import { wilder } from '../../smoothing.ts';
 import { direction, sameRatio } from './direction.ts';
 
 const oversold = 30;

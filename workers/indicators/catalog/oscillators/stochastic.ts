@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { highest, lowest, mean } from '../../smoothers.ts';
+import { highest, lowest, mean } from '../../smoothing.ts';
 import { direction, sameRatio } from './direction.ts';
 
 const oversold = 20;

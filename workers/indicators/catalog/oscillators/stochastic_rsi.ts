@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { ema, highest, last, lowest, wilder } from '../../smoothers.ts';
+import { ema, highest, last, lowest, wilder } from '../../smoothing.ts';
 import { sameRatio } from './direction.ts';
 import { shareOf } from './rsi.ts';
 import { smoothed, turn } from './stochastic.ts';

@@ -1,5 +1,5 @@
 import { bearish, type Kind, neutral } from '../../kind.ts';
-import { ema, last } from '../../smoothers.ts';
+import { ema, last } from '../../smoothing.ts';
 import { direction } from './direction.ts';
 
 /** TRIX: how much an average that was smoothed three times changes from bar to bar. */

@@ -1,5 +1,5 @@
 import { type Kind, neutral } from '../../kind.ts';
-import { ema } from '../../smoothers.ts';
+import { ema } from '../../smoothing.ts';
 import { direction, sameRatio } from './direction.ts';
 
 /** True Strength Index: moves of the close, smoothed twice, as a part of their sizes, smoothed twice. */

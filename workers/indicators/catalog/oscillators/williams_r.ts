@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { highest, last, lowest } from '../../smoothers.ts';
+import { highest, last, lowest } from '../../smoothing.ts';
 import { direction, sameRatio } from './direction.ts';
 
 const oversold = -80;

@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { trueRange, wilder } from '../../smoothers.ts';
+import { trueRange, wilder } from '../../smoothing.ts';
 
 const trending = 20;
 

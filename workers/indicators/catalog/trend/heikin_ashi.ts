@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { highest, lowest } from '../../smoothers.ts';
+import { highest, lowest } from '../../smoothing.ts';
 
 /** Heikin-Ashi candle: each opens in the middle of the one before, so that trends show as runs of one colour. */
 export const heikinAshi: Kind<'open' | 'high' | 'low' | 'close', Record<string, never>> = {

@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { highest, last, lowest } from '../../smoothers.ts';
+import { highest, last, lowest } from '../../smoothing.ts';
 
 /** Ichimoku Kinko Hyo with the cloud that lies under the newest candle. */
 export const ichimoku: Kind<

@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { last } from '../../smoothers.ts';
+import { last } from '../../smoothing.ts';
 
 /** Parabolic stop and reverse: a stop that follows the trend, faster the longer it lasts. */
 export const parabolicSar: Kind<

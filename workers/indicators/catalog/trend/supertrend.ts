@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral, type Verdict } from '../../kind.ts';
-import { last, trueRange, wilder } from '../../smoothers.ts';
+import { last, trueRange, wilder } from '../../smoothing.ts';
 
 /** SuperTrend: a band on the far side of the trend, which moves with the trend only. */
 export const supertrend: Kind<'high' | 'low' | 'close', { period: number; multiplier: number }> = {

@@ -1,5 +1,5 @@
 import { type Kind, neutral } from '../../kind.ts';
-import { last, trueRange, wilder } from '../../smoothers.ts';
+import { last, trueRange, wilder } from '../../smoothing.ts';
 
 /** Average True Range: how far prices move within a bar, gaps included. */
 export const atr: Kind<'high' | 'low' | 'close', { period: number }> = {

@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { deviation, last, mean } from '../../smoothers.ts';
+import { deviation, last, mean } from '../../smoothing.ts';
 
 /** Bollinger Bands: how far the close is from its average, measured in deviations of the closes. */
 export const bollingerBands: Kind<'close', { period: number; deviations: number }> = {

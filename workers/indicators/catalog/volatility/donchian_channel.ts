@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { highest, last, lowest } from '../../smoothers.ts';
+import { highest, last, lowest } from '../../smoothing.ts';
 
 /** Donchian Channel: the highest high and the lowest low of the last bars. */
 export const donchianChannel: Kind<'high' | 'low' | 'close', { period: number }> = {

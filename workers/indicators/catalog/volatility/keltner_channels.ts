@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { ema, last, trueRange, wilder } from '../../smoothers.ts';
+import { ema, last, trueRange, wilder } from '../../smoothing.ts';
 
 /** Keltner Channels: an exponential average with a band of average true ranges on either side. */
 export const keltnerChannels: Kind<

@@ -8,7 +8,7 @@ import {
   placeOfHighest,
   placeOfLowest,
   trueRange,
-} from '../../smoothers.ts';
+} from '../../smoothing.ts';
 
 /** Below this part of the price, a momentum is rounding. */
 const rounding = 1e-12;

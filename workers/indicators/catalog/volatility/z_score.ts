@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { deviation, last, mean } from '../../smoothers.ts';
+import { deviation, last, mean } from '../../smoothing.ts';
 
 const far = 2;
 

@@ -1,6 +1,6 @@
 import { type Kind, neutral, type Verdict } from '../../kind.ts';
 import { closeLocation, shareOf, sizeAt, sizesOf } from '../../sizes.ts';
-import { last } from '../../smoothers.ts';
+import { last } from '../../smoothing.ts';
 
 /** Accumulation/Distribution: volume that closed near the highs less that near the lows, beside what the price did. */
 export const accumulationDistribution: Kind<

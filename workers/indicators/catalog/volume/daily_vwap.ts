@@ -1,5 +1,5 @@
 import type { Kind } from '../../kind.ts';
-import { last } from '../../smoothers.ts';
+import { last } from '../../smoothing.ts';
 import { vwapOf } from './vwap.ts';
 
 const day = 86_400;

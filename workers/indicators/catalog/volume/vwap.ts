@@ -1,6 +1,6 @@
 import { bearish, bullish, type Columns, neutral, type Reading } from '../../kind.ts';
 import { sizeAt, sizesOf } from '../../sizes.ts';
-import { last } from '../../smoothers.ts';
+import { last } from '../../smoothing.ts';
 
 /** Below this part of the price, the distance of the close is rounding. */
 const rounding = 1e-12;
