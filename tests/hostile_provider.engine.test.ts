@@ -90,6 +90,7 @@ describeOnEngine('A hostile provider', ({ sql }) => {
             symbols,
             repairs: false,
             feed,
+            beat: () => feed.followed('oanda'),
             logger: pino({ level: 'warn' }, { write: line => void told.push(line) }),
             signal: stop.signal,
           });

@@ -7,6 +7,8 @@ import { apart } from './apart.ts';
 
 const shortestPauseMs = 250;
 const longestPauseMs = 5_000;
+/** A queue that nobody has made yet is looked for, each time after twice as long: a service without indicators has none. */
+const [firstLookMs, longestLookMs] = [1_000, 4_000];
 
 interface Takers {
   readonly handle: (candles: readonly CandleDelta[]) => Promise<void>;
@@ -64,7 +66,7 @@ export function consume(
   };
 
   const start = async (): Promise<void> => {
-    while (!signal.aborted) {
+    for (let lookMs = firstLookMs; !signal.aborted; lookMs = Math.min(longestLookMs, 2 * lookMs)) {
       try {
         const url = await queue.find(queueName);
         if (url !== undefined) {
@@ -75,7 +77,7 @@ export function consume(
       } catch (error) {
         onFailure(error as Error, 'queue cannot be reached');
       }
-      await sleep(Math.max(1_000, pauseMs), signal);
+      await sleep(Math.max(lookMs, pauseMs), signal);
     }
   };
 

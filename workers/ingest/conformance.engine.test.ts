@@ -39,7 +39,8 @@ describeOnEngine('an exchange', ({ sql }) => {
           timings: { firstBackoff: 10, longestBackoff: 50, ping: 100 },
           listWaits: [10],
         });
-        const parts = { source, symbols: ours, repairs: true, feed, logger: testLogger };
+        const beat = () => feed.followed(source.name);
+        const parts = { source, symbols: ours, repairs: true, feed, beat, logger: testLogger };
         const ended = ingest({ ...parts, signal: stop.signal });
         ended.catch(() => undefined);
         return async () => {
@@ -180,7 +181,8 @@ describeOnEngine('a live source', ({ sql }) => {
       closers.push(fake.close);
       const source = await fake.create({ firstBackoff: 10, longestBackoff: 50 });
       const stop = new AbortController();
-      const parts = { source, symbols: ours, repairs: false, feed, logger: testLogger };
+      const beat = () => feed.followed(source.name);
+      const parts = { source, symbols: ours, repairs: false, feed, beat, logger: testLogger };
       const ended = ingest({ ...parts, signal: stop.signal });
       ended.catch(() => undefined);
       closers.push(async () => {

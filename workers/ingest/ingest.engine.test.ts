@@ -82,6 +82,7 @@ describeOnEngine('ingest', ({ sql }) => {
       symbols,
       repairs: true,
       feed: options.feed ?? feed,
+      beat: () => feed.followed(name),
       logger: testLogger,
       signal: stop.signal,
     });

@@ -10,7 +10,7 @@ import { createWriter } from './writer.ts';
 
 const nudgeEveryMs = 50;
 const writeEveryMs = 2_000;
-const lookEveryMs = 2_000;
+const beatEveryMs = 2_000;
 /** What a source says of the last minute is said of the present. */
 const presentMs = 60_000;
 
@@ -20,27 +20,70 @@ export interface IngestParts {
   /** Ask the source for what was missed, if it can. */
   readonly repairs: boolean;
   readonly feed: Feed;
+  /** Says that we are alive, every two seconds; the answer is the symbols that the source is to follow. */
+  readonly beat: () => Promise<readonly string[]>;
   readonly logger: Logger;
   readonly signal: AbortSignal;
 }
 
 /**
  * Source -> ticks in the database, until the signal aborts. After a commit the publisher is nudged, at
- * most every 50 ms. What instruments the source has is looked at every two seconds.
+ * most every 50 ms. Which instruments the source is to follow comes with each heartbeat.
  *
  * @throws {SourceError} when the source cannot go on.
  */
 export async function ingest(parts: IngestParts): Promise<void> {
-  const { source, feed, logger } = parts;
   const stop = new AbortController();
   const onStop = () => stop.abort();
   parts.signal.addEventListener('abort', onStop);
   if (parts.signal.aborted) stop.abort();
   const { signal } = stop;
-  const offered = await begin(parts);
-
-  const nudge = createNudge(feed, logger);
   const wanted = createWanted();
+  let keepWanted: ((active: readonly string[]) => Promise<void>) | undefined;
+  const beating = keepBeating({ ...parts, signal }, async active => keepWanted?.(active));
+  try {
+    const offered = await begin(parts);
+    const keep = createWantedKeeper({ ...parts, signal }, wanted, offered);
+    await keep(await parts.feed.followed(parts.source.name));
+    keepWanted = keep;
+    await follow(parts, stop, wanted);
+  } finally {
+    parts.signal.removeEventListener('abort', onStop);
+    stop.abort();
+    await beating;
+  }
+}
+
+/** @param take Gets what each answer says, not before it is done with the one before. */
+async function keepBeating(
+  { beat, logger, signal }: Pick<IngestParts, 'beat' | 'logger' | 'signal'>,
+  take: (active: readonly string[]) => Promise<void>,
+): Promise<void> {
+  let taking: Promise<void> | undefined;
+  while (!signal.aborted) {
+    try {
+      const active = await beat();
+      // A provider that is asked about a symbol may take its time, and we are alive meanwhile.
+      taking ??= take(active)
+        .catch((error: unknown) => {
+          logger.debug({ err: error }, 'not known what is to be followed');
+        })
+        .finally(() => {
+          taking = undefined;
+        });
+    } catch (error) {
+      logger.debug({ err: error }, 'no heartbeat');
+    }
+    await sleep(beatEveryMs, signal);
+  }
+  await taking;
+}
+
+/** Stores what the source says, and keeps the ledger and its gaps, until one of them ends. */
+async function follow(parts: IngestParts, stop: AbortController, wanted: WantedSet): Promise<void> {
+  const { source, feed, logger } = parts;
+  const { signal } = stop;
+  const nudge = createNudge(feed, logger);
   const ledger = createLedger({ feed, source: source.name, logger });
   const writer = createWriter({
     ...parts,
@@ -52,15 +95,12 @@ export async function ingest(parts: IngestParts): Promise<void> {
       }
     },
   });
-  const keepWanted = createWantedKeeper({ ...parts, signal }, wanted, offered);
-  await keepWanted();
-
   const curtain = createCurtain(parts, wanted, async () => {
     if (!(await writer.stored())) return false;
     await ledger.write(writer.stored);
     return true;
   });
-  const follow = async (): Promise<void> => {
+  const listen = async (): Promise<void> => {
     for await (const item of source.follow({ signal, wanted: wanted.current })) {
       if (item.kind === 'ticks') await writer.add(item.ticks);
       else ledger.take(item);
@@ -74,26 +114,15 @@ export async function ingest(parts: IngestParts): Promise<void> {
       await ledger.write(writer.stored).catch(() => undefined);
     }
   };
-  const lookForSymbols = async (): Promise<void> => {
-    while (!signal.aborted) {
-      await sleep(lookEveryMs, signal);
-      if (signal.aborted) return;
-      await keepWanted().catch((error: unknown) => {
-        logger.debug({ err: error }, 'not known what is to be followed');
-      });
-    }
-  };
   const tasks = [
-    follow(),
+    listen(),
     keepLedger(),
-    lookForSymbols(),
     ...(parts.repairs ? [repairGaps({ ...parts, signal, onStored: nudge })] : []),
   ];
   try {
     // Whoever ends first ends all: a source that is through, or a fault.
     await Promise.race([tasks[0], Promise.all(tasks)]);
   } finally {
-    parts.signal.removeEventListener('abort', onStop);
     stop.abort();
     await Promise.allSettled(tasks);
     await writer.drain();
@@ -245,7 +274,7 @@ function createWantedKeeper(
   { source, feed, logger, signal }: IngestParts,
   wanted: WantedSet,
   offered: readonly string[],
-): () => Promise<void> {
+): (active: readonly string[]) => Promise<void> {
   let seen: readonly string[] | undefined;
   /** What the source said of each symbol; one that was removed is asked about again. */
   let isOffered = new Map(offered.map(symbol => [symbol, true]));
@@ -274,8 +303,7 @@ function createWantedKeeper(
     }
   }
 
-  return async () => {
-    const active = await feed.followed(source.name);
+  return async active => {
     if (seen?.join() === active.join()) return;
     const known = [...isOffered].filter(([symbol]) => active.includes(symbol));
     const answers = await ask(active.filter(symbol => !isOffered.has(symbol)));

@@ -3,7 +3,7 @@ import { Option } from 'commander';
 import { command, readFileName } from '../../db/runtime/arguments.ts';
 import { type Config, requireDatabaseUrl, secretsIn } from '../../db/runtime/config.ts';
 import { openDatabase, waitForDatabase } from '../../db/runtime/database.ts';
-import { type Context, runProcess, startHeartbeat } from '../../db/runtime/process.ts';
+import { type Context, runProcess } from '../../db/runtime/process.ts';
 import { createPublicHosts } from '../public_host.ts';
 import { watchCalls } from '../watch.ts';
 import { createClock } from './clock.ts';
@@ -64,31 +64,38 @@ async function start(context: Context): Promise<void> {
   const { beat } = watchCalls(
     {
       /** @param offset How far our clock is ahead, in milliseconds. */
-      beat: async (host: string, processId: number, offset: number | null): Promise<number> => {
-        const [row] = await sql<[{ now: string }]>`
-          select extract(epoch from ops.beat('ingest', ${host}, ${processId},
-            clock_offset => ${offset}::float8 * interval '1 millisecond')) * 1000 as now`;
-        return Number(row.now);
+      beat: async (offset: number | null) => {
+        const [row] = await sql<[{ now: number; followed: string[] }]>`
+          select (extract(epoch from ops.beat('ingest', ${hostname()}, ${process.pid},
+              clock_offset => ${offset}::float8 * interval '1 millisecond')) * 1000)::float8 as now,
+            array(select feed.followed(${source.name})) as followed`;
+        return row;
       },
     },
     watch,
   );
 
   onStop(() => sql`select ops.say_goodbye('ingest', ${hostname()}, ${process.pid})`);
+  const clock = createClock();
   const running = ingest({
     source,
     symbols: options.symbols?.split(',').map(symbol => symbol.trim()) ?? [],
     repairs: options.repair,
     feed,
+    beat: async () => {
+      let followed: readonly string[] = [];
+      await clock.compare(async () => {
+        const answer = await beat(clock.offset());
+        followed = answer.followed;
+        return answer.now;
+      });
+      return followed;
+    },
     logger,
     signal,
   });
   running.catch(context.fail);
   onStop(() => running.catch(() => undefined));
-  const clock = createClock();
-  startHeartbeat(context, (host, processId) =>
-    clock.compare(() => beat(host, processId, clock.offset())),
-  );
 }
 
 /** A tap for the source, and where what it hears is kept from when the source is there. */

@@ -11,5 +11,5 @@ as $$
 $$;
 
 comment on function feed.followed(text) is
-  'The symbols that a source''s process is to follow now: its active instruments, and those that are shown when their history is there. Asked every two seconds.';
+  'The symbols that a source''s process is to follow now: its active instruments, and those that are shown when their history is there. Asked with each heartbeat of that process, every two seconds.';
 grant execute on function feed.followed(text) to foresight_ingest;

@@ -33,7 +33,8 @@ describeOnEngine('A polled source', ({ sql, as }) => {
       tokens: { POLLED_TOKEN_FAKE: token },
       timings: { every: 50, look: 50, firstBackoff: 10, longestBackoff: 50, refusal: 100 },
     });
-    const parts = { source, symbols: [], repairs: true, feed, logger: testLogger };
+    const beat = () => feed.followed(name);
+    const parts = { source, symbols: [], repairs: true, feed, beat, logger: testLogger };
     const ended = ingest({ ...parts, signal: stop.signal });
     ended.catch(() => undefined);
     const end = async () => {
