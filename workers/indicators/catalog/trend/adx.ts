@@ -44,6 +44,7 @@ export const adx: Kind<'high' | 'low' | 'close', { period: number }> = {
       range += trueRange(high, low, close, index);
       if (index < period) continue;
       before = average.mean;
+      // Nothing has moved only before the first move, as sums that shrink by a part never reach 0.
       const moved = plus + minus;
       average.next(moved > 0 ? (100 * Math.abs(plus - minus)) / moved : 0);
     }
