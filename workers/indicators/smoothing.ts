@@ -136,6 +136,19 @@ export function placeOfLowest(values: Float64Array, from: number, to: number, be
   return place;
 }
 
+/** How far the highest is above the lowest; NaN where one of them is. */
+export function range(values: Float64Array, from: number, to: number): number {
+  let top = Number.NEGATIVE_INFINITY;
+  let bottom = Number.POSITIVE_INFINITY;
+  for (let index = from; index < to; index++) {
+    const value = values[index] ?? Number.NaN;
+    if (value <= top && value >= bottom) continue;
+    top = Math.max(top, value);
+    bottom = Math.min(bottom, value);
+  }
+  return top - bottom;
+}
+
 /** The last value of a series, `back` places before it; NaN where there is none. */
 export function last(values: Float64Array, back = 0): number {
   return values[values.length - 1 - back] ?? Number.NaN;

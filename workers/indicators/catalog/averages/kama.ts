@@ -21,26 +21,26 @@ export const kama = priceAgainst<'close', { period: number }>(
 
 /** The newest average, as a distance from the origin. */
 function adaptive(close: Float64Array, period: number, origin: number): number {
-  const at = (index: number): number => (close[index] ?? Number.NaN) - origin;
-  let average = Number.NaN;
-  /** How far the closes of the period went, to and fro. */
+  let average = (close[period - 1] ?? Number.NaN) - origin;
+  /** How far the closes went in the period, to and fro. */
   let path = 0;
-  /** How many bars ago they last moved. */
+  for (let index = 1; index < period; index++) {
+    path += Math.abs((close[index] ?? Number.NaN) - (close[index - 1] ?? Number.NaN));
+  }
+  /** For how many bars they have not moved. */
   let still = 0;
-  for (let index = 1; index < close.length; index++) {
-    const move = Math.abs(at(index) - at(index - 1));
+  for (let index = period; index < close.length; index++) {
+    const price = close[index] ?? Number.NaN;
+    const oldest = close[index - period] ?? Number.NaN;
+    const move = Math.abs(price - (close[index - 1] ?? Number.NaN));
     path += move;
-    if (index > period) path -= Math.abs(at(index - period) - at(index - period - 1));
-    // What a sum that is carried along keeps of moves that have left it is rounding.
+    // What the sum keeps of moves that have left it is rounding.
     still = move === 0 ? still + 1 : 0;
     if (still >= period) path = 0;
-    if (index < period) {
-      average = at(index);
-      continue;
-    }
-    const way = Math.abs(at(index) - at(index - period));
+    const way = Math.abs(price - oldest);
     const efficiency = way >= path ? 1 : way / path;
-    average += (efficiency * (fastest - slowest) + slowest) ** 2 * (at(index) - average);
+    average += (efficiency * (fastest - slowest) + slowest) ** 2 * (price - origin - average);
+    path -= Math.abs((close[index - period + 1] ?? Number.NaN) - oldest);
   }
   return average;
 }

@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { highest, last, lowest, mean } from '../../smoothing.ts';
+import { last, mean, range } from '../../smoothing.ts';
 
 /** Simple moving averages of the close over a fast and a slow period; their order is the verdict. */
 export const maCross: Kind<'close', { fast: number; slow: number }> = {
@@ -25,10 +25,10 @@ export const maCross: Kind<'close', { fast: number; slow: number }> = {
     const fastAverage = average(close, fast);
     const slowAverage = average(close, slow);
     const value = fastAverage - slowAverage;
-    const range = highest(close, 0, close.length) - lowest(close, 0, close.length);
+    const most = range(close, 0, close.length);
     const verdict = value > 0 ? bullish : value < 0 ? bearish : neutral;
     // Not beyond 1 by rounding, where all closes are nearly the same.
-    const strength = verdict === neutral ? 0 : Math.max(-1, Math.min(1, value / range));
+    const strength = verdict === neutral ? 0 : Math.max(-1, Math.min(1, value / most));
     return { outputs: [value, fastAverage, slowAverage], verdict, strength };
   },
 };

@@ -8,7 +8,7 @@ import {
   type Params,
   type Verdict,
 } from '../../kind.ts';
-import { highest, last, lowest } from '../../smoothing.ts';
+import { last, range } from '../../smoothing.ts';
 
 type Declared<Name extends ColumnName, Given extends Params> = Pick<
   Kind<Name | 'close', Given>,
@@ -49,10 +49,10 @@ export function compared(
   difference: number,
   close: Float64Array,
 ): { verdict: Verdict; strength: number } | null {
-  const price = last(close);
-  const range = highest(close, 0, close.length) - price - (lowest(close, 0, close.length) - price);
-  if (!Number.isFinite(difference) || !Number.isFinite(range)) return null;
-  if (Math.abs(difference) <= 1e-12 * Math.abs(price)) return { verdict: neutral, strength: 0 };
-  const strength = Math.max(-1, Math.min(1, difference / range));
+  const most = range(close, 0, close.length);
+  if (!Number.isFinite(difference) || !Number.isFinite(most)) return null;
+  const isSame = Math.abs(difference) <= 1e-12 * Math.abs(last(close));
+  if (isSame) return { verdict: neutral, strength: 0 };
+  const strength = Math.max(-1, Math.min(1, difference / most));
   return { verdict: difference > 0 ? bullish : bearish, strength };
 }

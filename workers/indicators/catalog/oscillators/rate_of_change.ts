@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { highest, last, lowest } from '../../smoothing.ts';
+import { last, range } from '../../smoothing.ts';
 
 /** Rate of change: by how much the close differs from the one so many bars before, in percent of that. */
 export const rateOfChange: Kind<'close', { period: number }> = {
@@ -22,10 +22,8 @@ export const rateOfChange: Kind<'close', { period: number }> = {
     const change = now - then;
     const outputs = [100 * (change / then)];
     if (change === 0) return { outputs, verdict: neutral, strength: 0 };
-    const { length } = close;
-    const range =
-      highest(close, length - period - 1, length) - lowest(close, length - period - 1, length);
-    if (Number.isNaN(range)) return null;
-    return { outputs, verdict: change > 0 ? bullish : bearish, strength: change / range };
+    const most = range(close, close.length - period - 1, close.length);
+    if (Number.isNaN(most)) return null;
+    return { outputs, verdict: change > 0 ? bullish : bearish, strength: change / most };
   },
 };

@@ -1,4 +1,4 @@
-import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
+import { bearish, bullish, type Columns, type Kind, neutral } from '../../kind.ts';
 import { highest, lowest, mean } from '../../smoothing.ts';
 import { direction, sameRatio } from './direction.ts';
 
@@ -34,28 +34,39 @@ export const stochastic: Kind<
   isClosedOnly: false,
   defaults: [{ timeframe: '15m', params: { period: 14, k_smoothing: 3, d_smoothing: 3 } }],
   compute({ high, low, close }, { period, k_smoothing, d_smoothing }) {
-    const places = new Float64Array(k_smoothing + d_smoothing - 1);
-    for (let index = 0; index < places.length; index++) {
-      const to = close.length - places.length + index + 1;
-      const bottom = lowest(low, to - period, to);
-      const range = highest(high, to - period, to) - bottom;
-      // 0 / 0 where nothing moved: no number.
-      places[index] = 100 * (((close[to - 1] ?? Number.NaN) - bottom) / range);
-    }
-    const { k, d } = smoothed(places, k_smoothing);
+    const { k, d } = placed({ high, low, close }, period, k_smoothing, d_smoothing, 0);
     return { outputs: [k, d], ...turn(k, d) };
   },
 };
 
-/** K is the mean of the last places in a range, D the mean of all such means of these places. */
-export function smoothed(places: Float64Array, kSmoothing: number): { k: number; d: number } {
+/**
+ * Where the last of these lie in the range of a period, from 0 to 100, smoothed: K is the mean of the last places, D of
+ * the last K.
+ *
+ * @param least A range that is not above it is none.
+ */
+export function placed(
+  { high, low, close }: Columns<'high' | 'low' | 'close'>,
+  period: number,
+  kSmoothing: number,
+  dSmoothing: number,
+  least: number,
+): { k: number; d: number } {
+  const places = new Float64Array(kSmoothing + dSmoothing - 1);
+  for (let index = 0; index < places.length; index++) {
+    const to = close.length - places.length + index + 1;
+    const bottom = lowest(low, to - period, to);
+    const range = highest(high, to - period, to) - bottom;
+    const place = ((close[to - 1] ?? Number.NaN) - bottom) / range;
+    places[index] = range > least ? 100 * place : Number.NaN;
+  }
   let k = Number.NaN;
   let sum = 0;
   for (let to = kSmoothing; to <= places.length; to++) {
     k = mean(places, to - kSmoothing, to);
     sum += k;
   }
-  return { k, d: sum / (places.length - kSmoothing + 1) };
+  return { k, d: sum / dSmoothing };
 }
 
 /** Out of an extreme: K has turned back across D while both are still there. */

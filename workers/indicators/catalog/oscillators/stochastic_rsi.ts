@@ -1,8 +1,8 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { ema, highest, last, lowest, wilder } from '../../smoothing.ts';
+import { ema, last, wilder } from '../../smoothing.ts';
 import { sameRatio } from './direction.ts';
 import { shareOf } from './rsi.ts';
-import { smoothed, turn } from './stochastic.ts';
+import { placed, turn } from './stochastic.ts';
 
 /** Stochastic RSI: where the RSI lies in its own range, against the trend of the close. */
 export const stochasticRsi: Kind<
@@ -48,9 +48,8 @@ export const stochasticRsi: Kind<
   isClosedOnly: false,
   defaults: [],
   compute({ close }, { k_smoothing, d_smoothing, rsi_period, stochastic_period, trend_period }) {
-    const places = new Float64Array(k_smoothing + d_smoothing - 1);
     const [gains, losses, average] = [wilder(rsi_period), wilder(rsi_period), ema(trend_period)];
-    const strengths = new Float64Array(stochastic_period + places.length - 1);
+    const strengths = new Float64Array(stochastic_period + k_smoothing + d_smoothing - 2);
     const first = close.length - strengths.length;
     const newest = last(close);
     let before = Number.NaN;
@@ -65,15 +64,9 @@ export const stochasticRsi: Kind<
       before = price;
       if (index >= first) strengths[index - first] = shareOf(gains.mean, losses.mean);
     }
-    for (let index = 0; index < places.length; index++) {
-      const to = index + stochastic_period;
-      const bottom = lowest(strengths, index, to);
-      const range = highest(strengths, index, to) - bottom;
-      const place = ((strengths[to - 1] ?? Number.NaN) - bottom) / range;
-      // While the close stands still the RSI only rounds.
-      places[index] = range > sameRatio ? 100 * place : Number.NaN;
-    }
-    const { k, d } = smoothed(places, k_smoothing);
+    const ranged = { high: strengths, low: strengths, close: strengths };
+    // While the close stands still the RSI only rounds.
+    const { k, d } = placed(ranged, stochastic_period, k_smoothing, d_smoothing, sameRatio);
     const { verdict, strength } = turn(k, d);
     const isAgainstTrend =
       (verdict === bullish && average.mean > 0) || (verdict === bearish && average.mean < 0);
