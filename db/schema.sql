@@ -447,8 +447,7 @@ create table feed.tick_ends (
   ask double precision,
   last double precision,
   size double precision,
-  received_at timestamptz not null,
-  constraint tick_ends_instrument_id_fkey foreign key (instrument_id) references feed.instruments(instrument_id) on delete cascade
+  received_at timestamptz not null
 );
 create index tick_ends_instrument_id_observed_at_seq_idx on feed.tick_ends (instrument_id, observed_at desc,
   seq desc);

@@ -40,6 +40,7 @@ begin
   loop
     call feed.forget_level(level, removed_id);
   end loop;
+  delete from feed.tick_ends as e where e.instrument_id = removed_id;
   delete from feed.removals as r where r.instrument_id = removed_id;
   commit;
 end
