@@ -18,7 +18,9 @@ export function measureKinds(isQuick: boolean): Figure[] {
   return [...catalog.values()]
     .filter(kind => !heavy.includes(kind))
     .flatMap(kind => {
-      const params = Object.fromEntries(kind.parameters.map(each => [each.name, each.default]));
+      const presets = Object.fromEntries(kind.parameters.map(each => [each.name, each.default]));
+      // As from the database: the engine keeps a default beside others that are no integers as no integer either.
+      const params: Params = JSON.parse(JSON.stringify(presets));
       const bars = longest(kind.bars.window, params);
       const series = walkOf(bars + stretch);
       // The first time only warms up.

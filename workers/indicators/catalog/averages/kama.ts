@@ -22,25 +22,32 @@ export const kama = priceAgainst<'close', { period: number }>(
 /** The newest average, as a distance from the origin. */
 function adaptive(close: Float64Array, period: number, origin: number): number {
   let average = (close[period - 1] ?? Number.NaN) - origin;
-  /** How far the closes went in the period, to and fro. */
-  let path = 0;
-  for (let index = 1; index < period; index++) {
-    path += Math.abs((close[index] ?? Number.NaN) - (close[index - 1] ?? Number.NaN));
-  }
-  /** For how many bars they have not moved. */
-  let still = 0;
+  let path = pathOf(close, 0, period);
+  /** The longest since the path was summed anew. */
+  let longest = path;
   for (let index = period; index < close.length; index++) {
     const price = close[index] ?? Number.NaN;
     const oldest = close[index - period] ?? Number.NaN;
-    const move = Math.abs(price - (close[index - 1] ?? Number.NaN));
-    path += move;
-    // What the sum keeps of moves that have left it is rounding.
-    still = move === 0 ? still + 1 : 0;
-    if (still >= period) path = 0;
+    path += Math.abs(price - (close[index - 1] ?? Number.NaN));
+    if (path > longest) longest = path;
+    // Of a path that has lost nearly all of its length, too much is rounding.
+    if (1_000 * path < longest) {
+      path = pathOf(close, index - period, index + 1);
+      longest = path;
+    }
     const way = Math.abs(price - oldest);
     const efficiency = way >= path ? 1 : way / path;
     average += (efficiency * (fastest - slowest) + slowest) ** 2 * (price - origin - average);
     path -= Math.abs((close[index - period + 1] ?? Number.NaN) - oldest);
   }
   return average;
+}
+
+/** How far the closes from one place to before another went, to and fro. */
+function pathOf(close: Float64Array, from: number, to: number): number {
+  let path = 0;
+  for (let index = from + 1; index < to; index++) {
+    path += Math.abs((close[index] ?? Number.NaN) - (close[index - 1] ?? Number.NaN));
+  }
+  return path;
 }
