@@ -8,36 +8,42 @@
  * Exponential mean: each value moves it by its weight, seeded with the arithmetic mean of the first `period` values.
  * It is NaN until then, and skips a leading stretch of NaN, so that one can be fed from another.
  */
-export class Exponential {
-  mean = Number.NaN;
-  readonly #period: number;
-  readonly #weight: number;
-  #count = 0;
-  #sum = 0;
-
-  constructor(period: number, weight: number) {
-    this.#period = period;
-    this.#weight = weight;
-  }
-
+export interface Exponential {
+  readonly mean: number;
   /** @returns the mean with this value in it. */
-  next(value: number): number {
-    if (this.#count === this.#period) {
-      this.mean += this.#weight * (value - this.mean);
-    } else if (this.#count > 0 || !Number.isNaN(value)) {
-      this.#count += 1;
-      this.#sum += value;
-      if (this.#count === this.#period) this.mean = this.#sum / this.#period;
-    }
-    return this.mean;
-  }
+  next(value: number): number;
 }
 
 /** With the weight 2 / (period + 1), as in TA-Lib. */
-export const ema = (period: number): Exponential => new Exponential(period, 2 / (period + 1));
+export const ema = (period: number): Exponential => exponential(period, 2 / (period + 1));
 
 /** Wilder's mean, with the weight 1 / period. */
-export const wilder = (period: number): Exponential => new Exponential(period, 1 / period);
+export const wilder = (period: number): Exponential => exponential(period, 1 / period);
+
+// A record, each in a constant of its own: so the engine keeps up to four of them in registers; of a class, or taken out
+// of an array, it makes objects in a kernel with more than two or three.
+const exponential = (period: number, weight: number): State => {
+  return { mean: Number.NaN, period, weight, count: 0, sum: 0, next };
+};
+
+interface State extends Exponential {
+  mean: number;
+  readonly period: number;
+  readonly weight: number;
+  count: number;
+  sum: number;
+}
+
+function next(this: State, value: number): number {
+  if (this.count === this.period) {
+    this.mean += this.weight * (value - this.mean);
+  } else if (this.count > 0 || !Number.isNaN(value)) {
+    this.count += 1;
+    this.sum += value;
+    if (this.count === this.period) this.mean = this.sum / this.period;
+  }
+  return this.mean;
+}
 
 /**
  * Wilder's true range: the candle's, widened to the close before; the first candle has none.

@@ -18,7 +18,8 @@ export const dema = priceAgainst<'close', { period: number }>(
 
 /** The newest average, as a distance from the origin. */
 export function doubleExponential(values: Float64Array, period: number, origin: number): number {
-  const [once, twice] = [ema(period), ema(period)];
+  const once = ema(period);
+  const twice = ema(period);
   for (let index = 0; index < values.length; index++) {
     twice.next(once.next((values[index] ?? Number.NaN) - origin));
   }

@@ -18,7 +18,9 @@ export const tema = priceAgainst<'close', { period: number }>(
 
 /** The newest average, as a distance from the origin. */
 export function tripleExponential(values: Float64Array, period: number, origin: number): number {
-  const [once, twice, thrice] = [ema(period), ema(period), ema(period)];
+  const once = ema(period);
+  const twice = ema(period);
+  const thrice = ema(period);
   for (let index = 0; index < values.length; index++) {
     thrice.next(twice.next(once.next((values[index] ?? Number.NaN) - origin)));
   }

@@ -35,7 +35,8 @@ export const bullBearPower: Kind<
   defaults: [],
   compute({ high, low, close }, { period, trend_period }) {
     const newest = last(close);
-    const [average, trendAverage] = [ema(period), ema(trend_period)];
+    const average = ema(period);
+    const trendAverage = ema(trend_period);
     let averageBefore = Number.NaN;
     for (let index = 0; index < close.length; index++) {
       // From the newest close, so that equal closes are at no side of their average.

@@ -31,7 +31,9 @@ export const macd: Kind<'close', { fast: number; slow: number; signal: number }>
   defaults: [{ timeframe: '15m', params: { fast: 12, slow: 26, signal: 9 } }],
   compute({ close }, { fast, slow, signal }) {
     const newest = last(close);
-    const [fastAverage, slowAverage, average] = [ema(fast), ema(slow), ema(signal)];
+    const fastAverage = ema(fast);
+    const slowAverage = ema(slow);
+    const average = ema(signal);
     let value = Number.NaN;
     for (let index = 0; index < close.length; index++) {
       // From the newest close, so that equal closes have averages without a distance.

@@ -25,7 +25,8 @@ export const rsi: Kind<'close', { period: number; signal: string }> = {
   isClosedOnly: false,
   defaults: [{ timeframe: '15m', params: { period: 14 } }],
   compute({ close }, { period, signal }) {
-    const [gains, losses] = [wilder(period), wilder(period)];
+    const gains = wilder(period);
+    const losses = wilder(period);
     let before = Number.NaN;
     for (let index = 1; index < close.length; index++) {
       const move = (close[index] ?? Number.NaN) - (close[index - 1] ?? Number.NaN);

@@ -48,7 +48,9 @@ export const stochasticRsi: Kind<
   isClosedOnly: false,
   defaults: [],
   compute({ close }, { k_smoothing, d_smoothing, rsi_period, stochastic_period, trend_period }) {
-    const [gains, losses, average] = [wilder(rsi_period), wilder(rsi_period), ema(trend_period)];
+    const gains = wilder(rsi_period);
+    const losses = wilder(rsi_period);
+    const average = ema(trend_period);
     const strengths = new Float64Array(stochastic_period + k_smoothing + d_smoothing - 2);
     const first = close.length - strengths.length;
     const newest = last(close);

@@ -20,7 +20,9 @@ export const trix: Kind<'close', { period: number }> = {
   defaults: [],
   compute({ close }, { period }) {
     const newest = last(close);
-    const [once, twice, thrice] = [ema(period), ema(period), ema(period)];
+    const once = ema(period);
+    const twice = ema(period);
+    const thrice = ema(period);
     let value = Number.NaN;
     let largest = 0;
     for (let index = 0; index < close.length; index++) {

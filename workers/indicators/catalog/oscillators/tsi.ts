@@ -22,8 +22,10 @@ export const tsi: Kind<'close', { long: number; short: number }> = {
   isClosedOnly: false,
   defaults: [],
   compute({ close }, { long, short }) {
-    const [moves, smoothMoves] = [ema(long), ema(short)];
-    const [sizes, smoothSizes] = [ema(long), ema(short)];
+    const moves = ema(long);
+    const smoothMoves = ema(short);
+    const sizes = ema(long);
+    const smoothSizes = ema(short);
     for (let index = 1; index < close.length; index++) {
       const move = (close[index] ?? Number.NaN) - (close[index - 1] ?? Number.NaN);
       smoothMoves.next(moves.next(move));

@@ -34,7 +34,8 @@ export const keltnerChannels: Kind<
   compute({ high, low, close }, { period, atr_period, multiple }) {
     // As offsets from the newest, so that the average of equal closes is exactly that close.
     const origin = last(close);
-    const [average, range] = [ema(period), wilder(atr_period)];
+    const average = ema(period);
+    const range = wilder(atr_period);
     for (let index = 0; index < close.length; index++) {
       average.next((close[index] ?? Number.NaN) - origin);
       if (index > 0) range.next(trueRange(high, low, close, index));
