@@ -123,6 +123,14 @@ const aims: readonly Aim[] = [
       isReached: below(bound),
     }),
   ),
+  {
+    what: 'kinds that take more than 10 s for ten years of minutes',
+    part: 'kinds',
+    name: 'kinds that take more than 10 s for ten years of minutes',
+    unit: 'kinds',
+    aim: 'none',
+    isReached: atMost(0),
+  },
   ...subscriptions.map(requests),
   ...subscriptions.map(unchanged),
   {
