@@ -140,6 +140,8 @@ describeOnEngine('A polled source', ({ sql, as }) => {
       '{"X.P": "x"}', time_path => '/{symbol}/time', bid_path => '/{symbol}/bid', ask_path => '/{symbol}/ask')`;
     await until(async () => (await outcomeOf('polled_quotes'))?.status === 'works');
     expect(await faultsOf('polled_quotes')).toEqual([]);
+    // It is told that it works before what it said is stored.
+    await until(async () => (await storedOf('X.P')).length > 0);
     expect((await storedOf('X.P')).map(row => row.split(' ').slice(1))).toEqual([['1', '2']]);
     const covered = await sql`
       select from feed.coverage where instrument_id = feed.instrument_id('X.P')`;
