@@ -249,7 +249,7 @@ comment on column feed.ticks.observed_at is 'The source''s clock, UTC, microseco
 comment on column feed.ticks.seq is 'The source''s trade id or sequence, from 0 on: orders ticks of equal time. Below 0: the tick came without one, and this is its place among those of its time, in the order in which they came.';
 comment on column feed.ticks.received_at is 'Our clock when the tick was stored.';
 
--- As feed.ticks it names instruments without a foreign key, which would cost as much as the row for each batch:
+-- As feed.ticks it names instruments without a foreign key, which would be a query more for each row of each batch:
 -- the trigger that writes both knows that they exist, and who removes one waits for it.
 create table feed.tick_ends (
   instrument_id int not null,

@@ -50,7 +50,8 @@ export async function ingest(parts: IngestParts): Promise<void> {
   } finally {
     parts.signal.removeEventListener('abort', onStop);
     stop.abort();
-    await beating;
+    // One that is under way could reach the database after the goodbye; where that hangs, nobody waits for it.
+    await Promise.race([beating, sleep(1_000)]);
   }
 }
 
