@@ -159,3 +159,15 @@ export function range(values: Float64Array, from: number, to: number): number {
 export function last(values: Float64Array, back = 0): number {
   return values[values.length - 1 - back] ?? Number.NaN;
 }
+
+/** The mean of a candle's high, low and close; the candle is that at the index of these columns. */
+export function typicalPrice(
+  high: Float64Array,
+  low: Float64Array,
+  close: Float64Array,
+  index: number,
+): number {
+  const top = high[index] ?? Number.NaN;
+  const bottom = low[index] ?? Number.NaN;
+  return (top + bottom + (close[index] ?? Number.NaN)) / 3;
+}

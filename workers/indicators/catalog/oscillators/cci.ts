@@ -1,4 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
+import { typicalPrice } from '../../smoothing.ts';
 import { direction, sameRatio } from './direction.ts';
 
 const limit = 100;
@@ -19,8 +20,7 @@ export const cci: Kind<'high' | 'low' | 'close', { period: number }> = {
   isClosedOnly: false,
   defaults: [],
   compute({ high, low, close }, { period }) {
-    const typical = (index: number): number =>
-      ((high[index] ?? Number.NaN) + (low[index] ?? Number.NaN) + (close[index] ?? Number.NaN)) / 3;
+    const typical = (index: number): number => typicalPrice(high, low, close, index);
     /** Of the last of these prices; no number where they are too few, or all the same. */
     const valueBefore = (to: number): number => {
       // From the newest, so that equal prices deviate by nothing.

@@ -1,5 +1,6 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
 import { sizeAt, sizesOf } from '../../sizes.ts';
+import { typicalPrice } from '../../smoothing.ts';
 
 const oversold = 20;
 const overbought = 80;
@@ -47,14 +48,3 @@ export const mfi: Kind<'high' | 'low' | 'close' | 'volume' | 'tick_count', { per
     return { outputs: [value], verdict: neutral, strength: 0 };
   },
 };
-
-function typicalPrice(
-  high: Float64Array,
-  low: Float64Array,
-  close: Float64Array,
-  index: number,
-): number {
-  const top = high[index] ?? Number.NaN;
-  const bottom = low[index] ?? Number.NaN;
-  return (top + bottom + (close[index] ?? Number.NaN)) / 3;
-}
