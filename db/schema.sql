@@ -6,6 +6,9 @@
 create schema feed;
 grant usage on schema feed to foresight_indicators, foresight_ingest, foresight_publish, foresight_push, foresight_upkeep;
 
+-- How we have a tick: heard, when it happened; fetched, later, from a record of it, the provider's own or a file; reconstructed, from the provider's finest candle, so its prices are the provider's, while its moment is made up.
+create type feed.tick_origin as enum ('heard', 'fetched', 'reconstructed');
+
 -- Markets by their hours. One without a row in feed.sessions is always open. INSERT, UPDATE and DELETE as you like: feed.is_open and all that asks it follow at once.
 create table feed.calendars (
   calendar text not null,
@@ -28,6 +31,7 @@ create table feed.candles_<timeframe> (
   bucket timestamptz not null,
   tick_count bigint not null,
   volume double precision,
+  reconstructed_count bigint not null,
   bid_open double precision,
   bid_high double precision,
   bid_low double precision,
@@ -63,6 +67,7 @@ create view feed.candles_<timeframe> (
   bucket timestamptz,
   tick_count bigint,
   volume double precision,
+  reconstructed_count bigint,
   bid_open double precision,
   bid_high double precision,
   bid_low double precision,
@@ -455,6 +460,8 @@ create index tick_ends_instrument_id_observed_at_seq_idx on feed.tick_ends (inst
 -- Observed prices, stored once and never changed. mid is (bid + ask) / 2; last and size are a trade's.
 create table feed.ticks (
   instrument_id int not null,
+  -- heard, fetched or reconstructed, see feed.tick_origin. Of a tick that came twice, that of the first time.
+  origin feed.tick_origin not null default 'heard'::feed.tick_origin,
   -- The source's clock, UTC, microseconds: buckets follow it.
   observed_at timestamptz not null,
   -- The source's trade id or sequence, from 0 on: orders ticks of equal time. Below 0: the tick came without one, and this is its place among those of its time, in the order in which they came.
@@ -551,12 +558,12 @@ create function feed.bucket(width interval, at timestamptz) returns timestamptz;
 create function feed.candle_measures(built_from text, is_sorted boolean default false, out columns text,
   out measures text) returns record;
 
--- Candles of a symbol, oldest first, from the bucket that holds from_time up to buckets that begin before to_time (UTC). side: bid, ask, mid or last. tick_count counts the ticks that have this side; volume is the sum of trade sizes; what is computed is told to 15 significant digits; is_closed: the bucket is over and the source's grace too.
+-- Candles of a symbol, oldest first, from the bucket that holds from_time up to buckets that begin before to_time (UTC). side: bid, ask, mid or last. tick_count counts the ticks that have this side; volume is the sum of trade sizes; what is computed is told to 15 significant digits; is_closed: the bucket is over and the source's grace too; reconstructed_count: so many of the bucket's ticks, of whichever side, are reconstructed from the provider's candles (feed.ticks.origin).
 create function feed.candles(symbol text, timeframe text, side text default 'mid',
   from_time timestamptz default '-infinity'::timestamptz, to_time timestamptz default 'infinity'::timestamptz)
   returns table(bucket timestamptz, open double precision, high double precision, low double precision,
   close double precision, average double precision, sum double precision, volume double precision, tick_count bigint,
-  is_closed boolean) security definer;
+  is_closed boolean, reconstructed_count bigint) security definer;
 grant execute on function feed.candles to foresight_indicators, foresight_ingest, foresight_publish;
 
 -- The side itself.
@@ -611,7 +618,8 @@ grant execute on function feed.extend_coverage to foresight_ingest;
 create function feed.filled_candles(symbol text, timeframe text, side text, from_time timestamptz,
   to_time timestamptz default 'infinity'::timestamptz) returns table(bucket timestamptz, open double precision,
   high double precision, low double precision, close double precision, average double precision, sum double precision,
-  volume double precision, tick_count bigint, is_closed boolean, filled text) security definer;
+  volume double precision, tick_count bigint, is_closed boolean, filled text,
+  reconstructed_count bigint) security definer;
 grant execute on function feed.filled_candles to foresight_indicators, foresight_ingest, foresight_publish;
 
 -- When the first tick ever of an instrument was observed (UTC), though it may be dropped by now.
@@ -726,12 +734,12 @@ create function feed.push_ticks(source text, ticks jsonb) returns table(stored_c
   conflicting_count int, rejected_count int, first_fault text) security definer;
 grant execute on function feed.push_ticks to foresight_push;
 
--- Stored candles of instruments and sides whose buckets begin in [from_time, to_time) (UTC), each where it has ticks of its side; in no order, or with max_candles the oldest or newest of them, in that order. tick_count counts the ticks of the side; volume is the sum of trade sizes; spread, with_spread and of mid alone, is the last ask less the last bid of the bucket.
+-- Stored candles of instruments and sides whose buckets begin in [from_time, to_time) (UTC), each where it has ticks of its side; in no order, or with max_candles the oldest or newest of them, in that order. tick_count counts the ticks of the side; volume is the sum of trade sizes; spread, with_spread and of mid alone, is the last ask less the last bid of the bucket; reconstructed_count: so many of the bucket's ticks, of whichever side, are reconstructed from the provider's candles.
 create function feed.read_candles(timeframe text, instrument_ids int[], sides text[], from_time timestamptz,
   to_time timestamptz, max_candles int default null, newest_first boolean default false,
   with_spread boolean default false) returns table(instrument_id int, side text, bucket timestamptz,
   open double precision, high double precision, low double precision, close double precision, sum double precision,
-  volume double precision, tick_count bigint, spread double precision);
+  volume double precision, tick_count bigint, spread double precision, reconstructed_count bigint);
 
 -- An element of the list that feed.push_ticks is given, as the columns of a tick (observed_at in UTC), or why it cannot be one: a reason of feed.rejection_reasons and a sentence; both are null otherwise.
 create function feed.read_pushed_tick(pushed jsonb) returns table(symbol text, observed_at timestamptz, seq bigint,
@@ -754,8 +762,9 @@ grant execute on function feed.record_source_state to foresight_ingest;
 -- Store a batch of ticks, each once: array i holds tick i; absent prices are null, and the seq of a tick without an id.
 create function feed.record_ticks(source text, symbols text[], observed_ats timestamptz[], seqs bigint[],
   bids double precision[], asks double precision[], lasts double precision[], sizes double precision[],
-  future_tolerance interval default '00:00:05'::interval, copies int[] default null) returns table(stored_count int,
-  duplicate_count int, conflicting_count int, rejected_count int) security definer;
+  future_tolerance interval default '00:00:05'::interval, copies int[] default null,
+  origin feed.tick_origin default 'heard'::feed.tick_origin) returns table(stored_count int, duplicate_count int,
+  conflicting_count int, rejected_count int) security definer;
 grant execute on function feed.record_ticks to foresight_ingest;
 
 -- Write down what came of asking a polled source: whether each instrument was understood, and in words.
@@ -2539,7 +2548,7 @@ grant execute on function dashboard.status to foresight_web;
 create function dashboard.status_line() returns text security definer;
 grant execute on function dashboard.status_line to foresight_web;
 
--- The ticks of a symbol observed in [from_time, to_time) (UTC) as a JSON array, oldest first, at most max_ticks. seq is text, as an id may be larger than a number of JSON, and null for a tick that came without one.
+-- The ticks of a symbol observed in [from_time, to_time) (UTC) as a JSON array, oldest first, at most max_ticks. seq is text, as an id may be larger than a number of JSON, and null for a tick that came without one; origin says how we have it, see feed.tick_origin.
 create function dashboard.ticks(symbol text, from_time timestamptz, to_time timestamptz, max_ticks int default 1000)
   returns jsonb security definer;
 grant execute on function dashboard.ticks to foresight_web;

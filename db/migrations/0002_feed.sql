@@ -227,8 +227,13 @@ values ('ticks', 'feed.ticks', 'observed_at', '7 days');
 insert into feed.storage (level, timeframe, relation, time_column)
 select t.timeframe, t.timeframe, format('feed.%I', 'candles_' || t.timeframe), 'bucket' from feed.timeframes as t;
 
+create type feed.tick_origin as enum ('heard', 'fetched', 'reconstructed');
+comment on type feed.tick_origin is 'How we have a tick: heard, when it happened; fetched, later, from a record of it, the provider''s own or a file; reconstructed, from the provider''s finest candle, so its prices are the provider''s, while its moment is made up.';
+
 create table feed.ticks (
   instrument_id int not null,
+  -- Here it takes no room: observed_at begins at a multiple of eight bytes.
+  origin feed.tick_origin not null default 'heard',
   observed_at timestamptz not null
     constraint observed_at_is_from_1970_to_2100 check (observed_at >= '1970-01-01Z' and observed_at < '2100-01-01Z'),
   seq bigint not null default 0
@@ -245,6 +250,7 @@ create table feed.ticks (
   constraint tick_has_a_price check (coalesce(bid, ask, last) is not null)
 );
 comment on table feed.ticks is 'Observed prices, stored once and never changed. mid is (bid + ask) / 2; last and size are a trade''s.';
+comment on column feed.ticks.origin is 'heard, fetched or reconstructed, see feed.tick_origin. Of a tick that came twice, that of the first time.';
 comment on column feed.ticks.observed_at is 'The source''s clock, UTC, microseconds: buckets follow it.';
 comment on column feed.ticks.seq is 'The source''s trade id or sequence, from 0 on: orders ticks of equal time. Below 0: the tick came without one, and this is its place among those of its time, in the order in which they came.';
 comment on column feed.ticks.received_at is 'Our clock when the tick was stored.';

@@ -20,6 +20,9 @@ export const addCounts = (one: Counts, other: Counts): Counts => ({
   rejected: one.rejected + other.rejected,
 });
 
+/** How we have a tick, as the type of this name in schema feed says it. */
+export type Origin = 'heard' | 'fetched' | 'reconstructed';
+
 /** How far a file was replayed. */
 export interface Replay {
   readonly fingerprint: string;
@@ -65,7 +68,12 @@ export interface Feed {
   followed(source: string): Promise<string[]>;
   storedUntil(symbols: readonly string[]): Promise<Map<string, string>>;
   /** @param arrays The ticks as they are sent, when they were written out before. */
-  recordTicks(source: string, ticks: readonly Tick[], arrays?: TickArrays): Promise<Counts>;
+  recordTicks(
+    source: string,
+    ticks: readonly Tick[],
+    arrays?: TickArrays,
+    origin?: Origin,
+  ): Promise<Counts>;
   rejectTicks(
     source: string,
     rejections: readonly (Rejection & {
@@ -177,7 +185,7 @@ export function createFeed(sql: Sql): Feed {
         from feed.stored_until(${[...symbols]}::text[])`;
       return new Map(rows.map(row => [row.symbol, row.stored_until]));
     },
-    async recordTicks(source, ticks, arrays = writeArrays(ticks)) {
+    async recordTicks(source, ticks, arrays = writeArrays(ticks), origin = 'heard') {
       const [row] = await sql<
         {
           stored_count: number;
@@ -194,7 +202,8 @@ export function createFeed(sql: Sql): Feed {
         ${arrays.asks}::text::float8[],
         ${arrays.lasts}::text::float8[],
         ${arrays.sizes}::text::float8[],
-        copies => ${arrays.copies}::text::int[])`;
+        copies => ${arrays.copies}::text::int[],
+        origin => ${origin}::feed.tick_origin)`;
       return {
         stored: row?.stored_count ?? 0,
         duplicate: row?.duplicate_count ?? 0,

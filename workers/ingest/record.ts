@@ -5,6 +5,7 @@ import {
   type Counts,
   type Feed,
   noCounts,
+  type Origin,
   type TickArrays,
   writeArrays,
 } from './feed.ts';
@@ -39,11 +40,13 @@ export function createRecorder({
   source,
   logger,
   signal,
+  origin = 'heard',
 }: {
   feed: Feed;
   source: string;
   logger: Logger;
   signal: AbortSignal;
+  origin?: Origin;
 }): Recorder {
   const lanes = [0, 1].map(() => ({ ticks: 0, last: Promise.resolve<unknown>(undefined) }));
   type Lane = (typeof lanes)[number];
@@ -83,7 +86,7 @@ export function createRecorder({
 
   async function recordPart(part: readonly Tick[], arrays?: TickArrays): Promise<Counts> {
     try {
-      return await untilStored(part.length, () => feed.recordTicks(source, part, arrays));
+      return await untilStored(part.length, () => feed.recordTicks(source, part, arrays, origin));
     } catch (error) {
       if (!isRefusal(error)) throw error;
       return splitPart(part, error);

@@ -25,7 +25,7 @@ export interface RepairParts {
 export async function repairGaps(parts: RepairParts): Promise<void> {
   const { source, feed, logger, signal } = parts;
   if (source.repair === undefined) return;
-  const recorder = createRecorder({ ...parts, source: source.name });
+  const recorder = createRecorder({ ...parts, source: source.name, origin: 'fetched' });
   while (!signal.aborted) {
     const gap = await feed.claimGap(source.name).catch((error: unknown) => {
       logger.debug({ err: error }, 'gaps could not be looked at');

@@ -9,9 +9,10 @@ as $$
 declare
   side text;
 begin
-  columns := 'tick_count, volume';
+  columns := 'tick_count, volume, reconstructed_count';
   measures := case when built_from is null
-    then 'count(*), sum(s.size)' else 'sum(s.tick_count)::bigint, sum(s.volume)' end;
+    then 'count(*), sum(s.size), count(*) filter (where s.origin = ''reconstructed'')'
+    else 'sum(s.tick_count)::bigint, sum(s.volume), sum(s.reconstructed_count)::bigint' end;
   foreach side in array array['bid', 'ask', 'mid', 'last'] loop
     columns := columns || replace(
       ', SIDE_open, SIDE_high, SIDE_low, SIDE_close, SIDE_sum, SIDE_count', 'SIDE', side);

@@ -8,7 +8,8 @@ create or replace function feed.candles(
 returns table (
   bucket timestamptz, open double precision, high double precision, low double precision,
   close double precision, average double precision, sum double precision,
-  volume double precision, tick_count bigint, is_closed boolean
+  volume double precision, tick_count bigint, is_closed boolean,
+  reconstructed_count bigint
 )
 language plpgsql
 volatile
@@ -26,7 +27,8 @@ begin
   select c.bucket, feed.without_noise(c.open, c.side), feed.without_noise(c.high, c.side),
     feed.without_noise(c.low, c.side), feed.without_noise(c.close, c.side),
     feed.without_noise(c.sum / c.tick_count), feed.without_noise(c.sum), feed.without_noise(c.volume), c.tick_count,
-    c.bucket + width + grace <= now()
+    c.bucket + width + grace <= now(),
+    c.reconstructed_count
   from feed.read_candles(
     candles.timeframe, array[wanted_id], array[feed.checked_side(candles.side)], feed.bucket(width, from_time), to_time) as c
   order by c.bucket;
@@ -34,5 +36,5 @@ end
 $$;
 
 comment on function feed.candles(text, text, text, timestamptz, timestamptz) is
-  'Candles of a symbol, oldest first, from the bucket that holds from_time up to buckets that begin before to_time (UTC). side: bid, ask, mid or last. tick_count counts the ticks that have this side; volume is the sum of trade sizes; what is computed is told to 15 significant digits; is_closed: the bucket is over and the source''s grace too. A bucket without a tick has no row. Errors: NOINS, NOTFR, NOSID.';
+  'Candles of a symbol, oldest first, from the bucket that holds from_time up to buckets that begin before to_time (UTC). side: bid, ask, mid or last. tick_count counts the ticks that have this side; volume is the sum of trade sizes; what is computed is told to 15 significant digits; is_closed: the bucket is over and the source''s grace too; reconstructed_count: so many of the bucket''s ticks, of whichever side, are reconstructed from the provider''s candles (feed.ticks.origin). A bucket without a tick has no row. Errors: NOINS, NOTFR, NOSID.';
 grant execute on function feed.candles(text, text, text, timestamptz, timestamptz) to foresight_ingest, foresight_publish, foresight_indicators;

@@ -10,7 +10,7 @@ create or replace function feed.filled_candles(
 returns table (
   bucket timestamptz, open double precision, high double precision, low double precision,
   close double precision, average double precision, sum double precision,
-  volume double precision, tick_count bigint, is_closed boolean, filled text
+  volume double precision, tick_count bigint, is_closed boolean, filled text, reconstructed_count bigint
 )
 language plpgsql
 stable
@@ -58,11 +58,12 @@ begin
       when f.close is not null then null
       when coalesce(covered, '{}') @> tstzrange(f.bucket, greatest(f.bucket, least(f.bucket + width, now() - interval '15 seconds'))) then 'no_tick'
       else 'gap'
-    end
+    end,
+    coalesce(f.reconstructed_count, 0)
   from (
     select l.*, coalesce(first_value(l.close) over (partition by l.place order by l.bucket), close_before) as price
     from (
-      select s.bucket, c.open, c.high, c.low, c.close, c.average, c.sum, c.volume, c.tick_count,
+      select s.bucket, c.open, c.high, c.low, c.close, c.average, c.sum, c.volume, c.tick_count, c.reconstructed_count,
         count(c.close) over (order by s.bucket) as place
       from generate_series(first_bucket, last_bucket, width) as s(bucket)
       left join feed.candles(

@@ -7,7 +7,8 @@ create or replace function feed.read_candles(
 )
 returns table (
   instrument_id int, side text, bucket timestamptz, open double precision, high double precision, low double precision,
-  close double precision, sum double precision, volume double precision, tick_count bigint, spread double precision
+  close double precision, sum double precision, volume double precision, tick_count bigint, spread double precision,
+  reconstructed_count bigint
 )
 language plpgsql
 volatile
@@ -30,7 +31,8 @@ begin
   end if;
   return query execute format(
     $statement$
-    select c.instrument_id, s.side, c.bucket, s.open, s.high, s.low, s.close, s.sum, c.volume, s.tick_count, s.spread
+    select c.instrument_id, s.side, c.bucket, s.open, s.high, s.low, s.close, s.sum, c.volume, s.tick_count, s.spread,
+      c.reconstructed_count
     from feed.%1$I as c
     cross join lateral (values %2$s) as s(side, open, high, low, close, sum, tick_count, spread)
     where c.instrument_id = any (%3$L::int[]) and c.bucket >= %4$L and c.bucket < %5$L and s.tick_count > 0
@@ -43,4 +45,4 @@ end
 $$;
 
 comment on function feed.read_candles(text, int[], text[], timestamptz, timestamptz, int, boolean, boolean) is
-  'Stored candles of instruments and sides whose buckets begin in [from_time, to_time) (UTC), each where it has ticks of its side; in no order, or with max_candles the oldest or newest of them, in that order. tick_count counts the ticks of the side; volume is the sum of trade sizes; spread, with_spread and of mid alone, is the last ask less the last bid of the bucket. Errors: NOTFR, NOSID.';
+  'Stored candles of instruments and sides whose buckets begin in [from_time, to_time) (UTC), each where it has ticks of its side; in no order, or with max_candles the oldest or newest of them, in that order. tick_count counts the ticks of the side; volume is the sum of trade sizes; spread, with_spread and of mid alone, is the last ask less the last bid of the bucket; reconstructed_count: so many of the bucket''s ticks, of whichever side, are reconstructed from the provider''s candles. Errors: NOTFR, NOSID.';

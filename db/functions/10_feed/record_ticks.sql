@@ -20,7 +20,8 @@ create or replace function feed.record_ticks(
   lasts double precision[],
   sizes double precision[],
   future_tolerance interval default interval '5 seconds',
-  copies int[] default null
+  copies int[] default null,
+  origin feed.tick_origin default 'heard'
 )
 returns table (stored_count int, duplicate_count int, conflicting_count int, rejected_count int)
 language plpgsql
@@ -54,8 +55,8 @@ begin
   is_newest := feed.is_after_stored(symbols, observed_ats);
   if is_newest then
     begin
-      insert into feed.ticks (instrument_id, observed_at, seq, bid, ask, last, size)
-      select i.instrument_id, t.observed_at, t.key, t.bid, t.ask, t.last, t.size
+      insert into feed.ticks (instrument_id, origin, observed_at, seq, bid, ask, last, size)
+      select i.instrument_id, record_ticks.origin, t.observed_at, t.key, t.bid, t.ask, t.last, t.size
       from (
         select unnest(symbols) as symbol, unnest(observed_ats) as observed_at, unnest(seqs) as seq, unnest(keys) as key,
           unnest(bids) as bid, unnest(asks) as ask, unnest(lasts) as last, unnest(sizes) as size
@@ -71,8 +72,8 @@ begin
     end;
   end if;
   if not is_newest then
-    insert into feed.ticks (instrument_id, observed_at, seq, bid, ask, last, size)
-    select i.instrument_id, t.observed_at, t.key, t.bid, t.ask, t.last, t.size
+    insert into feed.ticks (instrument_id, origin, observed_at, seq, bid, ask, last, size)
+    select i.instrument_id, record_ticks.origin, t.observed_at, t.key, t.bid, t.ask, t.last, t.size
     from unnest(symbols, observed_ats, seqs, keys, bids, asks, lasts, sizes)
       with ordinality as t(symbol, observed_at, seq, key, bid, ask, last, size, position)
     join feed.instruments as i on i.symbol = t.symbol
@@ -117,6 +118,6 @@ begin
 end
 $$;
 
-comment on function feed.record_ticks(text, text[], timestamptz[], bigint[], double precision[], double precision[], double precision[], double precision[], interval, int[]) is
-  'Store a batch of ticks, each once: array i holds tick i; absent prices are null, and the seq of a tick without an id. Such a one is the same as a stored one if time and content are the same: the n-th copy of it, which copies[i] says (from 1 on; copies absent: they are counted in the batch). Returns how many were stored, duplicate (same key, same content), conflicting (same id, other content: kept in feed.rejected_ticks), and rejected (kept there with the reason); the four add up to the batch. future_tolerance: how far observed_at (UTC) may be ahead of our clock, at most 5 seconds. Error ARRAY: arrays of unequal length, or seqs of more than one dimension.';
-grant execute on function feed.record_ticks(text, text[], timestamptz[], bigint[], double precision[], double precision[], double precision[], double precision[], interval, int[]) to foresight_ingest;
+comment on function feed.record_ticks(text, text[], timestamptz[], bigint[], double precision[], double precision[], double precision[], double precision[], interval, int[], feed.tick_origin) is
+  'Store a batch of ticks, each once: array i holds tick i; absent prices are null, and the seq of a tick without an id. Such a one is the same as a stored one if time and content are the same: the n-th copy of it, which copies[i] says (from 1 on; copies absent: they are counted in the batch). Returns how many were stored, duplicate (same key, same content), conflicting (same id, other content: kept in feed.rejected_ticks), and rejected (kept there with the reason); the four add up to the batch. future_tolerance: how far observed_at (UTC) may be ahead of our clock, at most 5 seconds. origin: how we have all of them; a stored tick keeps its own. Error ARRAY: arrays of unequal length, or seqs of more than one dimension.';
+grant execute on function feed.record_ticks(text, text[], timestamptz[], bigint[], double precision[], double precision[], double precision[], double precision[], interval, int[], feed.tick_origin) to foresight_ingest;

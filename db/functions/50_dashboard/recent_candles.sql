@@ -20,7 +20,7 @@ begin
     'open', feed.without_noise(c.open, c.side), 'high', feed.without_noise(c.high, c.side),
     'low', feed.without_noise(c.low, c.side), 'close', feed.without_noise(c.close, c.side),
     'average', feed.without_noise(c.sum / c.tick_count), 'sum', feed.without_noise(c.sum), 'volume', feed.without_noise(c.volume),
-    'tick_count', c.tick_count, 'is_closed', c.bucket + width + grace <= now(),
+    'tick_count', c.tick_count, 'reconstructed_count', c.reconstructed_count, 'is_closed', c.bucket + width + grace <= now(),
     'revision', (
       select o.revision from outbox.candles as o
       where o.instrument_id = c.instrument_id and o.timeframe = recent_candles.timeframe and o.side = c.side

@@ -11,7 +11,7 @@ begin
   return (
     select coalesce(jsonb_agg(jsonb_build_object(
       'observed_at', t.observed_at, 'seq', case when t.seq >= 0 then t.seq::text end, 'bid', t.bid, 'ask', t.ask, 'last', t.last, 'size', t.size,
-      'received_at', t.received_at) order by t.observed_at, t.seq), '[]')
+      'received_at', t.received_at, 'origin', t.origin) order by t.observed_at, t.seq), '[]')
     from (
       select t.* from feed.ticks as t join feed.instruments as i using (instrument_id)
       where i.symbol = ticks.symbol and t.observed_at >= from_time and t.observed_at < to_time
@@ -23,5 +23,5 @@ end
 $$;
 
 comment on function dashboard.ticks(text, timestamptz, timestamptz, int) is
-  'The ticks of a symbol observed in [from_time, to_time) (UTC) as a JSON array, oldest first, at most max_ticks. seq is text, as an id may be larger than a number of JSON, and null for a tick that came without one.';
+  'The ticks of a symbol observed in [from_time, to_time) (UTC) as a JSON array, oldest first, at most max_ticks. seq is text, as an id may be larger than a number of JSON, and null for a tick that came without one; origin says how we have it, see feed.tick_origin.';
 grant execute on function dashboard.ticks(text, timestamptz, timestamptz, int) to foresight_web;

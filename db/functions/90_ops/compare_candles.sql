@@ -45,7 +45,8 @@ begin
       from (
         select instrument_id, bucket,
           (
-            (e.tick_count, e.volume is null, %7$s) is distinct from (c.tick_count, c.volume is null, %8$s)
+            (e.tick_count, e.reconstructed_count, e.volume is null, %7$s) is distinct from
+              (c.tick_count, c.reconstructed_count, c.volume is null, %8$s)
             or %9$s
           ) and not exists (
             select from outbox.changes as m

@@ -177,6 +177,51 @@ describeOnEngine('feed.candles', ({ sql }) => {
     await expectCandlesOf(sql, symbol, [quote(5), quote(3), quote(4), quote(6), quote(9, 0)]);
   });
 
+  it('counts in every timeframe the ticks that are reconstructed, late ones too', async () => {
+    const symbol = await addInstrument(sql);
+    const quote = (second: string, bid: number) =>
+      tickOf(symbol, `2026-01-05T10:00:${second}Z`, { bid, ask: bid + 1 });
+    const counted = async (expected: object) => {
+      await capture(sql);
+      const timeframes = await sql<{ timeframe: string }[]>`
+        select timeframe from feed.timeframes where timeframe <> '1s'`;
+      for (const { timeframe } of timeframes) {
+        const stored =
+          await sql`select tick_count::int as ticks, reconstructed_count::int as reconstructed
+          from feed.candles(${symbol}, ${timeframe}, 'bid')`;
+        expect(stored, timeframe).toEqual([expected]);
+      }
+    };
+    await feed.recordTicks('manual', [quote('01', 1), quote('59', 2)]);
+    await counted({ ticks: 2, reconstructed: 0 });
+    await sql`call feed.advance_candles()`;
+    const late = [quote('30', 3), quote('30.5', 4), quote('59', 2)];
+    await feed.recordTicks('manual', late, undefined, 'reconstructed');
+    await counted({ ticks: 4, reconstructed: 2 });
+    await feed.recordTicks('manual', [quote('31', 5)], undefined, 'fetched');
+    await counted({ ticks: 5, reconstructed: 2 });
+    // Heard a second time it is what it was.
+    expect(await feed.recordTicks('manual', late)).toMatchObject({ stored: 0, duplicate: 3 });
+    await counted({ ticks: 5, reconstructed: 2 });
+    const seconds = await sql`select filled, reconstructed_count::int as reconstructed
+      from feed.filled_candles(${symbol}, '1s', 'mid', '2026-01-05T10:00:29Z', '2026-01-05T10:00:32Z')`;
+    expect(seconds).toEqual([
+      { filled: 'gap', reconstructed: 0 },
+      { filled: null, reconstructed: 2 },
+      { filled: null, reconstructed: 0 },
+    ]);
+    const origins = await sql`select t.origin, count(*)::int from feed.ticks as t
+      where t.instrument_id = feed.instrument_id(${symbol}) group by 1 order by 1`;
+    expect(origins).toEqual([
+      { origin: 'heard', count: 2 },
+      { origin: 'fetched', count: 1 },
+      { origin: 'reconstructed', count: 2 },
+    ]);
+    const [{ told }] = await sql<[{ told: { origin: string }[] }]>`
+      select dashboard.ticks(${symbol}, '2026-01-05T10:00:00Z', '2026-01-05T10:00:31Z') as told`;
+    expect(told.map(tick => tick.origin)).toEqual(['heard', 'reconstructed', 'reconstructed']);
+  });
+
   it('shows a late tick in every timeframe after a capture, also below the watermark', async () => {
     const symbol = await addInstrument(sql);
     const at = (second: string) => `2026-01-05T10:00:${second}Z`;

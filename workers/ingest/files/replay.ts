@@ -57,7 +57,7 @@ export async function replay(options: ReplayOptions): Promise<ReplayProgress> {
   const { input, symbol, source, feed, signal } = options;
   const fingerprint = options.asks === undefined ? input.fingerprint : null;
   const resumedAfter = fingerprint === null ? 0 : await feed.replayedUntil(fingerprint, symbol);
-  const recorder = createRecorder(options);
+  const recorder = createRecorder({ ...options, origin: 'fetched' });
   const allowsNegative = options.allowsNegative || (await feed.allowsNegative(symbol));
   const from = createFileSource({ ...options, allowsNegative, after: resumedAfter });
   let counts: Counts = noCounts;

@@ -19,7 +19,7 @@ begin
   execute format(
     'create table feed.%I (
        instrument_id int not null, bucket timestamptz not null,
-       tick_count bigint not null, volume double precision %s,
+       tick_count bigint not null, volume double precision, reconstructed_count bigint not null %s,
        primary key (instrument_id, bucket)
      ) with (fillfactor = 70)',
     'candles_' || timeframe, definitions);

@@ -25,9 +25,10 @@ begin
     execute format(
       'create materialized view feed.%I with (timescaledb.continuous, timescaledb.materialized_only = false) as
        select instrument_id, public.time_bucket(%L::interval, observed_at) as bucket,
-         count(*) as tick_count, sum(size) as volume %s
+         count(*) as tick_count, sum(size) as volume,
+         count(*) filter (where origin = %L) as reconstructed_count %s
        from feed.ticks group by 1, 2 with no data',
-      'candles_' || timeframe, width, measures);
+      'candles_' || timeframe, width, 'reconstructed', measures);
   else
     foreach side in array array['bid', 'ask', 'mid', 'last'] loop
       measures := measures || replace(
@@ -43,7 +44,8 @@ begin
     execute format(
       'create materialized view feed.%I with (timescaledb.continuous, timescaledb.materialized_only = false) as
        select instrument_id, public.time_bucket(%L::interval, bucket) as bucket,
-         sum(tick_count)::bigint as tick_count, sum(volume) as volume %s
+         sum(tick_count)::bigint as tick_count, sum(volume) as volume,
+         sum(reconstructed_count)::bigint as reconstructed_count %s
        from feed.%I group by 1, 2 with no data',
       'candles_' || timeframe, width, measures, 'candles_' || built_from);
   end if;
