@@ -1304,6 +1304,8 @@ create table indicator.definitions (
   bars_required int not null,
   -- Candles that a value is computed from, if so many exist: its window ends with its bucket. With fewer it is settling.
   bars_window int not null,
+  -- How many numbers a value has: as many as its kind declares.
+  output_count int not null,
   -- No side was asked for, and no tick has told yet which one there is: see indicator.settle_sides.
   is_side_open boolean not null default false,
   -- At most one value of a candle per this time while it forms; 0: one each time it changes. A closed candle has its value at once. Set by indicator.set_pace.
@@ -1760,9 +1762,9 @@ create function indicator.define_sql_kind(kind text, function text, description 
   definition text default null, closed_only boolean default false, defaults jsonb default '[]'::jsonb,
   with_spread boolean default false) returns void security definer;
 
--- What follows from a kind and complete parameters: the label, and how many candles a value needs at least and at most.
-create function indicator.derived(kind text, params jsonb, out label text, out bars_required int, out bars_window int)
-  returns record;
+-- What follows from a kind and complete parameters: the label, how many candles a value needs at least and at most, and how many numbers it has.
+create function indicator.derived(kind text, params jsonb, out label text, out bars_required int, out bars_window int,
+  out output_count int) returns record;
 
 -- Delete an indicator with its values, whoever asked for it.
 create function indicator.discard(indicator_id int) returns indicator.definitions;

@@ -99,6 +99,7 @@ create table indicator.definitions (
   label text not null,
   bars_required int not null,
   bars_window int not null,
+  output_count int not null,
   is_side_open boolean not null default false,
   forming_every interval not null default '0' constraint pace_is_up_to_one_hour check (forming_every between '0' and '1 hour'),
   created_at timestamptz not null default now(),
@@ -108,7 +109,7 @@ create table indicator.definitions (
 comment on table indicator.definitions is 'An indicator on one series of candles. Other parameters are another indicator.';
 comment on column indicator.definitions.bars_required is 'Candles that a value needs at least; with fewer it is warming up.';
 comment on column indicator.definitions.bars_window is 'Candles that a value is computed from, if so many exist: its window ends with its bucket. With fewer it is settling.';
-
+comment on column indicator.definitions.output_count is 'How many numbers a value has: as many as its kind declares.';
 comment on column indicator.definitions.forming_every is 'At most one value of a candle per this time while it forms; 0: one each time it changes. A closed candle has its value at once. Set by indicator.set_pace.';
 comment on column indicator.definitions.is_side_open is 'No side was asked for, and no tick has told yet which one there is: see indicator.settle_sides.';
 create index definitions_with_open_side on indicator.definitions (instrument_id) where is_side_open;

@@ -12,46 +12,44 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  are_wrong boolean;
   wrong record;
   stored int;
   said indicator.verdicts[];
 begin
-  select d.indicator_id, d.kind, jsonb_array_length(k.outputs) as declared, v.outputs into wrong
-  from unnest(indicator_ids, outputs) as v(indicator_id, outputs)
-  join indicator.definitions as d using (indicator_id)
-  join indicator.kinds as k using (kind)
-  where cardinality(v.outputs::float8[]) <> jsonb_array_length(k.outputs)
-  limit 1;
-  if wrong.indicator_id is not null then
-    raise exception 'a value of indicator % has other outputs than the % that % declares: %',
-      wrong.indicator_id, wrong.declared, wrong.kind, left(wrong.outputs, 200) using errcode = 'VALUE';
-  end if;
+  with
   -- None goes away meanwhile, and what was just removed is not stored: it would fail the others of its batch.
-  perform from indicator.definitions as d
-  where d.indicator_id = any (indicator_ids) order by d.indicator_id for key share;
-  with known as materialized (
-    select d.indicator_id, t.width, t.width + f.grace as closes_after, r.floor_at
+  known as materialized (
+    select d.indicator_id, d.output_count, t.width, t.width + f.grace as closes_after, greatest(s.floor_at, r.floor_at) as floor_at
     from indicator.definitions as d
     join feed.timeframes as t using (timeframe)
     join feed.instruments as i using (instrument_id)
     join feed.sources as f using (source)
-    left join indicator.retention as r using (timeframe)
+    join feed.storage as s on s.level = 'values'
+    left join indicator.retention as r on r.timeframe = d.timeframe
     where d.indicator_id = any (indicator_ids)
+    order by d.indicator_id
+    for key share of d
   ),
   given as materialized (
-    select distinct on (v.indicator_id, v.bucket) v.*, v.outputs::float8[] as numbers, k.width, k.closes_after
-    from unnest(indicator_ids, buckets, outputs, verdicts, strengths, horizons, lows, highs, bars, revisions, prices)
-      as v(indicator_id, bucket, outputs, verdict, strength, horizon, low, high, bars, revision, price)
+    select distinct on (v.indicator_id, v.bucket) v.*, k.width, v.bucket + k.closes_after <= clock_timestamp() as is_closed,
+      coalesce(cardinality(v.outputs) <> k.output_count, false) as is_wrong
+    from (
+      select unnest(indicator_ids) as indicator_id, unnest(buckets) as bucket, unnest(outputs)::float8[] as outputs,
+        unnest(verdicts) as verdict, unnest(strengths) as strength, unnest(horizons) as horizon, unnest(lows) as low,
+        unnest(highs) as high, unnest(bars) as bars, unnest(revisions) as revision, unnest(prices) as price
+    ) as v
     join known as k using (indicator_id)
-    -- Older ones were given up.
-    where v.bucket >= greatest((select s.floor_at from feed.storage as s where s.level = 'values'), k.floor_at)
-    order by v.indicator_id, v.bucket, v.revision desc
+    -- Older ones were given up. A wrong one is found wherever it lies, also beside another one of its bucket.
+    where v.bucket >= k.floor_at or cardinality(v.outputs) <> k.output_count
+    order by v.indicator_id, v.bucket, is_wrong desc, v.revision desc
   ),
   stored as (
     insert into indicator.values as old
       (indicator_id, bucket, value, outputs, verdict, strength, horizon, low, high, bars, revision)
-    select g.indicator_id, g.bucket, g.numbers[1], g.numbers, g.verdict, g.strength, g.horizon, g.low, g.high, g.bars, g.revision
+    select g.indicator_id, g.bucket, g.outputs[1], g.outputs, g.verdict, g.strength, g.horizon, g.low, g.high, g.bars, g.revision
     from given as g
+    where not g.is_wrong
     order by g.indicator_id, g.bucket
     on conflict (indicator_id, bucket) do update set
       value = excluded.value, outputs = excluded.outputs, verdict = excluded.verdict, strength = excluded.strength,
@@ -72,29 +70,27 @@ begin
     insert into indicator.unscored (indicator_id, from_bucket, to_bucket, candles)
     select g.indicator_id, min(g.bucket), max(g.bucket), count(*)
     from given as g
-    where g.bucket + g.closes_after <= clock_timestamp()
+    where g.is_closed
     group by g.indicator_id, feed.bucket(g.width * 1000, g.bucket)
-  ),
-  -- What is to be kept as it was said, beside what was stored: as groups, since a join of what is believed to be few
-  -- rows compares each with each.
-  closed as (
-    select g.indicator_id, g.bucket, true as is_closed, false as is_stored, g.revision, g.verdict, g.strength, g.numbers[1] as value, g.price
-    from given as g
-    where g.price is not null and g.numbers[1] is not null and g.bucket + g.closes_after <= clock_timestamp()
-      and g.bucket >= (select s.floor_at from feed.storage as s where s.level = 'verdicts')
-    union all
-    select s.indicator_id, s.bucket, false, true, null, null, null, null, null from stored as s
   )
-  select count(*) filter (where c.is_stored),
-    array_agg(row(c.indicator_id, c.bucket, c.revision, null, c.verdict, c.strength, c.value, c.price)::indicator.verdicts)
-      filter (where c.is_closed and c.is_stored)
-  into stored, said
-  from (
-    select c.indicator_id, c.bucket, bool_or(c.is_closed) as is_closed, bool_or(c.is_stored) as is_stored,
-      max(c.revision) as revision, max(c.verdict) as verdict, max(c.strength) as strength, max(c.value) as value, max(c.price) as price
-    from closed as c
-    group by c.indicator_id, c.bucket
-  ) as c;
+  -- What is to be kept as it was said, if it was stored: in a filter that is looked up by hash, as a join of what is
+  -- believed to be few rows compares each with each.
+  select bool_or(g.is_wrong), (select count(*) from stored as s),
+    array_agg(row(g.indicator_id, g.bucket, g.revision, null, g.verdict, g.strength, g.outputs[1], g.price)::indicator.verdicts)
+      filter (where g.is_closed and g.price is not null and g.outputs[1] is not null
+        and g.bucket >= (select s.floor_at from feed.storage as s where s.level = 'verdicts')
+        and (g.indicator_id, g.bucket) in (select s.indicator_id, s.bucket from stored as s))
+  into are_wrong, stored, said
+  from given as g;
+  if are_wrong then
+    select d.indicator_id, d.kind, d.output_count, v.outputs into wrong
+    from unnest(indicator_ids, outputs) as v(indicator_id, outputs)
+    join indicator.definitions as d using (indicator_id)
+    where cardinality(v.outputs::float8[]) <> d.output_count
+    limit 1;
+    raise exception 'a value of indicator % has other outputs than the % that % declares: %',
+      wrong.indicator_id, wrong.output_count, wrong.kind, left(wrong.outputs, 200) using errcode = 'VALUE';
+  end if;
   -- In a later statement: who stored another revision of the same value was waited for, and what he said is seen there.
   if said is not null then
     perform indicator.keep_verdicts(said);

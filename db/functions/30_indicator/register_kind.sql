@@ -54,7 +54,8 @@ begin
   from jsonb_array_elements(register_kind.parameters) as p(spec);
   for changed in
     update indicator.definitions as d
-    set label = n.label, bars_required = n.bars_required, bars_window = n.bars_window, params = preset || o.params
+    set label = n.label, bars_required = n.bars_required, bars_window = n.bars_window, output_count = n.output_count,
+      params = preset || o.params
     from indicator.definitions as o
     cross join lateral indicator.derived(o.kind, preset || o.params) as n
     where d.indicator_id = o.indicator_id and o.kind = register_kind.kind

@@ -10,6 +10,10 @@ declare
   newest_ids int[];
   newest_buckets timestamptz[];
 begin
+  perform from new_values limit 1;
+  if not found then
+    return null;
+  end if;
   select array_agg(n.indicator_id), array_agg(n.bucket) into newest_ids, newest_buckets
   from (select v.indicator_id, max(v.bucket) as bucket from new_values as v group by 1) as n
   where not exists (

@@ -354,6 +354,15 @@ describeOnEngine('Work of the indicators', ({ sql }) => {
         message: `a value of indicator ${id} has other outputs than the 3 that ma_cross declares: ${outputs}`,
       });
     }
+    // Also one that would not be stored: beside a newer one of its bucket, or of a time that was given up.
+    for (const bucket of ['2026-03-02Z', '1999-03-02Z']) {
+      await expect(
+        sql`select indicator.record_values(array_fill(${id}::int, array[2]),
+          array['2026-03-02Z', ${bucket}::text]::timestamptz[], '{"{1,2,3}","{1}"}', '{1,1}', '{0.5,0.5}',
+          '{null,null}', '{null,null}', '{null,null}', '{1,1}', '{2,1}')`,
+        bucket,
+      ).rejects.toMatchObject({ code: 'VALUE' });
+    }
     for (const change of [
       { verdict: 2 },
       { strength: 1.01 },

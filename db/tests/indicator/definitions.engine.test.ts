@@ -152,6 +152,11 @@ describeOnEngine('An indicator', ({ sql }) => {
       ...threshold,
       outputs: [...threshold.outputs, { name: 'more', unit: 'count', pane: 'own' }],
     });
+    const record = (outputs: string) =>
+      sql`select indicator.record_values(array[${id}::int], array['2026-03-02Z'::timestamptz], array[${outputs}::text],
+        '{1}', '{0.25}', '{null}', '{null}', '{null}', '{12}', '{1}')`;
+    await record('{0.5,7}');
+    await expect(record('{0.5}')).rejects.toMatchObject({ code: 'VALUE' });
     expect([...(await sql`select indicator_id from indicator.backfills`)]).toContainEqual({
       indicator_id: id,
     });
