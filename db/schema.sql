@@ -976,6 +976,17 @@ create table outbox.candles (
 ) with (fillfactor=50);
 create index candles_to_close on outbox.candles (closes_at) where (not is_closed);
 
+-- How far captures have come, in one row that changes with outbox.candles in one transaction: who reads both in one statement knows which of them it has seen.
+create table outbox.captured (
+  is_only_row boolean not null default true,
+  -- The highest of a candle whose content was captured.
+  revision bigint not null default 0,
+  -- When that was (UTC); it never goes back, whatever the clock does.
+  captured_at timestamptz not null default '-infinity'::timestamptz,
+  constraint captured_pkey primary key (is_only_row),
+  constraint captured_is_only_row_check check (is_only_row)
+) with (fillfactor=20);
+
 -- Where ticks came in and candles were not captured since: a row per instrument, minute and generation, however many ticks.
 create table outbox.changes (
   instrument_id int not null,
@@ -1038,6 +1049,8 @@ create table outbox.filters (
   side text not null,
   -- Also told when the spread of a candle of mid changes: only then is it read, as that costs each read of the series.
   with_spread boolean not null default false,
+  -- Drawn when it was added: what captures said before may have left out candles of its series.
+  since_revision bigint not null default nextval('outbox.revision'::regclass),
   constraint filters_instrument_id_fkey foreign key (instrument_id) references feed.instruments(instrument_id),
   constraint filters_subscription_id_fkey foreign key (subscription_id) references outbox.subscriptions(subscription_id) on delete cascade,
   constraint filters_timeframe_fkey foreign key (timeframe) references feed.timeframes(timeframe),
@@ -1046,7 +1059,17 @@ create table outbox.filters (
 );
 create unique index filters_key on outbox.filters (subscription_id, coalesce(instrument_id, 0), coalesce(timeframe,
   ''), side);
+create index filters_of_instrument on outbox.filters (instrument_id);
 create index filters_with_spread on outbox.filters (instrument_id, timeframe) where with_spread;
+
+-- Series of which a candle changed that was long over, see outbox.long_over, with the newest revision of such a change: who keeps candles of it reads them again.
+create table outbox.late_changes (
+  instrument_id int not null,
+  timeframe text not null,
+  side text not null,
+  revision bigint not null,
+  constraint late_changes_pkey primary key (instrument_id, timeframe, side)
+) with (fillfactor=50);
 
 -- Who is told about changed candles, and on which SQS queue.
 create table outbox.subscriptions (
@@ -1120,6 +1143,9 @@ create function outbox.is_refresh_due() returns boolean;
 create function outbox.lock_deliveries(subscription_ids int[], instrument_ids int[], timeframes text[], sides text[],
   buckets timestamptz[], revisions bigint[]) returns table(place tid, subscription_id int, has_changed boolean);
 
+-- So long after it began a candle of this width is long over: that one changes then is rare, and told in outbox.late_changes.
+create function outbox.long_over(width interval) returns interval;
+
 -- A subscription's queue could not be reached or refused: its deliveries wait, for 0.25 seconds doubling to 15, and others go on.
 create function outbox.mark_failed(subscription_id int, error text) returns timestamptz security definer;
 grant execute on function outbox.mark_failed to foresight_publish;
@@ -1138,6 +1164,9 @@ create function outbox.may_backfill(subscription outbox.subscriptions) returns b
 -- When there is next something to do (UTC): now if marks wait to be captured or something has to be closed, sent or queued, else when the next candle closes, the next paced candle is due, a lease or the wait after a failed send ends.
 create function outbox.next_work_at() returns timestamptz security definer;
 grant execute on function outbox.next_work_at to foresight_publish;
+
+-- Say in outbox.captured that these were captured now, and in outbox.late_changes which of their series changed long ago.
+create function outbox.note_capture(deltas outbox.delta[]) returns void;
 
 -- Ticks came in: ask the publisher for a pass now, and upkeep to store candles if some are late.
 create function outbox.nudge() returns void security definer;
@@ -1721,6 +1750,15 @@ create function indicator.candle_windows(instrument_ids int[], timeframes text[]
   lows double precision[], closes double precision[], sums double precision[], volumes double precision[],
   tick_counts bigint[], spreads double precision[]) security definer;
 grant execute on function indicator.candle_windows to foresight_indicators, foresight_service;
+
+-- Captured candles of series (array i is series i, at position i) that changed since what was said of them before: captured_revision and captured_at (UTC) as this function gave them when they were read, both null for a series that was not.
+create function indicator.candles_since(instrument_ids int[], timeframes text[], sides text[],
+  since_revisions bigint[], since_times timestamptz[]) returns table("position" int, captured_revision bigint,
+  captured_at timestamptz, floor_at timestamptz, with_spread boolean, is_known boolean, buckets timestamptz[],
+  opens double precision[], highs double precision[], lows double precision[], closes double precision[],
+  sums double precision[], volumes double precision[], tick_counts bigint[],
+  spreads double precision[]) security definer;
+grant execute on function indicator.candles_since to foresight_indicators;
 
 -- The complete parameters of an indicator kind, defaults filled in.
 create function indicator.checked_params(kind text, params jsonb) returns jsonb;

@@ -58,11 +58,14 @@ create table outbox.filters (
   instrument_id int references feed.instruments,
   timeframe text references feed.timeframes,
   side text not null constraint side_is_known check (side in ('bid', 'ask', 'mid', 'last')),
-  with_spread boolean not null default false constraint only_mid_has_a_spread check (side = 'mid' or not with_spread)
+  with_spread boolean not null default false constraint only_mid_has_a_spread check (side = 'mid' or not with_spread),
+  since_revision bigint not null default nextval('outbox.revision')
 );
 create unique index filters_key on outbox.filters
   (subscription_id, coalesce(instrument_id, 0), coalesce(timeframe, ''), side);
 comment on table outbox.filters is 'What a subscription wants; an absent instrument or timeframe means all of them.';
+comment on column outbox.filters.since_revision is 'Drawn when it was added: what captures said before may have left out candles of its series.';
+create index filters_of_instrument on outbox.filters (instrument_id);
 create index filters_with_spread on outbox.filters (instrument_id, timeframe) where with_spread;
 comment on column outbox.filters.with_spread is 'Also told when the spread of a candle of mid changes: only then is it read, as that costs each read of the series.';
 
@@ -91,6 +94,25 @@ comment on table outbox.candles is 'The newest captured state of every subscribe
 comment on column outbox.candles.spread is 'The last ask less the last bid of a candle of mid, if a filter asked for it when it was captured; it tells whether it changed and is no part of messages.';
 comment on column outbox.candles.closes_at is 'End of the bucket plus the source''s grace.';
 comment on column outbox.candles.is_of_backfill is 'Added by a backfill, and so told to those only that asked for history.';
+
+create table outbox.captured (
+  is_only_row boolean primary key default true check (is_only_row),
+  revision bigint not null default 0,
+  captured_at timestamptz not null default '-infinity'
+) with (fillfactor = 20);
+insert into outbox.captured default values;
+comment on table outbox.captured is 'How far captures have come, in one row that changes with outbox.candles in one transaction: who reads both in one statement knows which of them it has seen.';
+comment on column outbox.captured.revision is 'The highest of a candle whose content was captured.';
+comment on column outbox.captured.captured_at is 'When that was (UTC); it never goes back, whatever the clock does.';
+
+create table outbox.late_changes (
+  instrument_id int not null,
+  timeframe text not null,
+  side text not null,
+  revision bigint not null,
+  primary key (instrument_id, timeframe, side)
+) with (fillfactor = 50);
+comment on table outbox.late_changes is 'Series of which a candle changed that was long over, see outbox.long_over, with the newest revision of such a change: who keeps candles of it reads them again.';
 
 create table outbox.deliveries (
   subscription_id int not null references outbox.subscriptions on delete cascade,

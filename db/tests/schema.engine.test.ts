@@ -12,6 +12,7 @@ const inlined = [
   'feed.tick_fault',
   'feed.tick_position',
   'feed.without_noise',
+  'outbox.long_over',
 ];
 /** End transactions, which a pinned search_path would forbid. */
 const endingTransactions = [

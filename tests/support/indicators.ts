@@ -5,6 +5,7 @@ import type { Kind, Params } from '../../workers/indicators/kind.ts';
 import {
   type ComputedValue,
   createServiceStore,
+  type ServiceStore,
   type Work,
 } from '../../workers/indicators/service.ts';
 import type { CandleDelta } from '../../workers/messages.ts';
@@ -18,11 +19,21 @@ export function kindOf(name: string): Kind {
   return kind;
 }
 
+/** One for each database and service, as in a process: it keeps what it has read. */
+const stores = new WeakMap<Sql, Map<string, ServiceStore>>();
+function storeOf(sql: Sql, service: string): ServiceStore {
+  const own = stores.get(sql) ?? new Map<string, ServiceStore>();
+  stores.set(sql, own);
+  const store = own.get(service) ?? createServiceStore(sql, service);
+  own.set(service, store);
+  return store;
+}
+
 /** Registers the built-in services, without the indicators that every instrument gets. */
 export async function registerCatalog(sql: Sql): Promise<void> {
   for (const service of services) {
     const kinds = service.kinds.map(kind => ({ ...kind, defaults: [] }));
-    await createServiceStore(sql, service.service).register({ ...service, kinds });
+    await storeOf(sql, service.service).register({ ...service, kinds });
   }
 }
 
@@ -30,7 +41,7 @@ export async function registerCatalog(sql: Sql): Promise<void> {
 export async function registerKind(sql: Sql, kind: Kind): Promise<void> {
   const [classical] = services;
   if (classical === undefined) throw new Error('there are no services');
-  await createServiceStore(sql, classical.service).register({ ...classical, kinds: [kind] });
+  await storeOf(sql, classical.service).register({ ...classical, kinds: [kind] });
 }
 
 /** The values of a stretch, all of which can be computed. */
@@ -70,7 +81,7 @@ export async function accept(sql: Sql, published: readonly Published[]): Promise
   let accepted = 0;
   for (const { service } of services) {
     const own = published.filter(({ subscription }) => subscription === `indicators.${service}`);
-    if (own.length > 0) accepted += await createServiceStore(sql, service).acceptCandles(own);
+    if (own.length > 0) accepted += await storeOf(sql, service).acceptCandles(own);
   }
   return accepted;
 }
@@ -79,7 +90,7 @@ export async function accept(sql: Sql, published: readonly Published[]): Promise
 export async function claim(sql: Sql, maxCandles = 500): Promise<Work[]> {
   const works: Work[] = [];
   for (const { service } of services) {
-    works.push(...(await createServiceStore(sql, service).claimPending(maxCandles)));
+    works.push(...(await storeOf(sql, service).claimPending(maxCandles)));
   }
   return works;
 }
@@ -90,7 +101,7 @@ export async function finish(
   works: readonly Work[],
   kinds: ReadonlyMap<string, Kind> = catalog,
 ): Promise<void> {
-  const store = createServiceStore(sql, '');
+  const store = storeOf(sql, '');
   for (const work of works) {
     await store.recordValues(valuesFor(work, kinds));
     if (work.isHistory) await store.finishBackfill(work, work.toBucket);
@@ -113,7 +124,7 @@ export async function computeAll(
   for (let rounds = 0; rounds < 1_000; rounds++) {
     const works = await claim(sql, maxCandles);
     for (const { service } of services) {
-      const history = await createServiceStore(sql, service).claimBackfill(maxCandles);
+      const history = await storeOf(sql, service).claimBackfill(maxCandles);
       if (history !== undefined) works.push(history);
     }
     if (works.length === 0) return;

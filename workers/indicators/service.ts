@@ -2,6 +2,7 @@ import { type Sql, unflushed } from '../../db/runtime/database.ts';
 import type { CandleDelta, Refusal } from '../messages.ts';
 import { apart } from './apart.ts';
 import type { Kind, Params, Reading } from './kind.ts';
+import { type Change, LiveSeries } from './live_series.ts';
 import { type Series, seriesWith } from './window.ts';
 
 /** What computes a set of kinds, with a queue and work of its own. */
@@ -159,11 +160,13 @@ export function createSqlKindStore(sql: Sql): SqlKindStore {
 
 /** The SQL functions of schema indicator, for one service. */
 export function createServiceStore(sql: Sql, service: string): ServiceStore {
+  const live = new LiveSeries();
+
   /** After the claim was committed, so that it holds nobody up. */
   async function readWindows<Read extends Placed>(
     claims: readonly Read[],
     { barsAfter }: { barsAfter: boolean },
-  ): Promise<[Read, Window][]> {
+  ): Promise<[Read, Series][]> {
     const before = claims.map(({ bars }) => (bars ?? 1) - 1);
     const rows = await sql<(Window & { position: number })[]>`
       select * from indicator.candle_windows(
@@ -175,8 +178,73 @@ export function createServiceStore(sql: Sql, service: string): ServiceStore {
         ${before}::int[], ${before.map(bars => (barsAfter ? bars : 0))}::int[])`;
     return rows.flatMap(row => {
       const claim = claims[row.position - 1];
-      return claim === undefined ? [] : [[claim, row]];
+      return claim === undefined ? [] : [[claim, toSeries(row)]];
     });
+  }
+
+  /** What changed in the series of these claims since they were read last. */
+  async function readChanges(claims: readonly Claim[]): Promise<Map<string, Change>> {
+    const asked = [...new Map(claims.map(claim => [keyOf(claim), claim]))].map(([key, claim]) => ({
+      key,
+      claim,
+      since: live.mark(key),
+    }));
+    const rows = await sql<ChangedSeries[]>`
+      select * from indicator.candles_since(
+        ${asked.map(({ claim }) => claim.instrument_id)}::int[],
+        ${asked.map(({ claim }) => claim.timeframe)}::text[],
+        ${asked.map(({ claim }) => claim.side)}::text[],
+        ${asked.map(({ since }) => since?.revision.toString() ?? null)}::text[]::bigint[],
+        ${asked.map(({ since }) => since?.at ?? null)}::text[]::timestamptz[])`;
+    const changes = new Map<string, Change>();
+    for (const row of rows) {
+      const { key, since } = asked[row.position - 1] ?? {};
+      if (key === undefined) continue;
+      const change = {
+        revision: BigInt(row.captured_revision),
+        at: row.captured_at,
+        isKnown: row.is_known,
+        candles: toSeries(row),
+        floorAt: row.floor_at,
+        withSpread: row.with_spread,
+      };
+      live.change(key, since, change);
+      changes.set(key, change);
+    }
+    return changes;
+  }
+
+  /** The windows of claimed candles: of what is live already, only what changed is read. */
+  async function readLive(claims: readonly Claim[]): Promise<[Claim, Series][]> {
+    try {
+      const changes = await readChanges(claims);
+      const found: [Claim, Series][] = [];
+      const unread: Claim[] = [];
+      for (const claim of claims) {
+        const series = live.window(keyOf(claim), placeOf(claim));
+        if (series === undefined) unread.push(claim);
+        else found.push([claim, series]);
+      }
+      if (unread.length === 0) return found;
+      for (const [claim, series] of await readWindows(unread, { barsAfter: true })) {
+        found.push([claim, series]);
+        const change = changes.get(keyOf(claim));
+        if (change !== undefined) keepLive(claim, change, series);
+      }
+      return found;
+    } catch (error) {
+      live.clear();
+      throw error;
+    }
+  }
+
+  function keepLive(claim: Claim, change: Change, series: Series): void {
+    const { fromBucket, toBucket, bars } = placeOf(claim);
+    const hasAll = (beyond: readonly string[]) => beyond.length < bars - 1;
+    // Else there may be newer ones.
+    if (!hasAll(series.buckets.filter(bucket => bucket > toBucket))) return;
+    const isWhole = hasAll(series.buckets.filter(bucket => bucket < fromBucket));
+    live.keep(keyOf(claim), change, series, { bars, isWhole });
   }
 
   async function failPending(workIds: readonly string[], detail: string): Promise<number> {
@@ -229,11 +297,10 @@ export function createServiceStore(sql: Sql, service: string): ServiceStore {
       const claims = await sql<Claim[]>`
         select c.* from ${unflushed(sql)},
           indicator.claim_pending(${service}, max_candles => ${maxCandles}) as c`;
-      const windows = new Map<Claim, Window>();
+      const windows = new Map<Claim, Series>();
       const wanted = claims.filter(({ bars }) => bars !== null);
       const unreadable = await apart(wanted, async some => {
-        for (const [claim, window] of await readWindows(some, { barsAfter: true }))
-          windows.set(claim, window);
+        for (const [claim, series] of await readLive(some)) windows.set(claim, series);
       });
       for (const { item, error } of unreadable) await failPending(item.work_ids, error.message);
       const failed = new Set(unreadable.map(({ item }) => item));
@@ -246,7 +313,7 @@ export function createServiceStore(sql: Sql, service: string): ServiceStore {
       return claims
         .filter(claim => !failed.has(claim))
         .map(claim => ({
-          ...toWork(claim, windows.get(claim) ?? empty),
+          ...toWork(claim, windows.get(claim) ?? toSeries(empty)),
           isHistory: false,
           workIds: claim.work_ids,
           pace: claim.forming_every,
@@ -268,7 +335,7 @@ export function createServiceStore(sql: Sql, service: string): ServiceStore {
       const [row] = await sql<(Stretch & Window & { work_id: string })[]>`
         select * from indicator.claim_backfill(${service}, max_candles => ${maxCandles})`;
       if (row === undefined) return undefined;
-      return { ...toWork(row, row), isHistory: true, workIds: [row.work_id] };
+      return { ...toWork(row, toSeries(row)), isHistory: true, workIds: [row.work_id] };
     },
     async finishBackfill(work, reachedBucket) {
       await sql`select indicator.finish_backfill(
@@ -295,12 +362,12 @@ export function createServiceStore(sql: Sql, service: string): ServiceStore {
         select *, bars_window as bars, bucket as from_bucket, bucket as to_bucket
         from indicator.draw_values(${service}, ${maxValues}, ${everyMs}::int * interval '1 ms')`;
       if (drawn.length === 0) return [];
-      return (await readWindows(drawn, { barsAfter: false })).map(([value, window]) => ({
+      return (await readWindows(drawn, { barsAfter: false })).map(([value, series]) => ({
         definition: value,
         bucket: value.bucket,
         revision: value.revision,
         storedAt: value.computed_at,
-        series: toSeries(window),
+        series,
       }));
     },
     async compareValues(values) {
@@ -395,7 +462,26 @@ type Claim = Stretch & {
   readonly forming_every: string;
 };
 
-function toWork(stretch: Stretch, window: Window) {
+/** A row of `indicator.candles_since`. */
+type ChangedSeries = Window & {
+  readonly position: number;
+  readonly captured_revision: string;
+  readonly captured_at: string;
+  readonly floor_at: string;
+  readonly with_spread: boolean;
+  readonly is_known: boolean;
+};
+
+const keyOf = ({ instrument_id, timeframe, side }: Placed) =>
+  `${instrument_id} ${timeframe} ${side}`;
+
+const placeOf = ({ from_bucket, to_bucket, bars }: Placed) => ({
+  fromBucket: from_bucket,
+  toBucket: to_bucket,
+  bars: bars ?? 1,
+});
+
+function toWork(stretch: Stretch, series: Series) {
   return {
     timeframe: stretch.timeframe,
     fromBucket: stretch.from_bucket,
@@ -403,7 +489,7 @@ function toWork(stretch: Stretch, window: Window) {
     closedTo: stretch.closed_to,
     revision: stretch.revision,
     indicators: stretch.indicators,
-    series: toSeries(window),
+    series,
   };
 }
 

@@ -7,6 +7,19 @@ export interface Series {
   readonly columns: Columns;
 }
 
+/** Those that are read; `start` is told by the buckets. */
+export const storedColumns = [
+  'open',
+  'high',
+  'low',
+  'close',
+  'average',
+  'volume',
+  'tick_count',
+  'spread',
+] as const satisfies readonly ColumnName[];
+export type StoredColumns = Pick<Columns, (typeof storedColumns)[number]>;
+
 /** A candle of one side, as the database and the messages have it. */
 export interface Candle {
   readonly bucket: string;
@@ -40,7 +53,7 @@ export function seriesOf(candles: readonly Candle[]): Series {
 }
 
 /** Adds `start`, which is read from the buckets only when a kind asks for it: few do. */
-export function seriesWith(buckets: readonly string[], columns: Omit<Columns, 'start'>): Series {
+export function seriesWith(buckets: readonly string[], columns: StoredColumns): Series {
   let start: Float64Array | undefined;
   return {
     buckets,

@@ -41,7 +41,14 @@ begin
   )
   select array_agg(row(s.*, coalesce(c.changed_at, clock_timestamp()))::outbox.delta) into deltas
   from stored as s left join changed as c using (instrument_id);
-  return coalesce(deltas, '{}');
+  if deltas is null then
+    return '{}';
+  end if;
+  -- History that is told again is no other than it was.
+  if not candles[1].is_of_backfill then
+    perform outbox.note_capture(deltas);
+  end if;
+  return deltas;
 end
 $$;
 

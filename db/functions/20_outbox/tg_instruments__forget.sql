@@ -10,6 +10,7 @@ begin
   delete from outbox.changes as c where c.instrument_id = old.instrument_id;
   delete from outbox.deliveries as d where d.instrument_id = old.instrument_id;
   delete from outbox.candles as c where c.instrument_id = old.instrument_id;
+  delete from outbox.late_changes as c where c.instrument_id = old.instrument_id;
   delete from outbox.dead_letters as d where (d.candle ->> 'instrument_id')::int = old.instrument_id;
   return null;
 end

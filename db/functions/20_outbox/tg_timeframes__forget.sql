@@ -22,6 +22,7 @@ begin
   for update;
   delete from outbox.deliveries as d where d.timeframe = old.timeframe;
   delete from outbox.candles as c where c.timeframe = old.timeframe;
+  delete from outbox.late_changes as c where c.timeframe = old.timeframe;
   return old;
 end
 $$;
