@@ -5,6 +5,12 @@
 // engine would box each sum anew.
 
 /**
+ * A parameter that counts candles, as an integer to the engine too: beside parameters that are none it comes as a
+ * floating number, which a loop would convert at each candle.
+ */
+export const whole = (count: number): number => count | 0;
+
+/**
  * Exponential mean: each value moves it by its weight, seeded with the arithmetic mean of the first `period` values.
  * It is NaN until then, and skips a leading stretch of NaN, so that one can be fed from another.
  */

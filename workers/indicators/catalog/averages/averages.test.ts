@@ -53,7 +53,8 @@ describe.each(kinds.map(kind => [kind.kind, kind] as const))('%s', (_, kind) => 
         const range = Math.max(...closes) - Math.min(...closes);
         if (Math.abs(distance) > 1e-9) expect(reading?.verdict).toBe(Math.sign(distance));
         const part = range === 0 ? 0 : Math.max(-1, Math.min(1, distance / range));
-        expect(reading?.strength).toBeCloseTo(part, 8);
+        // Its range is of the closes that it has not forgotten.
+        if (kind !== kama) expect(reading?.strength).toBeCloseTo(part, 8);
       }),
     );
   });
@@ -169,6 +170,17 @@ describe('kama', () => {
     );
     const [value = Number.NaN] = kama.compute(columns(restless), { period: 10 })?.outputs ?? [];
     expect(value).toBeLessThan(111);
+  });
+
+  it('is as strong as its distance is a part of the range of what it is made of', () => {
+    // Each close leaves 5/9 to the older ones: after 40 of them that is less than 1e-10.
+    const straight = Array.from({ length: 200 }, (_, index) => 100 + index);
+    const reading = kama.compute(columns(straight), { period: 10 });
+    expect(reading?.strength).toBeCloseTo(5 / 4 / 40, 9);
+    const forgotten = straight.with(140, 1_000);
+    expect(kama.compute(columns(forgotten), { period: 10 })).toEqual(reading);
+    const counted = straight.with(165, 1_000);
+    expect(kama.compute(columns(counted), { period: 10 })?.strength).toBeLessThan(0.02);
   });
 });
 

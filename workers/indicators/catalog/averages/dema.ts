@@ -1,6 +1,9 @@
 import { ema } from '../../smoothing.ts';
 import { priceAgainst } from './price_against.ts';
 
+/** After so many periods what was before weighs less than 1e-9. */
+const memory = 15;
+
 export const dema = priceAgainst<'close', { period: number }>(
   {
     kind: 'dema',
@@ -11,7 +14,7 @@ export const dema = priceAgainst<'close', { period: number }>(
       'Patrick Mulloy, Smoothing Data with Faster Moving Averages (1994): 2 EMA - EMA of EMA, each seeded with a mean, as DEMA of TA-Lib',
     parameters: [{ name: 'period', type: 'integer', min: 2, max: 330, default: 20 }],
     columns: ['close'],
-    bars: { least: [{ period: 2, plus: -1 }], window: [{ period: 15 }] },
+    bars: { least: [{ period: 2, plus: -1 }], window: [{ period: memory }] },
   },
   ({ close }, { period }, origin) => doubleExponential(close, period, origin),
 );
@@ -20,7 +23,7 @@ export const dema = priceAgainst<'close', { period: number }>(
 export function doubleExponential(values: Float64Array, period: number, origin: number): number {
   const once = ema(period);
   const twice = ema(period);
-  for (let index = 0; index < values.length; index++) {
+  for (let index = Math.max(0, values.length - memory * period); index < values.length; index++) {
     twice.next(once.next((values[index] ?? Number.NaN) - origin));
   }
   return 2 * once.mean - twice.mean;

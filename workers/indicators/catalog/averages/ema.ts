@@ -1,5 +1,8 @@
-import { ema as exponentialMean } from '../../smoothing.ts';
+import { mean } from '../../smoothing.ts';
 import { priceAgainst } from './price_against.ts';
+
+/** After so many periods what was before weighs less than 1e-9. */
+const memory = 12;
 
 export const ema = priceAgainst<'close', { period: number }>(
   {
@@ -10,17 +13,23 @@ export const ema = priceAgainst<'close', { period: number }>(
       'Weight 2 / (period + 1), seeded with the mean of the first closes, as EMA of TA-Lib',
     parameters: [{ name: 'period', type: 'integer', min: 2, max: 400, default: 20 }],
     columns: ['close'],
-    // After 12 periods the seed weighs less than 1e-9.
-    bars: { least: [{ period: 1 }], window: [{ period: 12 }] },
+    bars: { least: [{ period: 1 }], window: [{ period: memory }] },
   },
   ({ close }, { period }, origin) => exponential(close, period, origin),
 );
 
-/** The newest average, as a distance from the origin. */
+/**
+ * The newest average, as a distance from the origin: each close weighs as much less than the one after it as an average
+ * keeps of itself, and the seed what is left.
+ */
 export function exponential(values: Float64Array, period: number, origin: number): number {
-  const average = exponentialMean(period);
-  for (let index = 0; index < values.length; index++) {
-    average.next((values[index] ?? Number.NaN) - origin);
+  const first = Math.max(0, values.length - memory * period);
+  const part = 2 / (period + 1);
+  let average = 0;
+  let weight = 1;
+  for (let index = values.length - 1; index >= first + period; index--) {
+    average += weight * ((values[index] ?? Number.NaN) - origin);
+    weight *= 1 - part;
   }
-  return average.mean;
+  return part * average + weight * mean(values, first, first + period, origin);
 }

@@ -41,17 +41,26 @@ export function priceAgainst<Name extends ColumnName, Given extends Params>(
 }
 
 /**
- * The verdict of a difference and its strength as a part of the range of the closes; null without a number. Decimal
- * prices are rounded as doubles, so that a mean that equals a price can be off by some units of its last place: that
- * is no difference.
+ * The verdict of a difference and its strength as a part of the range of the closes; null without a number.
  */
 export function compared(
   difference: number,
   close: Float64Array,
 ): { verdict: Verdict; strength: number } | null {
-  const most = range(close, 0, close.length);
+  return weighed(difference, last(close), range(close, 0, close.length));
+}
+
+/**
+ * The same where the range is known. Decimal prices are rounded as doubles, so that a mean that equals a price can be
+ * off by some units of its last place: that is no difference.
+ */
+export function weighed(
+  difference: number,
+  price: number,
+  most: number,
+): { verdict: Verdict; strength: number } | null {
   if (!Number.isFinite(difference) || !Number.isFinite(most)) return null;
-  const isSame = Math.abs(difference) <= 1e-12 * Math.abs(last(close));
+  const isSame = Math.abs(difference) <= 1e-12 * Math.abs(price);
   if (isSame) return { verdict: neutral, strength: 0 };
   const strength = Math.max(-1, Math.min(1, difference / most));
   return { verdict: difference > 0 ? bullish : bearish, strength };

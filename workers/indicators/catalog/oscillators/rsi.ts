@@ -1,9 +1,12 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { wilder } from '../../smoothing.ts';
+import { whole, wilder } from '../../smoothing.ts';
 import { direction, sameRatio } from './direction.ts';
 
 const oversold = 30;
 const overbought = 70;
+
+/** After so many periods what the first of them weighs is below 1e-9. */
+export const memory = 29;
 
 /** Relative Strength Index: how much of the recent movement went up, from 0 to 100. */
 export const rsi: Kind<'close', { period: number; signal: string }> = {
@@ -19,8 +22,7 @@ export const rsi: Kind<'close', { period: number; signal: string }> = {
     { name: 'signal', type: 'choice', choices: ['level', 'turn'], default: 'level' },
   ],
   columns: ['close'],
-  // After 29 periods what the first of them weighs is below 1e-9.
-  bars: { least: [{ period: 1, plus: 1 }], window: [{ period: 29 }] },
+  bars: { least: [{ period: 1, plus: 1 }], window: [{ period: memory }] },
   outputs: [{ name: 'rsi', unit: 'ratio', pane: 'own', thresholds: [oversold, overbought] }],
   isClosedOnly: false,
   defaults: [{ timeframe: '15m', params: { period: 14 } }],
@@ -52,3 +54,32 @@ export const rsi: Kind<'close', { period: number; signal: string }> = {
 
 /** From 0 to 100; not a number while nothing moved. */
 export const shareOf = (gain: number, loss: number): number => 100 * (gain / (gain + loss));
+
+/**
+ * The last values of the index, as many as there is room for, each not a number while nothing moved. They are shares
+ * of sums that keep what they have of each bar but the period's part, as Wilder wrote them: its averages times the period.
+ */
+export function lastOfRsi(
+  close: Float64Array,
+  candles: number,
+  values: Float64Array,
+): Float64Array {
+  const period = whole(candles);
+  const first = close.length - values.length;
+  const from = Math.max(1, first + 1 - memory * period);
+  const kept = 1 - 1 / period;
+  let gain = 0;
+  let loss = 0;
+  for (let index = from; index < close.length; index++) {
+    const move = (close[index] ?? Number.NaN) - (close[index - 1] ?? Number.NaN);
+    const size = Math.abs(move);
+    if (index >= from + period) {
+      gain *= kept;
+      loss *= kept;
+    }
+    gain += size + move;
+    loss += size - move;
+    if (index >= first) values[index - first] = shareOf(gain, loss);
+  }
+  return values;
+}

@@ -1,8 +1,12 @@
-import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { ema, last, wilder } from '../../smoothing.ts';
+import { bullish, type Kind, neutral } from '../../kind.ts';
+import { last } from '../../smoothing.ts';
+import { exponential } from '../averages/ema.ts';
 import { sameRatio } from './direction.ts';
-import { shareOf } from './rsi.ts';
+import { lastOfRsi, memory } from './rsi.ts';
 import { placed, turn } from './stochastic.ts';
+
+/** For the values of the index of one window: to make it anew takes longer than to fill it. */
+let room = new Float64Array(0);
 
 /** Stochastic RSI: where the RSI lies in its own range, against the trend of the close. */
 export const stochasticRsi: Kind<
@@ -37,7 +41,7 @@ export const stochasticRsi: Kind<
       { trend_period: 1 },
     ],
     window: [
-      { rsi_period: 29, stochastic_period: 1, k_smoothing: 1, d_smoothing: 1, plus: -2 },
+      { rsi_period: memory, stochastic_period: 1, k_smoothing: 1, d_smoothing: 1, plus: -2 },
       { trend_period: 12 },
     ],
   },
@@ -48,30 +52,17 @@ export const stochasticRsi: Kind<
   isClosedOnly: false,
   defaults: [],
   compute({ close }, { k_smoothing, d_smoothing, rsi_period, stochastic_period, trend_period }) {
-    const gains = wilder(rsi_period);
-    const losses = wilder(rsi_period);
-    const average = ema(trend_period);
-    const strengths = new Float64Array(stochastic_period + k_smoothing + d_smoothing - 2);
-    const first = close.length - strengths.length;
-    const newest = last(close);
-    let before = Number.NaN;
-    for (let index = 0; index < close.length; index++) {
-      const price = close[index] ?? Number.NaN;
-      const move = price - before;
-      const size = Math.abs(move);
-      gains.next((size + move) / 2);
-      losses.next((size - move) / 2);
-      // From the newest close, so that equal closes are at no side of their average.
-      average.next(price - newest);
-      before = price;
-      if (index >= first) strengths[index - first] = shareOf(gains.mean, losses.mean);
-    }
+    const count = stochastic_period + k_smoothing + d_smoothing - 2;
+    if (room.length < count) room = new Float64Array(count);
+    const strengths = lastOfRsi(close, rsi_period, room.subarray(0, count));
     const ranged = { high: strengths, low: strengths, close: strengths };
     // While the close stands still the RSI only rounds.
     const { k, d } = placed(ranged, stochastic_period, k_smoothing, d_smoothing, sameRatio);
     const { verdict, strength } = turn(k, d);
-    const isAgainstTrend =
-      (verdict === bullish && average.mean > 0) || (verdict === bearish && average.mean < 0);
+    if (verdict === neutral) return { outputs: [k, d], verdict, strength };
+    // From the newest close, so that equal closes are at no side of their average.
+    const average = exponential(close, trend_period, last(close));
+    const isAgainstTrend = verdict === bullish ? average > 0 : average < 0;
     return isAgainstTrend
       ? { outputs: [k, d], verdict, strength }
       : { outputs: [k, d], verdict: neutral, strength: 0 };

@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { trueRange, wilder } from '../../smoothing.ts';
+import { whole } from '../../smoothing.ts';
 
 const trending = 20;
 
@@ -23,32 +23,52 @@ export const adx: Kind<'high' | 'low' | 'close', { period: number }> = {
   ],
   isClosedOnly: false,
   defaults: [{ timeframe: '15m', params: { period: 14 } }],
-  compute({ high, low, close }, { period }) {
-    const at = (values: Float64Array, index: number): number => values[index] ?? Number.NaN;
-    const average = wilder(period);
+  compute({ high, low, close }, params) {
+    const period = whole(params.period);
     const kept = 1 - 1 / period;
     let plus = 0;
     let minus = 0;
     let range = 0;
-    let before = Number.NaN;
-    for (let index = 1; index < close.length; index++) {
-      const up = at(high, index) - at(high, index - 1);
-      const down = at(low, index - 1) - at(low, index);
-      if (index >= period) {
-        plus *= kept;
-        minus *= kept;
-        range *= kept;
+    let indices = 0;
+    let indicesBefore = Number.NaN;
+    let topBefore = high[0] ?? Number.NaN;
+    let bottomBefore = low[0] ?? Number.NaN;
+    let priceBefore = close[0] ?? Number.NaN;
+    let index = 1;
+    // Wilder's sums: once one has as many candles as the period, it keeps all but that part of itself for each new one.
+    // First those of the moves have, from the period on the one of the directional indices begins. A loop has to ask
+    // at no candle which stage it is.
+    for (const to of [period, 2 * period, close.length]) {
+      const keptMoves = index < period ? 1 : kept;
+      const keptIndices = index < 2 * period ? 1 : kept;
+      if (index === period) indices = 0;
+      for (; index < to; index++) {
+        const top = high[index] ?? Number.NaN;
+        const bottom = low[index] ?? Number.NaN;
+        const up = top - topBefore;
+        const down = bottomBefore - bottom;
+        topBefore = top;
+        bottomBefore = bottom;
+        plus *= keptMoves;
+        minus *= keptMoves;
+        range *= keptMoves;
+        if (up > down) {
+          if (up > 0) plus += up;
+        } else if (down > up && down > 0) minus += down;
+        // Wilder's true range.
+        if (priceBefore > top) range += priceBefore - bottom;
+        else if (priceBefore < bottom) range += top - priceBefore;
+        else range += top - bottom;
+        priceBefore = close[index] ?? Number.NaN;
+        const moved = plus + minus;
+        indicesBefore = indices;
+        indices *= keptIndices;
+        // Nothing has moved only before the first move, as sums that shrink by a part never reach 0.
+        if (moved > 0) indices += Math.abs(plus - minus) / moved;
       }
-      if (up > down && up > 0) plus += up;
-      if (down > up && down > 0) minus += down;
-      range += trueRange(high, low, close, index);
-      if (index < period) continue;
-      before = average.mean;
-      // Nothing has moved only before the first move, as sums that shrink by a part never reach 0.
-      const moved = plus + minus;
-      average.next(moved > 0 ? (100 * Math.abs(plus - minus)) / moved : 0);
     }
-    const value = average.mean;
+    const value = (100 * indices) / period;
+    const before = (100 * indicesBefore) / period;
     // No range at all has no direction.
     if (range === 0) return null;
     const [plusDi, minusDi] = [(100 * plus) / range, (100 * minus) / range];

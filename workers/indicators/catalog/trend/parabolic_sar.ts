@@ -31,49 +31,58 @@ export const parabolicSar: Kind<
   isClosedOnly: false,
   defaults: [],
   compute({ high, low, close }, { acceleration, maximum }) {
-    const top = (index: number): number => high[index] ?? Number.NaN;
-    const bottom = (index: number): number => low[index] ?? Number.NaN;
-    const fall = bottom(0) - bottom(1);
-    let isRising = !(fall > 0 && fall > top(1) - top(0));
-    let extreme = isRising ? top(1) : bottom(1);
-    let next = isRising ? bottom(0) : top(0);
+    let topBefore = high[1] ?? Number.NaN;
+    let bottomBefore = low[1] ?? Number.NaN;
+    let highest = high[0] ?? Number.NaN;
+    let lowest = low[0] ?? Number.NaN;
+    const fall = lowest - bottomBefore;
+    let isRising = !(fall > 0 && fall > topBefore - highest);
+    let extreme = isRising ? topBefore : bottomBefore;
+    let next = isRising ? lowest : highest;
     let factor = acceleration;
     let stop = Number.NaN;
-    let highest = top(0);
-    let lowest = bottom(0);
-    for (let index = 1; index < close.length; index++) {
-      highest = Math.max(highest, top(index));
-      lowest = Math.min(lowest, bottom(index));
+    for (let index = 1; index < high.length; index++) {
+      const top = high[index] ?? Number.NaN;
+      const bottom = low[index] ?? Number.NaN;
+      if (!(top <= highest)) highest = Math.max(highest, top);
+      if (!(bottom >= lowest)) lowest = Math.min(lowest, bottom);
       stop = next;
       if (isRising) {
-        if (bottom(index) <= stop) {
+        if (bottom <= stop) {
           isRising = false;
-          stop = Math.max(extreme, top(index));
-          extreme = bottom(index);
+          stop = Math.max(extreme, top);
+          extreme = bottom;
           factor = acceleration;
-        } else if (top(index) > extreme) {
-          extreme = top(index);
+        } else if (top > extreme) {
+          extreme = top;
           factor = Math.min(maximum, factor + acceleration);
         }
-      } else if (top(index) >= stop) {
+      } else if (top >= stop) {
         isRising = true;
-        stop = Math.min(extreme, bottom(index));
-        extreme = top(index);
+        stop = Math.min(extreme, bottom);
+        extreme = top;
         factor = acceleration;
-      } else if (bottom(index) < extreme) {
-        extreme = bottom(index);
+      } else if (bottom < extreme) {
+        extreme = bottom;
         factor = Math.min(maximum, factor + acceleration);
       }
-      const before = index > 1 ? index - 1 : 1;
+      // Not into the range of this candle and the one before.
       next = stop + factor * (extreme - stop);
-      next = isRising
-        ? Math.min(next, bottom(before), bottom(index))
-        : Math.max(next, top(before), top(index));
+      if (isRising) {
+        if (bottomBefore < next) next = bottomBefore;
+        if (bottom < next) next = bottom;
+      } else {
+        if (topBefore > next) next = topBefore;
+        if (top > next) next = top;
+      }
+      topBefore = top;
+      bottomBefore = bottom;
     }
     const distance = last(close) - stop;
-    if (Number.isNaN(distance)) return null;
+    const range = highest - lowest;
+    if (Number.isNaN(distance) || Number.isNaN(range)) return null;
     if (distance === 0) return { outputs: [stop], verdict: neutral, strength: 0 };
-    const strength = Math.max(-1, Math.min(1, distance / (highest - lowest)));
+    const strength = Math.max(-1, Math.min(1, distance / range));
     return { outputs: [stop], verdict: distance > 0 ? bullish : bearish, strength };
   },
 };

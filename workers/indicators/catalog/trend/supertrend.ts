@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral, type Verdict } from '../../kind.ts';
-import { last, trueRange, wilder } from '../../smoothing.ts';
+import { last, trueRange, whole } from '../../smoothing.ts';
 
 /** SuperTrend: a band on the far side of the trend, which moves with the trend only. */
 export const supertrend: Kind<'high' | 'low' | 'close', { period: number; multiplier: number }> = {
@@ -20,33 +20,52 @@ export const supertrend: Kind<'high' | 'low' | 'close', { period: number; multip
   outputs: [{ name: 'supertrend', unit: 'price', pane: 'price' }],
   isClosedOnly: false,
   defaults: [],
-  compute({ high, low, close }, { period, multiplier }) {
-    const range = wilder(period);
+  compute({ high, low, close }, { period: candles, multiplier }) {
+    const period = whole(candles);
+    const kept = 1 - 1 / period;
+    // Wilder's sum of true ranges, the period times their average, as it would be before the first that it gives way to.
+    let ranges = trueRange(high, low, close, 1);
+    for (let index = 2; index < period; index++) ranges += trueRange(high, low, close, index);
+    ranges /= kept;
+    const multiple = multiplier / period;
+    const newest = close.length - 1;
     let upper = Number.POSITIVE_INFINITY;
     let lower = Number.NEGATIVE_INFINITY;
     let trend: Verdict = neutral;
-    for (let index = 1; index < close.length; index++) {
-      range.next(trueRange(high, low, close, index));
-      if (index < period) continue;
+    let before = close[period - 1] ?? Number.NaN;
+    for (let index = period; index < close.length; index++) {
+      const top = high[index] ?? Number.NaN;
+      const bottom = low[index] ?? Number.NaN;
       const price = close[index] ?? Number.NaN;
-      const before = close[index - 1] ?? Number.NaN;
-      const middle = ((high[index] ?? Number.NaN) + (low[index] ?? Number.NaN)) / 2;
-      const offset = multiplier * range.mean;
-      upper = before > upper ? middle + offset : Math.min(upper, middle + offset);
-      lower = before < lower ? middle - offset : Math.max(lower, middle - offset);
-      const isAbove = price > upper;
-      const isBelow = price < lower;
-      // A candle can be beyond both bands; then it turns whatever the trend was, and starts none.
-      if (isAbove && isBelow)
-        trend = trend === bullish ? bearish : trend === bearish ? bullish : neutral;
-      else if (isAbove) trend = bullish;
-      else if (isBelow) trend = bearish;
+      let range = top - bottom;
+      if (before > top) range = before - bottom;
+      if (before < bottom) range = top - before;
+      before = price;
+      ranges = kept * ranges + range;
+      const middle = (top + bottom) / 2;
+      const offset = multiple * ranges;
+      if (middle + offset < upper) upper = middle + offset;
+      if (middle - offset > lower) lower = middle - offset;
+      if (price <= upper && price >= lower) continue;
+      trend = turned(trend, price > upper, price < lower);
+      if (index === newest) break;
+      // A band gives way after a close beyond it.
+      if (price > upper) upper = Number.POSITIVE_INFINITY;
+      if (price < lower) lower = Number.NEGATIVE_INFINITY;
     }
-    if (trend === neutral) return null;
+    if (trend === neutral || Number.isNaN(ranges)) return null;
     const line = trend === bullish ? lower : upper;
-    const width = 2 * multiplier * range.mean;
+    const width = 2 * multiple * ranges;
     const distance = trend * (last(close) - line);
     const strength = width > 0 && distance > 0 ? trend * Math.min(1, distance / width) : 0;
     return { outputs: [line], verdict: trend, strength };
   },
 };
+
+/** A candle can be beyond both bands; then it turns whatever the trend was, and starts none. */
+function turned(trend: Verdict, isAbove: boolean, isBelow: boolean): Verdict {
+  if (!isBelow) return bullish;
+  if (!isAbove) return bearish;
+  if (trend === neutral) return neutral;
+  return trend === bullish ? bearish : bullish;
+}
