@@ -1260,7 +1260,7 @@ create type indicator.reading as (outputs double precision[], verdict int, stren
 -- The generation that new marks belong to; who takes marks begins the next one.
 create sequence indicator.mark_generation as bigint;
 
--- Names a piece of work until it is done. One that is asked for again gets another, so that nobody strikes off what was not done.
+-- Names a piece of work until it is done. One that is asked for again while somebody has it in hand gets another, so that nobody strikes off what was not done.
 create sequence indicator.work_id as bigint;
 
 -- Indicators whose history is being computed, and from which bucket it goes on.
@@ -1327,6 +1327,8 @@ create table indicator.definitions (
   timeframe text not null,
   side text not null,
   kind text not null,
+  -- That of its kind: who computes it.
+  service text not null,
   params jsonb not null,
   label text not null,
   -- Candles that a value needs at least; with fewer it is warming up.
@@ -1345,6 +1347,7 @@ create table indicator.definitions (
     params),
   constraint definitions_instrument_id_fkey foreign key (instrument_id) references feed.instruments(instrument_id),
   constraint definitions_kind_fkey foreign key (kind) references indicator.kinds(kind),
+  constraint definitions_service_fkey foreign key (service) references indicator.services(service),
   constraint definitions_timeframe_fkey foreign key (timeframe) references feed.timeframes(timeframe),
   constraint definitions_side_check check (side = any (array['bid', 'ask', 'mid', 'last'])),
   constraint pace_is_up_to_one_hour check (forming_every >= '00:00:00'::interval
@@ -1352,6 +1355,7 @@ create table indicator.definitions (
   constraint window_is_from_what_is_required_to_5000_bars check (1 <= bars_required and bars_required <= bars_window
     and bars_window <= 5000)
 );
+create index definitions_by_pace on indicator.definitions (instrument_id, timeframe, side, service, forming_every);
 create index definitions_with_open_side on indicator.definitions (instrument_id) where is_side_open;
 create trigger _600_follow_side after update of side on indicator.definitions for each row when (old.side <> new.side)
   execute function alert.tg_definitions__follow();
@@ -1497,7 +1501,7 @@ create table indicator.pending (
   leased_until timestamptz not null default '-infinity'::timestamptz,
   -- Since when (UTC) its change waits to be computed: since it was taken from the queue, or since it changed again while it was being computed; with a pace, since its turn, which may lie ahead.
   accepted_at timestamptz not null default clock_timestamp(),
-  -- Drawn anew each time its candle changes.
+  -- Drawn anew each time its candle changes, save while it waits for its turn, as then nobody has it in hand.
   work_id bigint not null default nextval('indicator.work_id'::regclass),
   -- How often it could not be computed since it changed: such a one is claimed alone, and set aside the third time.
   failure_count int not null default 0,

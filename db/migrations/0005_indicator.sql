@@ -95,6 +95,7 @@ create table indicator.definitions (
   timeframe text not null references feed.timeframes,
   side text not null check (side in ('bid', 'ask', 'mid', 'last')),
   kind text not null references indicator.kinds,
+  service text not null references indicator.services,
   params jsonb not null,
   label text not null,
   bars_required int not null,
@@ -107,11 +108,13 @@ create table indicator.definitions (
   constraint window_is_from_what_is_required_to_5000_bars check (1 <= bars_required and bars_required <= bars_window and bars_window <= 5000)
 );
 comment on table indicator.definitions is 'An indicator on one series of candles. Other parameters are another indicator.';
+comment on column indicator.definitions.service is 'That of its kind: who computes it.';
 comment on column indicator.definitions.bars_required is 'Candles that a value needs at least; with fewer it is warming up.';
 comment on column indicator.definitions.bars_window is 'Candles that a value is computed from, if so many exist: its window ends with its bucket. With fewer it is settling.';
 comment on column indicator.definitions.output_count is 'How many numbers a value has: as many as its kind declares.';
 comment on column indicator.definitions.forming_every is 'At most one value of a candle per this time while it forms; 0: one each time it changes. A closed candle has its value at once. Set by indicator.set_pace.';
 comment on column indicator.definitions.is_side_open is 'No side was asked for, and no tick has told yet which one there is: see indicator.settle_sides.';
+create index definitions_by_pace on indicator.definitions (instrument_id, timeframe, side, service, forming_every);
 create index definitions_with_open_side on indicator.definitions (instrument_id) where is_side_open;
 
 create table indicator.granted (
@@ -210,7 +213,7 @@ comment on column indicator.unscored.candles is 'How many values were stored.';
 comment on column indicator.unscored.noted_at is 'Since when it waits (UTC, our clock).';
 
 create sequence indicator.work_id;
-comment on sequence indicator.work_id is 'Names a piece of work until it is done. One that is asked for again gets another, so that nobody strikes off what was not done.';
+comment on sequence indicator.work_id is 'Names a piece of work until it is done. One that is asked for again while somebody has it in hand gets another, so that nobody strikes off what was not done.';
 
 -- Without a foreign key to the service, which would be looked up per candle: indicator.accept_candles does it per message.
 create table indicator.pending (
@@ -231,7 +234,7 @@ create table indicator.pending (
 create index pending_by_bucket on indicator.pending (service, bucket desc, work_id);
 comment on table indicator.pending is 'Changed candles whose indicators a service did not compute since: a row for each pace of these.';
 comment on column indicator.pending.forming_every is 'The pace of the indicators that are to be computed.';
-comment on column indicator.pending.work_id is 'Drawn anew each time its candle changes.';
+comment on column indicator.pending.work_id is 'Drawn anew each time its candle changes, save while it waits for its turn, as then nobody has it in hand.';
 comment on column indicator.pending.failure_count is 'How often it could not be computed since it changed: such a one is claimed alone, and set aside the third time.';
 comment on column indicator.pending.leased_until is 'Until then somebody computes it, who renews the lease if he takes longer; or it waits for its pace.';
 comment on column indicator.pending.accepted_at is 'Since when (UTC) its change waits to be computed: since it was taken from the queue, or since it changed again while it was being computed; with a pace, since its turn, which may lie ahead.';

@@ -19,9 +19,11 @@ declare
   details text[];
   bodies text[];
 begin
-  perform indicator.checked_service(accept_candles.service);
   -- It is not removed meanwhile.
   perform from indicator.services as s where s.service = accept_candles.service for key share;
+  if not found then
+    perform indicator.checked_service(accept_candles.service);
+  end if;
   with given as materialized (
     select i.instrument_id, c.*, o.revision as captured_revision, p.paces, o.is_closed,
       case when c.revision between 1 and drawn and o.revision is not null then null
@@ -39,9 +41,8 @@ begin
     cross join lateral (
       select array_agg(distinct d.forming_every) as paces
       from indicator.definitions as d
-      join indicator.kinds as k using (kind)
       where d.instrument_id = i.instrument_id and d.timeframe = c.timeframe and d.side = c.side
-        and k.service = accept_candles.service
+        and d.service = accept_candles.service
     ) as p
     where p.paces is not null
   ),
@@ -53,7 +54,7 @@ begin
     from (
       select g.instrument_id, g.timeframe, g.side, g.bucket, p.pace,
         max(coalesce(g.captured_revision, g.revision)) as revision,
-        min(case when g.is_closed is distinct from false then '-infinity'
+        min(case when p.pace = '0' or g.is_closed is distinct from false then '-infinity'
           else indicator.next_turn(p.pace, g.instrument_id, g.timeframe) end) as turn_at
       from given as g
       cross join lateral unnest(g.paces) as p(pace)
@@ -62,14 +63,17 @@ begin
     ) as g
     order by 2, 3, 4, 5, 6
     on conflict on constraint pending_pkey do update
-      set revision = excluded.revision, work_id = excluded.work_id, failure_count = 0,
+      set revision = excluded.revision, failure_count = 0,
+        -- As long as it waits for its turn nobody has it in hand: it keeps its id, and no index changes.
+        work_id = case when old.leased_until = old.accepted_at then old.work_id else excluded.work_id end,
         -- What is being computed now is one state, the next keeps the pace; what has its turn keeps it.
         leased_until = case when old.leased_until > statement_timestamp() then excluded.leased_until else '-infinity' end,
         accepted_at = case when old.leased_until > statement_timestamp() then excluded.accepted_at else old.accepted_at end
       where excluded.revision > old.revision
     returning instrument_id, timeframe, side, bucket
   )
-  select (select count(distinct t) from taken as t), array_agg(g.fault), array_agg(format(
+  select (select count(*) from (select distinct t.instrument_id, t.timeframe, t.side, t.bucket from taken as t) as t),
+    array_agg(g.fault), array_agg(format(
       '%s %s %s %s with revision %s: %s', g.symbol, g.timeframe, g.side, g.bucket, g.revision,
       case g.fault
         when 'revision_not_drawn' then format('revisions up to %s were drawn', drawn)

@@ -19,8 +19,8 @@ begin
   into pace
   from indicator.services as s where s.service = known.service;
   insert into indicator.definitions
-    (instrument_id, timeframe, side, is_side_open, kind, params, forming_every, label, bars_required, bars_window, output_count)
-  select define.instrument_id, define.timeframe, define.side, define.is_side_open, define.kind, define.params,
+    (instrument_id, timeframe, side, is_side_open, kind, service, params, forming_every, label, bars_required, bars_window, output_count)
+  select define.instrument_id, define.timeframe, define.side, define.is_side_open, define.kind, known.service, define.params,
     pace, d.label, d.bars_required, d.bars_window, d.output_count
   from indicator.derived(define.kind, define.params) as d
   on conflict on constraint definitions_instrument_id_timeframe_side_kind_params_key do nothing

@@ -25,7 +25,7 @@ begin
     return;
   end if;
   all_ids := array(
-    select d.indicator_id from indicator.definitions as d join indicator.kinds as k using (kind) where k.service = draw_values.service);
+    select d.indicator_id from indicator.definitions as d where d.service = draw_values.service);
   return query
   with again as materialized (
     select f.indicator_id, f.bucket

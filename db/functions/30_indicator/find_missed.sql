@@ -25,9 +25,8 @@ begin
       select p.*, o.subscription_id, t.width, d.created_at, d.bars_window,
         f.floor_at as candles_floor_at, greatest(indicator.values_from(p.timeframe), values_since) as values_floor_at
       from (
-        select k.service, d.instrument_id, d.timeframe, d.side, min(d.indicator_id) as indicator_id
+        select d.service, d.instrument_id, d.timeframe, d.side, min(d.indicator_id) as indicator_id
         from indicator.definitions as d
-        join indicator.kinds as k using (kind)
         group by 1, 2, 3, 4, d.forming_every
       ) as p
       join indicator.definitions as d using (indicator_id)
@@ -52,7 +51,7 @@ begin
     stretches as materialized (
       select p.*, r.captured_before, s.from_bucket
       from probes as p
-      join reached as r using (service)
+      join reached as r on r.service = p.service
       cross join lateral (
         select clock_timestamp() - p.width * max_buckets as from_bucket
         union all

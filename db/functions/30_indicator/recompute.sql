@@ -9,8 +9,8 @@ declare
   width interval;
   service text;
 begin
-  select t.width, k.service into width, service
-  from indicator.definitions as d join feed.timeframes as t using (timeframe) join indicator.kinds as k using (kind)
+  select t.width, d.service into width, service
+  from indicator.definitions as d join feed.timeframes as t using (timeframe)
   where d.indicator_id = recompute.indicator_id;
   if width is null then
     raise exception 'there is no indicator %', recompute.indicator_id using errcode = 'NOIND';

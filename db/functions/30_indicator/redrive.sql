@@ -22,8 +22,7 @@ begin
         -- A history that went on without some of its values; of an indicator that is gone, nothing is left to do.
         perform indicator.recompute(d.indicator_id, (letter.body::jsonb ->> 'bucket')::timestamptz)
         from indicator.definitions as d
-        join indicator.kinds as k using (kind)
-        where d.indicator_id = (letter.body::jsonb ->> 'indicator_id')::int and k.service = letter.service;
+        where d.indicator_id = (letter.body::jsonb ->> 'indicator_id')::int and d.service = letter.service;
         redriven := redriven + 1;
         continue;
       end if;

@@ -12,8 +12,8 @@ begin
   perform from indicator.services as s where s.service = remove_service.service for update;
   perform from indicator.kinds as k where k.service = remove_service.service for update;
   select string_agg(d.indicator_id::text, ', ' order by d.indicator_id) into users
-  from indicator.definitions as d join indicator.kinds as k using (kind)
-  where k.service = remove_service.service;
+  from indicator.definitions as d
+  where d.service = remove_service.service;
   if users is not null then
     raise exception 'the service % has indicators: %', remove_service.service, left(users, 500)
       using errcode = 'SVUSE', hint = 'Remove those first: select indicator.remove(indicator_id);';

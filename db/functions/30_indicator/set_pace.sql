@@ -7,8 +7,7 @@ as $$
 declare
   before indicator.definitions;
   its_service text := (
-    select k.service from indicator.definitions as d join indicator.kinds as k using (kind)
-    where d.indicator_id = set_pace.indicator_id);
+    select d.service from indicator.definitions as d where d.indicator_id = set_pace.indicator_id);
 begin
   -- indicator.accept_candles holds it: no candle is being accepted for the old pace.
   perform from indicator.services as s where s.service = its_service for update;

@@ -12,14 +12,14 @@ begin
     from_time => case when k.closed_only then feed.bucket(t.width, clock_timestamp() - f.grace) end)
   from indicator.definitions as d
   join indicator.kinds as k using (kind)
-  join indicator.services as s using (service)
+  join indicator.services as s on s.service = d.service
   join feed.instruments as i using (instrument_id)
   join feed.sources as f using (source)
   join feed.timeframes as t using (timeframe)
   left join outbox.subscriptions as o on o.name = indicator.subscription_of(s.service)
   where d.indicator_id = subscribe.indicator_id;
-  perform indicator.follow_spread(k.service, d.instrument_id, d.timeframe)
-  from indicator.definitions as d join indicator.kinds as k using (kind)
+  perform indicator.follow_spread(d.service, d.instrument_id, d.timeframe)
+  from indicator.definitions as d
   where d.indicator_id = subscribe.indicator_id;
 end
 $$;

@@ -105,6 +105,25 @@ describeOnEngine('Indicators with a pace', ({ sql }) => {
     expect(idsOf(await claim(sql))).toEqual([atOnce]);
   });
 
+  it('keep the id of their work while they wait, and have another once it is in hand', async () => {
+    const workId = async () => {
+      const [row] = await sql<{ work_id: string }[]>`
+        select work_id from indicator.pending
+        where instrument_id = feed.instrument_id(${symbol}) and forming_every > '0'`;
+      return row?.work_id;
+    };
+    await change();
+    const waiting = await workId();
+    await change();
+    expect(await workId()).toBe(waiting);
+    await passTime();
+    await change();
+    expect(await workId()).toBe(waiting);
+    await claim(sql);
+    await change();
+    expect(await workId()).not.toBe(waiting);
+  });
+
   it('are no work until then, and the moment is known', async () => {
     await change();
     await finish(sql, await claim(sql));

@@ -14,8 +14,8 @@ const start = Date.UTC(2024, 0, 1) / 1_000;
 /** Indicators on candles of a minute that nobody computes. */
 export async function defineMany(sql: Sql, symbol: string, count: number): Promise<number[]> {
   const rows = await sql<{ id: number }[]>`
-    insert into indicator.definitions (instrument_id, timeframe, side, kind, params, label, bars_required, bars_window, output_count)
-    select feed.instrument_id(${symbol}), '1m', 'bid', 'ma_cross', jsonb_build_object('run', n), 'run', 1, 1, 1
+    insert into indicator.definitions (instrument_id, timeframe, side, kind, service, params, label, bars_required, bars_window, output_count)
+    select feed.instrument_id(${symbol}), '1m', 'bid', 'ma_cross', 'classical', jsonb_build_object('run', n), 'run', 1, 1, 1
     from generate_series(1, ${count}) as n order by n returning indicator_id as id`;
   return rows.map(row => row.id);
 }

@@ -1,6 +1,6 @@
 create or replace view ops.services as
 select s.service, s.description, s.queue, s.closed_only, s.forming_every,
-  (select count(*) from indicator.definitions as d join indicator.kinds as k using (kind) where k.service = s.service) as indicators,
+  (select count(*) from indicator.definitions as d where d.service = s.service) as indicators,
   p.processes, p.seen_at, coalesce(p.seen_at > now() - l.silence, false) as is_running,
   (select count(*) from outbox.subscriptions as o join outbox.deliveries as d using (subscription_id)
    where o.name = indicator.subscription_of(s.service) and d.due_at <= now()) as to_send,
