@@ -688,6 +688,10 @@ create function feed.keep_rejections(source text, symbols text[], reasons text[]
 create function feed.leave_alone(source text, alone_for interval) returns void security definer;
 grant execute on function feed.leave_alone to foresight_ingest;
 
+-- Bid, ask and time (UTC) of the newest tick of an instrument that has one of them, of the 500 newest that were observed in the five minutes before until_time (UTC), it included.
+create function feed.newest_quote(instrument_id int, until_time timestamptz) returns table(bid double precision,
+  ask double precision, observed_at timestamptz) security definer;
+
 -- The first bucket (UTC) of an instrument from from_bucket on that has a candle; null when there is none.
 create function feed.next_bucket(instrument_id int, timeframe text, from_bucket timestamptz)
   returns timestamptz security definer;
@@ -2606,7 +2610,7 @@ create function dashboard.trends() returns table(instrument_id int, day_open dou
   closes double precision[]) security definer;
 grant execute on function dashboard.trends to foresight_web;
 
--- Every active instrument with its newest tick, its change since the UTC day of that tick began, its indicators and ratings, as a JSON array by symbol; state says how old the tick is at a time (UTC), where news are expected each interval_seconds, and is_open whether its market is (null: not known). change_percent: null where the day began at a price that is not above zero. price: last of a trade, else mid, else the one side there is. trends: what dashboard.trends() gave a moment ago, as a JSON array; null: read now.
+-- Every active instrument with its newest tick, its newest quote where that is a trade (bid and ask, quoted_at in UTC and how old that is, see feed.newest_quote), its change since the UTC day of that tick began, its indicators and ratings, as a JSON array by symbol; state says how old the tick is at a time (UTC), where news are expected each interval_seconds, and is_open whether its market is (null: not known). change_percent: null where the day began at a price that is not above zero. price: last of a trade, else mid, else the one side there is. trends: what dashboard.trends() gave a moment ago, as a JSON array; null: read now.
 create function dashboard.watchlist(trends jsonb default null, at timestamptz default now())
   returns jsonb security definer;
 grant execute on function dashboard.watchlist to foresight_web;

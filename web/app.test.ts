@@ -66,6 +66,18 @@ test('the market page sorts by change and ignores an order it does not know', as
   expect(order((await get('/?sort=%27;--')).text)).toEqual(['BTC_USD', 'EUR_USD', 'USD_JPY']);
 });
 
+test('bid and ask say how old they are where the newest tick is a trade', async () => {
+  expect(readable((await get('/instruments/EUR_USD')).text)).toContain('Bid 1.08450 Ask 1.08460 ');
+  const quoted_at = new Date(Date.now() - 200_000).toISOString();
+  fixture.rows = fixture.rows.map(row => ({ ...row, quoted_at, quote_state: 'stale' }));
+  expect(readable((await get('/')).text)).toMatch(
+    /EUR_USD .* 1\.08455 \d+ s 1\.08450 1\.08460 3 min stale \+0\.00120 /,
+  );
+  expect(readable((await get('/instruments/EUR_USD')).text)).toContain(
+    'Bid 1.08450 3 min stale Ask 1.08460 3 min stale ',
+  );
+});
+
 test('old data says so in words', async () => {
   fixture.rows = fixture.rows.map(row => ({
     ...row,

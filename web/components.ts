@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import type { Freshness, IndicatorRow } from './dashboard.ts';
+import type { Freshness, IndicatorRow, WatchlistRow } from './dashboard.ts';
 import * as format from './format.ts';
 import type { Html } from './layout.ts';
 
@@ -53,6 +53,13 @@ export function age(time: string | null, now: number, old: Html | '' = ''): Html
   return html`<span class="age"><time datetime="${format.iso(time)}" title="${format.utc(time)}" data-age>${format.duration(
     format.secondsSince(time, now),
   )}</time> ${old}</span>`;
+}
+
+/** The age of bid and ask where the newest tick is younger: a trade, which has none. */
+export function quoteAge(row: WatchlistRow, now: number): Html | '' {
+  const { quoted_at, quote_state, observed_at } = row;
+  if (quoted_at === null || quoted_at === observed_at) return '';
+  return html`<span class="detail">${age(quoted_at, now, oldness(quote_state, deadFeed(row)))}</span>`;
 }
 
 /** Tabs as links, so that every choice has a URL; keys 1 to 9 follow them. */

@@ -138,6 +138,9 @@ export interface WatchlistRow {
   readonly price_precision: number;
   readonly bid: number | null;
   readonly ask: number | null;
+  /** Of the newest tick with a bid or an ask: before observed_at where that is a trade. */
+  readonly quoted_at: string | null;
+  readonly quote_state: Freshness;
   readonly last: number | null;
   readonly mid: number | null;
   readonly price: number | null;

@@ -5,6 +5,7 @@ import {
   deadFeed,
   freshness,
   oldness,
+  quoteAge,
   simulatedBadge,
   tabs,
   ticksUrl,
@@ -37,11 +38,12 @@ function quote(row: WatchlistRow | undefined, now: number): Html {
   }
   const { price_precision: precision, state } = row;
   const fresh = freshness(row.observed_at, row.interval_seconds, state);
+  const quoted = freshness(row.quoted_at, row.interval_seconds, row.quote_state);
   return html`<section id="quote" class="now" aria-label="Current price" data-title="${format.price(row.price, precision)} ${row.symbol} · Foresight">
     <p class="large figure" ${fresh} data-flash>${format.price(row.price, precision)}</p>
     <dl class="facts">
-      <div><dt>Bid</dt><dd ${fresh} data-flash>${format.price(row.bid, precision)}</dd></div>
-      <div><dt>Ask</dt><dd ${fresh} data-flash>${format.price(row.ask, precision)}</dd></div>
+      <div><dt>Bid</dt><dd ${quoted} data-flash>${format.price(row.bid, precision)} ${quoteAge(row, now)}</dd></div>
+      <div><dt>Ask</dt><dd ${quoted} data-flash>${format.price(row.ask, precision)} ${quoteAge(row, now)}</dd></div>
       <div><dt>Since 00:00 UTC</dt><dd ${fresh} data-flash>${format.change(row.change, precision)} (${format.percent(row.change_percent)})</dd></div>
       <div><dt>Newest tick</dt><dd ${fresh}>${age(row.observed_at, now, oldness(state, deadFeed(row)))}</dd></div>
       ${row.ratings.map(

@@ -5,6 +5,7 @@ import {
   deadFeed,
   freshness,
   oldness,
+  quoteAge,
   settling,
   simulatedBadge,
   tabs,
@@ -143,8 +144,9 @@ function quoteCells(row: WatchlistRow, now: number): Html {
   const { price_precision: precision, state } = row;
   const tone = (row.change ?? 0) > 0 ? 'up' : (row.change ?? 0) < 0 ? 'down' : 'flat';
   const fresh = freshness(row.observed_at, row.interval_seconds, state);
+  const quoted = freshness(row.quoted_at, row.interval_seconds, row.quote_state);
   return html`<td class="num price" ${fresh} data-label="Price" data-flash><span class="figure">${format.price(row.price, precision)}</span><span class="detail">${age(row.observed_at, now, oldness(state, deadFeed(row)))}</span></td>
-    <td class="num quote" ${fresh} data-label="Bid / ask" data-flash><span>${format.price(row.bid, precision)}</span><span>${format.price(row.ask, precision)}</span></td>
+    <td class="num quote" ${quoted} data-label="Bid / ask" data-flash><span>${format.price(row.bid, precision)}</span><span>${format.price(row.ask, precision)}</span>${quoteAge(row, now)}</td>
     <td class="num change ${tone}" ${fresh} data-label="Since 00:00 UTC" data-flash><span>${format.change(row.change, precision)}</span><span>${format.percent(row.change_percent)}</span></td>`;
 }
 

@@ -183,6 +183,8 @@ const ratingParts: Pick<RatingDetail, 'votes' | 'history'> = {
 
 export function watchlistRow(fields: Partial<WatchlistRow> & { symbol: string }): WatchlistRow {
   const price = fields.price ?? 1.08455;
+  const observed_at =
+    fields.observed_at === undefined ? iso(Date.now() - 2_000) : fields.observed_at;
   return {
     instrument_id: 1,
     source: 'simulated',
@@ -194,7 +196,9 @@ export function watchlistRow(fields: Partial<WatchlistRow> & { symbol: string })
     last: null,
     mid: price,
     price,
-    observed_at: iso(Date.now() - 2_000),
+    observed_at,
+    quoted_at: observed_at,
+    quote_state: fields.state ?? 'live',
     received_at: iso(Date.now() - 1_990),
     state: 'live',
     interval_seconds: 60,

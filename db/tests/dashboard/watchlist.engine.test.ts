@@ -171,6 +171,50 @@ describeOnEngine('The schema dashboard', ({ sql }) => {
       expect(await rowOf(symbol, at, [])).toMatchObject({ change: null, sparkline: [] });
     });
 
+    it('the newest quote and its age where the newest tick is a trade', async () => {
+      const symbol = await addInstrument(sql);
+      const record = (...ticks: Parameters<typeof tickOf>[]) =>
+        feed.recordTicks(
+          'manual',
+          ticks.map(tick => tickOf(...tick)),
+        );
+      const look = async (at: string) => {
+        const row = await rowOf(symbol, at);
+        const quotedAt = row?.quoted_at ?? null;
+        return {
+          quote: [row?.bid, row?.ask, row?.mid, row?.quote_state],
+          quotedAt: quotedAt === null ? null : new Date(quotedAt).toISOString(),
+          price: [row?.price, row?.last, row?.state],
+        };
+      };
+      await record(
+        [symbol, '2026-01-07T10:00:00Z', { bid: 9, ask: 11 }],
+        [symbol, '2026-01-07T10:04:00Z', { bid: 49, ask: 51 }],
+        [symbol, '2026-01-07T10:07:00Z', { last: 50, size: 1 }],
+        [symbol, '2026-01-07T10:08:59Z', { last: 40, size: 1 }],
+      );
+      expect(await look('2026-01-07T10:09:00Z')).toEqual({
+        quote: [49, 51, 50, 'stale'],
+        quotedAt: '2026-01-07T10:04:00.000Z',
+        price: [40, 40, 'live'],
+      });
+      // Five minutes after it a quote is none of the trade's any more.
+      await record([symbol, '2026-01-07T10:09:00Z', { last: 41, size: 1 }]);
+      expect(await look('2026-01-07T10:09:00Z')).toEqual({
+        quote: [null, null, null, 'absent'],
+        quotedAt: null,
+        price: [41, 41, 'live'],
+      });
+      // One side alone is a quote, and the other is not taken from an older one.
+      await record([symbol, '2026-01-07T10:09:30Z', { bid: 42 }]);
+      await record([symbol, '2026-01-07T10:09:40Z', { last: 43, size: 1 }]);
+      expect(await look('2026-01-07T10:09:40Z')).toEqual({
+        quote: [42, null, null, 'live'],
+        quotedAt: '2026-01-07T10:09:30.000Z',
+        price: [43, 43, 'live'],
+      });
+    });
+
     it('an instrument without ticks, and one that has trades only', async () => {
       const empty = await addInstrument(sql);
       const traded = await addInstrument(sql);
