@@ -1,3 +1,4 @@
+-- Of what is behind feed.newest_ticks, as any row that is as new will do: the view would sort those of all instruments.
 create or replace function feed.is_after_stored(symbols text[], observed_ats timestamptz[])
 returns boolean
 language plpgsql
@@ -12,8 +13,7 @@ begin
       group by t.symbol
     ) as oldest
     join feed.instruments as i on i.symbol = oldest.symbol
-    cross join lateral (select * from feed.newest_ticks as k where k.instrument_id = i.instrument_id) as k
-    where k.observed_at >= oldest.observed_at
+    join feed.tick_ends as k on k.instrument_id = i.instrument_id and k.observed_at >= oldest.observed_at
   );
 end
 $$;

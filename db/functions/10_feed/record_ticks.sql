@@ -33,7 +33,8 @@ declare
   received int := cardinality(symbols);
   -- Never beyond what the trigger of feed.ticks allows, which would refuse the whole batch.
   latest timestamptz := clock_timestamp() + least(future_tolerance, interval '5 seconds');
-  oldest timestamptz := feed.retention_floor();
+  -- As feed.retention_floor, which is dearer to call than to write out.
+  oldest timestamptz := (select s.floor_at from feed.storage as s where s.level = 'ticks');
   is_newest boolean;
   keys bigint[] := seqs;
 begin

@@ -10,6 +10,7 @@ declare
   oldest timestamptz;
   newest timestamptz;
   lowest double precision;
+  kept_from timestamptz;
   unknown_id int;
   refused record;
   touched outbox.changes[];
@@ -19,15 +20,17 @@ declare
 begin
   -- One look at the new ticks; all that follows has a row per instrument and minute.
   select array_agg(row(m.instrument_id, m.minute, m.changed_from, m.changed_to, null, null, null, null)::outbox.changes),
-    min(m.changed_from), max(m.changed_to), min(m.lowest)
-  into touched, oldest, newest, lowest
+    min(m.changed_from), max(m.changed_to), min(m.lowest), min(m.instrument_id) filter (where i.instrument_id is null),
+    (select s.floor_at from feed.storage as s where s.level = 'ticks')
+  into touched, oldest, newest, lowest, unknown_id, kept_from
   from (
     select n.instrument_id, date_trunc('minute', n.observed_at) as minute,
       min(n.observed_at) as changed_from, max(n.observed_at) as changed_to,
       min(least(n.bid, n.ask, n.last)) as lowest
     from new_ticks as n
     group by 1, 2
-  ) as m;
+  ) as m
+  left join feed.instruments as i using (instrument_id);
   if touched is null then
     return null;
   end if;
@@ -35,9 +38,9 @@ begin
     raise exception 'a tick observed at % lies in the future', newest
       using errcode = 'FUTUR', hint = 'observed_at may be at most 5 seconds ahead of the database''s clock.';
   end if;
-  if oldest < feed.retention_floor() then
+  if oldest < kept_from then
     raise exception 'a tick observed at % is older than what is kept', oldest
-      using errcode = 'RETEN', hint = 'Its candles are final since the ticks before ' || feed.retention_floor() || ' were given up; see feed.storage.';
+      using errcode = 'RETEN', hint = 'Its candles are final since the ticks before ' || kept_from || ' were given up; see feed.storage.';
   end if;
   if lowest <= 0 then
     select i.symbol, least(n.bid, n.ask, n.last) as price into refused
@@ -50,10 +53,6 @@ begin
     end if;
   end if;
 
-  select c.instrument_id into unknown_id
-  from unnest(touched) as c
-  where not exists (select from feed.instruments as i where i.instrument_id = c.instrument_id)
-  limit 1;
   if unknown_id is not null then
     raise exception 'there is no instrument with id %', unknown_id using errcode = 'NOINS';
   end if;
