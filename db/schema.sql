@@ -753,6 +753,14 @@ create function feed.read_pushed_tick(pushed jsonb) returns table(symbol text, o
 create function feed.recent_ticks(instrument_id int, max_ticks int, until_time timestamptz default null)
   returns setof feed.ticks security definer;
 
+-- Make ticks of what a source's provider says of a symbol by candles alone: candle i begins at candle_ats[i] (UTC), is width wide, a timeframe's grid, and has these prices; those of a side that it does not have are null.
+create function feed.reconstruct_ticks(source text, symbol text, missing_from timestamptz, missing_to timestamptz,
+  width interval, candle_ats timestamptz[], bid_opens double precision[], bid_highs double precision[],
+  bid_lows double precision[], bid_closes double precision[], ask_opens double precision[],
+  ask_highs double precision[], ask_lows double precision[], ask_closes double precision[])
+  returns table(stored_count int, duplicate_count int, conflicting_count int, rejected_count int) security definer;
+grant execute on function feed.reconstruct_ticks to foresight_ingest;
+
 -- A replay has stored a file's lines up to this one.
 create function feed.record_replay(fingerprint text, symbol text, file_name text, line bigint, is_finished boolean)
   returns void security definer;
@@ -2643,7 +2651,7 @@ create view ops.faults (
   since timestamptz
 );
 
--- Times (UTC) of which ticks of an instrument are or may be missing: open, to be repaired (with the next try), impossible to repair, or going on now (not listening, without an end). Closed ones are in feed.gaps with their grade.
+-- Times (UTC) of which ticks of an instrument are or may be missing: open, to be repaired (with the next try), impossible to repair, or going on now (not listening, without an end); and those that were filled from the provider's candles only, whose ticks are reconstructed. Closed ones are in feed.gaps with their grade.
 create view ops.gaps (
   source text,
   symbol text,

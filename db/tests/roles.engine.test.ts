@@ -64,6 +64,10 @@ const rights: readonly (readonly [statement: string, who: string])[] = [
   ["select feed.push_ticks('manual', '[]')", 'h'],
   ["select feed.allows_negative('RIGHTS')", 'i'],
   ["select feed.read_pushed_tick('{}')", ''],
+  [
+    `select feed.reconstruct_ticks('manual', 'ABSENT', now(), now(), '5 s', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')`,
+    'i',
+  ],
   ["select feed.reject_ticks('manual', '{}', '{}', '{}', '{}')", 'i'],
   ["select feed.add_instrument('RIGHTS', 'manual')", 'i'],
   ["select feed.polled_source('nobody')", 'i'],

@@ -21,7 +21,10 @@ export interface Wanted {
 const isoOf = (expression: string, pattern: string) =>
   `to_char(${expression}, 'YYYY-MM-DD"T"HH24:MI:SS${pattern}"Z"')`;
 
-/** The stored ticks of a symbol, as the ledger knows them; and where the two do not agree. */
+/**
+ * The stored ticks of a symbol, as the ledger knows them; and where the two do not agree. What OANDA's candles gave of a
+ * gap nobody sent: it is taken as it is, where there was a gap.
+ */
 export async function compareTicks(
   query: Query,
   ledger: Ledger,
@@ -30,12 +33,17 @@ export async function compareTicks(
   const differences: string[] = [];
   const missing: Tick[] = [];
   const ticks: Tick[] = [];
-  const rows = await query<Tick>(
+  const all = await query<Tick & { is_reconstructed: boolean }>(
     `select $1 as symbol, ${isoOf('t.observed_at', '.US')} as "observedAt", t.seq::int,
-       t.bid, t.ask, t.last, t.size
+       t.bid, t.ask, t.last, t.size, t.origin = 'reconstructed' and exists (
+         select from feed.gaps as g
+         where g.instrument_id = t.instrument_id and t.observed_at > g.gap_from and t.observed_at < g.gap_to
+       ) as is_reconstructed
      from feed.ticks as t where t.instrument_id = feed.instrument_id($1)`,
     [symbol],
   );
+  ticks.push(...all.filter(row => row.is_reconstructed));
+  const rows = all.filter(row => !row.is_reconstructed);
   const stored = new Map(rows.map(row => [keyOfTick(row), row]));
   const entries = ledger.entriesOf(symbol);
   for (const [key, { contents, isAcknowledged }] of entries) {

@@ -60,6 +60,12 @@ export async function judge(parts: {
 
   // A provider's prices of while nobody listened are gone, unless it sends them again.
   await resendStreamed(world, ledger, feeders, differences);
+  // What no candle of the provider has filled until now would be filled while we compare.
+  await stubbornly(() =>
+    world.query(
+      `update feed.gaps set closed_at = now(), grade = 'impossible' where closed_at is null`,
+    ),
+  );
   await converge(world, Date.now(), Promise.resolve(), differences);
   const bySymbol = new Map<string, Tick[]>();
   for (const symbol of ledger.symbols()) {

@@ -257,6 +257,7 @@ describe.each(played)('the source $name', tested => {
     const beats = setInterval(fake.beat, 20);
     closers.push(async () => clearInterval(beats));
     await books.until(() => books.states.at(-1) === 'connected');
+    fake.pass?.();
     fake.trade(A);
     await heard(books, fake);
     await books.repair();

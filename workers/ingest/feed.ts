@@ -1,7 +1,16 @@
 import { type Sql, unflushed } from '../../db/runtime/database.ts';
 import { printable } from '../../db/runtime/logger.ts';
 import type { Rejection } from './rejection.ts';
-import type { Gap, Grade, Instrument, Source, Tick, TickKey } from './source.ts';
+import type {
+  Gap,
+  Grade,
+  Instrument,
+  Prices,
+  ProviderCandle,
+  Source,
+  Tick,
+  TickKey,
+} from './source.ts';
 import { toSeq } from './tick.ts';
 
 export interface Counts {
@@ -74,6 +83,13 @@ export interface Feed {
     arrays?: TickArrays,
     origin?: Origin,
   ): Promise<Counts>;
+  /** Of what is missing of a symbol between these times, from candles that are so wide. */
+  reconstructTicks(
+    source: string,
+    gap: Pick<Gap, 'symbol' | 'from' | 'to'>,
+    widthSeconds: number,
+    candles: readonly ProviderCandle[],
+  ): Promise<void>;
   rejectTicks(
     source: string,
     rejections: readonly (Rejection & {
@@ -210,6 +226,18 @@ export function createFeed(sql: Sql): Feed {
         conflicting: row?.conflicting_count ?? 0,
         rejected: row?.rejected_count ?? 0,
       };
+    },
+    async reconstructTicks(source, { symbol, from, to }, widthSeconds, candles) {
+      const pricesOf = (side: 'bid' | 'ask', price: keyof Prices) =>
+        candles.map(candle => candle[side]?.[price] ?? null);
+      await sql`select feed.reconstruct_ticks(
+        ${source}, ${symbol}, ${from}::text::timestamptz, ${to}::text::timestamptz,
+        ${widthSeconds}::int * interval '1 second',
+        ${candles.map(candle => candle.from)}::text[]::timestamptz[],
+        ${pricesOf('bid', 'open')}::float8[], ${pricesOf('bid', 'high')}::float8[],
+        ${pricesOf('bid', 'low')}::float8[], ${pricesOf('bid', 'close')}::float8[],
+        ${pricesOf('ask', 'open')}::float8[], ${pricesOf('ask', 'high')}::float8[],
+        ${pricesOf('ask', 'low')}::float8[], ${pricesOf('ask', 'close')}::float8[])`;
     },
     async rejectTicks(source, rejections) {
       await sql`select feed.reject_ticks(

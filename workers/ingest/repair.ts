@@ -60,6 +60,9 @@ async function repairGap(
         case 'ticks':
           await recorder.record(item.ticks);
           break;
+        case 'candles':
+          await feed.reconstructTicks(source.name, gap, item.widthSeconds, item.candles);
+          break;
         case 'rejected':
           await feed.rejectTicks(source.name, [item.rejection]);
           break;

@@ -164,10 +164,34 @@ export type Grade = 'exact' | 'time_span' | 'candles';
 
 export type RepairItem =
   | Extract<Item, { kind: 'ticks' | 'rejected' }>
+  /** The provider has no ticks of then: they are reconstructed of these, as `feed.reconstruct_ticks` says. */
+  | {
+      readonly kind: 'candles';
+      /** A width that divides a day; the candles lie on its grid. */
+      readonly widthSeconds: number;
+      /** In the order of time, each once. */
+      readonly candles: readonly ProviderCandle[];
+    }
   /** As in {@link Covered}, of the gap's symbol. */
   | { readonly kind: 'covered'; readonly from: string; readonly to: string; readonly grade: Grade }
   /** What is left of the gap will never be known. */
   | { readonly kind: 'impossible'; readonly reason: string };
+
+/** A candle that is complete, as the provider has it. */
+export interface ProviderCandle {
+  /** When it begins, in UTC, written as times of ticks are. */
+  readonly from: string;
+  /** Null: there was no price of that side. */
+  readonly bid: Prices | null;
+  readonly ask: Prices | null;
+}
+
+export interface Prices {
+  readonly open: number;
+  readonly high: number;
+  readonly low: number;
+  readonly close: number;
+}
 
 /** A source in the list of `sources.ts`, before it is told its settings. */
 export interface SourceEntry {

@@ -58,6 +58,7 @@ begin
       select from feed.coverage as k
       where k.instrument_id = t.instrument_id and k.grade = t.grade
         and k.covered_from <= t.covered_from and k.covered_to >= t.covered_to)
+    order by t.instrument_id, t.covered_from
   loop
     if extend_coverage.grade = 'heard' then
       perform feed.open_gap(

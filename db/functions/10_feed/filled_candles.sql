@@ -48,7 +48,8 @@ begin
     feed.close_before(instrument.instrument_id, filled_candles.timeframe, filled_candles.side, first_bucket), filled_candles.side);
   select range_agg(tstzrange(c.covered_from, c.covered_to, '[]')) into covered
   from feed.coverage as c
-  where c.instrument_id = instrument.instrument_id and c.covered_to >= first_bucket and c.covered_from <= last_bucket + width;
+  -- The provider's candles, of 5 seconds, say nothing of shorter ones.
+  where c.instrument_id = instrument.instrument_id and (c.grade <> 'candles' or width >= interval '5 seconds') and c.covered_to >= first_bucket and c.covered_from <= last_bucket + width;
 
   return query
   select f.bucket, coalesce(f.open, f.price), coalesce(f.high, f.price), coalesce(f.low, f.price), f.price,
@@ -77,5 +78,5 @@ end
 $$;
 
 comment on function feed.filled_candles(text, text, text, timestamptz, timestamptz) is
-  'feed.candles with a row for every bucket (UTC) from the one that holds from_time, or the first there is, up to those that begin before to_time. filled is null for a candle of ticks. A bucket without a tick has the last close as its prices, tick_count 0, and filled says why: no_tick: the time is covered (feed.coverage) and no price came; gap: it is not, so ticks may be missing. Errors: NOINS, NOTFR, NOSID, RANGE more than 100,000 candles.';
+  'feed.candles with a row for every bucket (UTC) from the one that holds from_time, or the first there is, up to those that begin before to_time. filled is null for a candle of ticks. A bucket without a tick has the last close as its prices, tick_count 0, and filled says why: no_tick: the time is covered (feed.coverage) and no price came; gap: it is not, so ticks may be missing; below 5s a time that is covered by candles alone is none. Errors: NOINS, NOTFR, NOSID, RANGE more than 100,000 candles.';
 grant execute on function feed.filled_candles(text, text, text, timestamptz, timestamptz) to foresight_ingest, foresight_publish, foresight_indicators;

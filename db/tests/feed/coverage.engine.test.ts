@@ -319,6 +319,24 @@ describeOnEngine('Coverage', ({ sql, as }) => {
     expect(row).toEqual({ last_fault: 'nobody has it' });
   });
 
+  it('shows what is known by candles alone, and nothing that is known better', async () => {
+    const symbol = await addInstrument(sql);
+    await hear(symbol, '10:00:00', '10:01:00');
+    await hear(symbol, '10:02:00', '10:03:00', 'one');
+    await hear(symbol, '10:04:00', '10:05:00', 'other');
+    await feed.extendCoverage(source, [stretch(symbol, '10:01:00', '10:02:00')], 'exact');
+    await feed.extendCoverage(source, [stretch(symbol, '10:03:00', '10:03:30')], 'candles');
+    const shown = async () =>
+      (
+        await sql<{ text: string }[]>`
+        select g.cause || ' ' || g.state || coalesce(' ' || (g.next_try_at > now())::text, '') as text
+        from ops.gaps as g where g.symbol = ${symbol} and g.state <> 'not listening'`
+      ).map(row => row.text);
+    expect(await shown()).toEqual(['other open']);
+    await feed.extendCoverage(source, [stretch(symbol, '10:03:30', '10:04:00')], 'candles');
+    expect(await shown()).toEqual(['other candles only']);
+  });
+
   it('shows those who are not listened to now', async () => {
     const symbol = await addInstrument(sql);
     await feed.recordState(source, 'disconnected', 'HTTP 503');

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Gap, Item, RepairItem, Source, Tick } from '../source.ts';
+import type { Gap, Item, ProviderCandle, RepairItem, Source, Tick } from '../source.ts';
 import { epochMicroseconds, fromEpochMicroseconds } from '../time.ts';
 import { createWanted } from '../wanted.ts';
 
@@ -25,6 +25,8 @@ export interface Books {
   readonly isGivenUp: (symbol: string, time: string) => boolean;
   /** Why a gap will never be filled. */
   readonly impossible: readonly string[];
+  /** What a repair was told instead of ticks. */
+  readonly candles: readonly ProviderCandle[];
   /** What a repair asks again later for. */
   readonly faults: readonly string[];
   readonly want: (symbols: readonly string[]) => void;
@@ -74,6 +76,7 @@ export function keepBooks(source: Source, symbols: readonly string[]): Books {
   const asked: boolean[] = [];
   const impossible: string[] = [];
   const faults: string[] = [];
+  const candles: ProviderCandle[] = [];
   const checks = new Set<() => void>();
   const stop = new AbortController();
   const wanted = createWanted();
@@ -162,6 +165,7 @@ export function keepBooks(source: Source, symbols: readonly string[]): Books {
       for await (const item of items) {
         if (item.kind === 'ticks') item.ticks.forEach(store);
         else if (item.kind === 'rejected') rejections.push(item.rejection);
+        else if (item.kind === 'candles') candles.push(...item.candles);
         else if (item.kind === 'impossible') {
           impossible.push(item.reason);
           givenUp.set(symbol, add(givenUp.get(symbol) ?? [], [low, high]));
@@ -188,6 +192,7 @@ export function keepBooks(source: Source, symbols: readonly string[]): Books {
     retries,
     asked,
     impossible,
+    candles,
     faults,
     knows: (symbol, time) => isIn(heard.get(symbol), time),
     isGivenUp: (symbol, time) =>

@@ -57,6 +57,8 @@ export interface PlayedFake
   > {
   /** The provider has it no more, for whoever asks from now on. */
   readonly delist: (symbol: string) => void;
+  /** Time passes on both clocks, until what the provider has of before is complete. */
+  readonly pass?: () => void;
   /** What was traded will never be told. */
   readonly forget: (trade: FakeTrade) => void;
   /** A price that nobody can trade at. */
@@ -158,6 +160,7 @@ async function startOanda(mode: 'stream' | 'poll'): Promise<PlayedFake> {
   const fake = await startFakeOanda(access);
   const logs = new Map<string, FakeTrade[]>();
   let isDropping = false;
+  let ahead = 0;
   const logOf = (symbol: string) => {
     const log = logs.get(symbol) ?? [];
     logs.set(symbol, log);
@@ -206,6 +209,10 @@ async function startOanda(mode: 'stream' | 'poll'): Promise<PlayedFake> {
     chop: fake.chop,
     requests: fake.requests,
     delist: fake.delist,
+    pass: () => {
+      ahead += 15_000;
+      fake.skew(ahead);
+    },
     forget: () => undefined,
     shut: symbol => {
       const price = { instrument: symbol, time: fake.now(), bid: '9.5', ask: '9.6' };
@@ -218,7 +225,8 @@ async function startOanda(mode: 'stream' | 'poll'): Promise<PlayedFake> {
         mode,
         streamUrl: fake.url,
         apiUrl: fake.url,
-        timings: { silence, answer: silence, firstBackoff, longestBackoff, poll: 5 },
+        timings: { silence, answer: silence, firstBackoff, longestBackoff, poll: 5, lag: 0 },
+        now: () => Date.now() + ahead,
       }),
     told: () => [],
     close: fake.close,

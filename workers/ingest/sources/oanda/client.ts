@@ -1,4 +1,5 @@
-import { backoff, type Hiccup, Refusal } from '../../connection.ts';
+import { type Budget, createBudget, noBudget } from '../../budget.ts';
+import { backoff, Hiccup, Refusal } from '../../connection.ts';
 import { createHttp } from '../../http.ts';
 import { type ByteReader, liveNetwork, type Network } from '../../network.ts';
 import { SourceError } from '../../source.ts';
@@ -31,8 +32,13 @@ export interface OandaTimings {
   readonly answer: number;
   /** How often `instruments` asks while OANDA cannot be reached. */
   readonly instrumentTries: number;
-  /** From one poll to the next. OANDA takes 120 requests a second from an address, and advises fewer. */
+  /** From one poll to the next. */
   readonly poll: number;
+  /**
+   * How long what happened may take until it is here: a stream tells of the last price of each quarter of a second, and
+   * then it is on its way. Of what is younger it is not said that all of it was heard.
+   */
+  readonly lag: number;
 }
 
 const TIMINGS: OandaTimings = {
@@ -42,7 +48,11 @@ const TIMINGS: OandaTimings = {
   answer: 10_000,
   instrumentTries: 5,
   poll: 1_000,
+  lag: 1_000,
 };
+
+/** OANDA takes 120 requests a second from an address, and advises fewer; others may ask from ours, too. */
+const LIMITS = { perSecond: 20, burst: 20 };
 
 /** The request as it is asked has a fault, such as an instrument that the account does not have. */
 export class BadRequest extends SourceError {}
@@ -64,6 +74,17 @@ export interface Client {
     since: string | undefined,
     signal: AbortSignal,
   ) => Promise<unknown>;
+  /**
+   * The candles of 5 seconds, or of another granularity of OANDA's, that begin in [from, to): at most 5,000 of them are
+   * asked for, and none may be ahead of OANDA's clock. ISO 8601 in UTC. @throws as `instruments` does.
+   */
+  readonly candles: (
+    symbol: string,
+    granularity: 'S5' | 'M1',
+    from: string,
+    to: string,
+    signal: AbortSignal,
+  ) => Promise<unknown>;
   /** How many milliseconds to wait after the last of so many failures in a row. */
   readonly backoff: (failures: number, last: Hiccup) => number;
 }
@@ -76,10 +97,11 @@ export function createClient(options: OandaOptions): Client {
     throw new SourceError('OANDA_API_TOKEN is empty or has characters that no token has');
   }
   const host = environment === 'live' ? 'fxtrade.oanda.com' : 'fxpractice.oanda.com';
-  const account = `/v3/accounts/${encodeURIComponent(accountId)}`;
-  const toBase = (url: string) => url.replace(/\/+$/, '') + account;
-  const streamUrl = toBase(options.streamUrl ?? `https://stream-${host}`);
-  const apiUrl = toBase(options.apiUrl ?? `https://api-${host}`);
+  const account = `/accounts/${encodeURIComponent(accountId)}`;
+  const toBase = (url: string) => `${url.replace(/\/+$/, '')}/v3`;
+  const streamUrl = toBase(options.streamUrl ?? `https://stream-${host}`) + account;
+  const restUrl = toBase(options.apiUrl ?? `https://api-${host}`);
+  const apiUrl = restUrl + account;
   const timings = { ...TIMINGS, ...options.timings };
   const http = createHttp({
     headers: { Authorization: `Bearer ${token}`, 'Accept-Datetime-Format': 'RFC3339' },
@@ -88,19 +110,31 @@ export function createClient(options: OandaOptions): Client {
     network,
     now,
   });
-  const judged = <Answer>(asking: Promise<Answer>): Promise<Answer> =>
-    asking.catch((error: unknown) => {
+  const budget: Budget = network.isRecorded ? noBudget : createBudget(LIMITS);
+  async function judged<Answer>(
+    ask: () => Promise<Answer>,
+    signal: AbortSignal | undefined,
+  ): Promise<Answer> {
+    await budget.take(signal);
+    try {
+      return await ask();
+    } catch (error) {
+      if (error instanceof Hiccup && error.retryAfter > 0) budget.pause(error.retryAfter);
       throw error instanceof Refusal ? describeRefusal(error, environment) : error;
-    });
+    }
+  }
   return {
     timings,
     now,
     instruments: signal =>
-      judged(http.json(`${apiUrl}/instruments`, { deadlineMs: timings.answer, signal })),
+      judged(
+        () => http.json(`${apiUrl}/instruments`, { deadlineMs: timings.answer, signal }),
+        signal,
+      ),
     prices: (symbols, connection) => {
       const asked = encodeURIComponent(symbols.join(','));
       const url = `${streamUrl}/pricing/stream?instruments=${asked}`;
-      return judged(http.stream(url, connection, timings.answer));
+      return judged(() => http.stream(url, connection, timings.answer), connection.signal);
     },
     pricing: (symbols, since, signal) => {
       const query = new URLSearchParams({
@@ -108,7 +142,12 @@ export function createClient(options: OandaOptions): Client {
         ...(since !== undefined && { since }),
       });
       const url = `${apiUrl}/pricing?${query}`;
-      return judged(http.json(url, { deadlineMs: timings.answer, signal }));
+      return judged(() => http.json(url, { deadlineMs: timings.answer, signal }), signal);
+    },
+    candles: (symbol, granularity, from, to, signal) => {
+      const query = new URLSearchParams({ price: 'BA', granularity, from, to });
+      const url = `${restUrl}/instruments/${encodeURIComponent(symbol)}/candles?${query}`;
+      return judged(() => http.json(url, { deadlineMs: timings.answer, signal }), signal);
     },
     backoff: (failures, last) =>
       backoff(failures, last, {

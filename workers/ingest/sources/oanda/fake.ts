@@ -64,7 +64,7 @@ export interface FakeOanda {
   readonly refuseNext: (requests: number, status: number, headers?: Record<string, string>) => void;
   /** The next request ends without an answer. */
   readonly cutNext: () => void;
-  /** The next poll is answered with this text. */
+  /** The next poll or question for candles is answered with this text. */
   readonly answerNext: (text: string) => void;
   /** The next poll is answered as if it were the first one. */
   readonly repeat: () => void;
@@ -76,6 +76,10 @@ export interface FakeOanda {
   readonly send: (text: string | Uint8Array) => void;
   /** The same, but packed streams get it unpacked: garbage. */
   readonly garble: (bytes: Uint8Array) => void;
+  /** Everything that the instrument cost, in the order of its times: of this the candles are made. */
+  readonly log: (instrument: string) => readonly LoggedPrice[];
+  /** Candles of 5 seconds that began before are kept no more. */
+  readonly forgetFine: (before: string) => void;
   /** What the account may trade from now on, besides what it may: each entry as JSON, as it is. */
   readonly listMore: (entries: readonly string[]) => void;
   /** The account may trade it no more: whatever is asked with it is refused. */
@@ -88,6 +92,8 @@ export interface FakeOanda {
   readonly chop: (random: () => number) => void;
   readonly close: () => Promise<void>;
 }
+
+export type LoggedPrice = FakePrice & { readonly time: string };
 
 interface Instrument {
   readonly name: string;
@@ -122,6 +128,10 @@ export const FAKE_INSTRUMENTS: readonly Instrument[] = [
   instrument('SPX500_USD', 'CFD', 1, 0, 'INDEX'),
 ];
 
+const CANDLES_PATH = /^\/v3\/instruments\/([^/]+)\/candles$/;
+/** Seconds. */
+const GRANULARITIES: Readonly<Record<string, number>> = { S5: 5, M1: 60 };
+const MOST_CANDLES = 5_000;
 const ACCOUNT_PATH = /^\/v3\/accounts\/([^/]+)\/(instruments|pricing|pricing\/stream)$/;
 const ACCOUNT_ID = /^\d+-\d+-\d+-\d+$/;
 const MOST_STREAMS = 20;
@@ -150,6 +160,9 @@ export async function startFakeOanda(options: FakeOandaOptions): Promise<FakeOan
   let snapshot: readonly FakePrice[] = [];
   /** What a poll is answered with. */
   const latest = new Map<string, FakePrice & { readonly time: string }>();
+  /** By instrument and time. */
+  const logs = new Map<string, Map<string, LoggedPrice>>();
+  let forgottenTo = '';
   let listed = FAKE_INSTRUMENTS.map(each => JSON.stringify(each));
   const delisted = new Set<string>();
   const sayings: string[] = [];
@@ -172,9 +185,11 @@ export async function startFakeOanda(options: FakeOandaOptions): Promise<FakeOan
     if (isPoll && isSilent) return;
     const isOffered = (name: string) =>
       FAKE_INSTRUMENTS.some(known => known.name === name) && !delisted.has(name);
-    const refusal = refusals.shift() ?? findFault(request, options, streams.size, isOffered);
+    const refusal = refusals.shift() ?? findFault(request, options, streams.size, isOffered, now());
     requests.push(`${refusal?.status ?? 200} ${request.url}`);
+    const candles = CANDLES_PATH.exec(new URL(request.url ?? '/', 'http://fake').pathname);
     if (refusal !== null) refuse(response, refusal);
+    else if (candles !== null) sendCandles(request, response, candles[1] ?? '');
     else if (request.url?.endsWith('/instruments')) sendInstruments(request, response, listed);
     else if (isPoll) {
       const saying = sayings.shift() ?? pricesFor(request, repeats ? '' : undefined);
@@ -200,6 +215,23 @@ export async function startFakeOanda(options: FakeOandaOptions): Promise<FakeOan
     return `{"prices":[${prices.join()}],"time":"${now()}"}`;
   }
 
+  function sendCandles(request: IncomingMessage, response: ServerResponse, name: string): void {
+    const { searchParams } = new URL(request.url ?? '/', 'http://fake');
+    const granularity = searchParams.get('granularity') ?? 'S5';
+    const asked = {
+      width: GRANULARITIES[granularity] ?? 5,
+      sides: searchParams.get('price') ?? 'M',
+      from: searchParams.get('from') ?? '',
+      to: searchParams.get('to') ?? now(),
+      count: Number(searchParams.get('count') ?? 500),
+    };
+    const all = candlesOf(log(name), now(), asked);
+    const candles = granularity === 'S5' ? all.filter(({ time }) => time >= forgottenTo) : all;
+    response
+      .writeHead(200, { 'Content-Type': 'application/json', RequestID: '1' })
+      .end(sayings.shift() ?? JSON.stringify({ instrument: name, granularity, candles }));
+  }
+
   function openStream(request: IncomingMessage, response: ServerResponse) {
     const stream = createStream(request, response, options, () => streams.delete(stream));
     streams.add(stream);
@@ -217,10 +249,21 @@ export async function startFakeOanda(options: FakeOandaOptions): Promise<FakeOan
   const keep = (price: FakePrice) => {
     latest.set(price.instrument, { ...price, time: price.time ?? now() });
   };
+  const log = (name: string) =>
+    [...(logs.get(name)?.values() ?? [])].sort((one, other) => (one.time < other.time ? -1 : 1));
+  /** It is a price of the market, whoever hears of it. */
+  const note = (price: FakePrice): FakePrice => {
+    const told = { ...price, time: price.time ?? now() };
+    const own = logs.get(price.instrument) ?? new Map<string, LoggedPrice>();
+    logs.set(price.instrument, own);
+    if (price.tradeable !== false && !own.has(told.time)) own.set(told.time, told);
+    return told;
+  };
   const push = (price: FakePrice) => {
+    const told = note(price);
     if (isSilent || holdsPrices) return;
-    keep(price);
-    for (const stream of streams) stream.offer(price);
+    keep(told);
+    for (const stream of streams) stream.offer(told);
   };
   const heartbeat = () => broadcast(`${JSON.stringify({ type: 'HEARTBEAT', time: now() })}\n`);
   const beat = options.heartbeatMs ? setInterval(heartbeat, options.heartbeatMs) : undefined;
@@ -242,14 +285,14 @@ export async function startFakeOanda(options: FakeOandaOptions): Promise<FakeOan
       prices.forEach(keep);
     },
     splitLine: async (price, pieces) => {
-      const line = toLine(price);
+      const line = toLine(note(price));
       const size = Math.ceil(line.length / pieces);
       for (let at = 0; at < line.length; at += size) {
         broadcast(line.slice(at, at + size));
         await nextTurn();
       }
     },
-    joinLines: prices => broadcast(prices.map(toLine).join('')),
+    joinLines: prices => broadcast(prices.map(price => toLine(note(price))).join('')),
     onlyHeartbeats: on => {
       holdsPrices = on;
     },
@@ -287,6 +330,10 @@ export async function startFakeOanda(options: FakeOandaOptions): Promise<FakeOan
       delisted.add(name);
       listed = listed.filter(entry => !entry.includes(`"name":"${name}"`));
     },
+    log,
+    forgetFine: before => {
+      forgottenTo = before;
+    },
     now,
     skew: milliseconds => {
       skewed = milliseconds;
@@ -315,15 +362,21 @@ function findFault(
   { token, accountId }: FakeOandaOptions,
   openStreams: number,
   isOffered: (name: string) => boolean,
+  now: string,
 ): Refusal | null {
   const url = new URL(request.url ?? '/', 'http://fake');
+  const [, candles] = CANDLES_PATH.exec(url.pathname) ?? [];
   const [, account, resource] = ACCOUNT_PATH.exec(url.pathname) ?? [];
-  if (account === undefined) return { status: 404, message: 'The resource does not exist' };
+  if (account === undefined && candles === undefined)
+    return { status: 404, message: 'The resource does not exist' };
   if (request.method !== 'GET') return { status: 405, message: 'Method Not Allowed' };
   if (request.headers.authorization !== `Bearer ${token}`) {
     return { status: 401, message: 'Insufficient authorization to perform request.' };
   }
-  if (!ACCOUNT_ID.test(account)) return invalid('accountID');
+  if (candles !== undefined) {
+    return isOffered(candles) ? findCandlesFault(url.searchParams, now) : invalid('instrument');
+  }
+  if (account === undefined || !ACCOUNT_ID.test(account)) return invalid('accountID');
   if (account !== accountId) {
     return { status: 403, message: 'The provided account is not yours to see.' };
   }
@@ -332,12 +385,85 @@ function findFault(
   if (asked.length === 0 || !asked.every(isOffered)) return invalid('instruments');
   if (resource === 'pricing') {
     const since = url.searchParams.get('since');
-    return since === null || /^\d{4}-\d\d-\d\dT[\d:]{8}(\.\d{1,9})?Z$/.test(since)
-      ? null
-      : invalid('since');
+    return since === null || TIME.test(since) ? null : invalid('since');
   }
   if (openStreams >= MOST_STREAMS) return { status: 429, message: 'Too many streams' };
   return null;
+}
+
+const TIME = /^\d{4}-\d\d-\d\dT[\d:]{8}(\.\d{1,9})?Z$/;
+
+function findCandlesFault(asked: URLSearchParams, now: string): Refusal | null {
+  const [from, to, count] = ['from', 'to', 'count'].map(name => asked.get(name));
+  const width = GRANULARITIES[asked.get('granularity') ?? 'S5'];
+  if (width === undefined) return invalid('granularity');
+  if (!/^[MBA]+$/.test(asked.get('price') ?? 'M')) return invalid('price');
+  for (const [name, time] of Object.entries({ from, to })) {
+    if (time === null || time === undefined) continue;
+    if (!TIME.test(time)) return invalid(name);
+    if (Date.parse(time) > Date.parse(now))
+      return {
+        status: 400,
+        message: `Invalid value specified for '${name}'. Time is in the future`,
+      };
+  }
+  if (from && to && count) {
+    return { status: 400, message: "'count' cannot be specified when 'to' and 'from' are set" };
+  }
+  const between = from && to ? (Date.parse(to) - Date.parse(from)) / 1_000 / width : 0;
+  return between > MOST_CANDLES || Number(count ?? 0) > MOST_CANDLES
+    ? { status: 400, message: "Maximum value for 'count' exceeded" }
+    : null;
+}
+
+interface FakeCandle {
+  readonly time: string;
+  readonly complete: boolean;
+  readonly volume: number;
+  readonly bid?: object;
+  readonly ask?: object;
+}
+
+/**
+ * None of a time without prices. The last one is complete only when its time is over and the next price has come; prices
+ * are as they were sent.
+ */
+function candlesOf(
+  log: readonly LoggedPrice[],
+  now: string,
+  asked: { width: number; sides: string; from: string; to: string; count: number },
+): FakeCandle[] {
+  const startOf = (time: string) => {
+    const at = Math.floor(Date.parse(time) / 1_000 / asked.width) * asked.width * 1_000;
+    return new Date(at).toISOString().replace('Z', '000000Z');
+  };
+  const ohlc = (prices: readonly (string | null)[]) => {
+    const own = prices.filter(price => price !== null);
+    const sorted = own.toSorted((one, other) => Number(one) - Number(other));
+    return own.length === 0
+      ? undefined
+      : { o: own[0], h: sorted.at(-1), l: sorted[0], c: own.at(-1) };
+  };
+  const buckets = [...Map.groupBy(log, ({ time }) => startOf(time))];
+  const candles = buckets.flatMap(([time, prices], index): FakeCandle[] => {
+    const isOver = Date.parse(time) + asked.width * 1_000 <= Date.parse(now);
+    const [bid, ask] = [ohlc(prices.map(each => each.bid)), ohlc(prices.map(each => each.ask))];
+    if (bid === undefined && ask === undefined) return [];
+    return [
+      {
+        time,
+        complete: isOver && index < buckets.length - 1,
+        volume: prices.length,
+        ...(asked.sides.includes('B') && bid && { bid }),
+        ...(asked.sides.includes('A') && ask && { ask }),
+      },
+    ];
+  });
+  const first = asked.from === '' ? '' : startOf(asked.from);
+  const found = candles.filter(
+    ({ time }) => time >= first && Date.parse(time) < Date.parse(asked.to),
+  );
+  return asked.from === '' ? found.slice(-asked.count) : found;
 }
 
 function invalid(field: string): Refusal {

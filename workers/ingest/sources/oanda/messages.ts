@@ -3,7 +3,7 @@ import { type InstrumentList, readInstrumentList } from '../../instruments.ts';
 import type { Line } from '../../lines.ts';
 import type { Rejection } from '../../rejection.ts';
 import { type Fault, reject } from '../../rejection.ts';
-import type { Instrument, Tick } from '../../source.ts';
+import type { Instrument, Prices, ProviderCandle, Tick } from '../../source.ts';
 import { quote, toNumber } from '../../text.ts';
 import { checkTick } from '../../tick.ts';
 import { toMicroseconds } from '../../time.ts';
@@ -195,4 +195,52 @@ export function readInstruments(json: unknown): InstrumentList | null {
   if (!reply.success) return null;
   const list = readInstrumentList(reply.data.instruments, instrumentSchema);
   return list.instruments.length === 0 && list.skipped.length > 0 ? null : list;
+}
+
+const priceText = z.string().transform((text, context): number => {
+  const price = toNumber(text);
+  if (price === null) context.addIssue({ code: 'custom', message: 'not a number' });
+  return price ?? 0;
+});
+
+const pricesSchema = z
+  .object({ o: priceText, h: priceText, l: priceText, c: priceText })
+  .refine(({ o, h, l, c }) => h >= Math.max(o, l, c) && l <= Math.min(o, c))
+  .transform(({ o, h, l, c }): Prices => ({ open: o, high: h, low: l, close: c }));
+
+const candleListSchema = z.object({
+  candles: z.array(
+    z.object({
+      time: z.string(),
+      complete: z.boolean(),
+      bid: pricesSchema.optional(),
+      ask: pricesSchema.optional(),
+    }),
+  ),
+});
+
+/** What OANDA has of a time by candles. */
+export interface CandleList {
+  /** Those that are complete. */
+  readonly candles: readonly ProviderCandle[];
+  /** When the first one begins that is not; null: all are. */
+  readonly forming: string | null;
+}
+
+/** @returns null when this is not OANDA's list of candles, each once and in the order of time. */
+export function readCandles(json: unknown): CandleList | null {
+  const reply = candleListSchema.safeParse(json);
+  if (!reply.success) return null;
+  const all = reply.data.candles.map(({ time, complete, bid = null, ask = null }) => ({
+    candle: { from: toMicroseconds(time) ?? '', bid, ask },
+    complete,
+  }));
+  const times = all.map(({ candle }) => candle.from);
+  if (times.some((time, index) => time <= (times[index - 1] ?? ''))) return null;
+  const end = all.findIndex(({ complete }) => !complete);
+  const whole = end < 0 ? all : all.slice(0, end);
+  return {
+    candles: whole.map(({ candle }) => candle),
+    forming: end < 0 ? null : (times[end] ?? null),
+  };
 }

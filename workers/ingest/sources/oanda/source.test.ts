@@ -17,7 +17,7 @@ import { createOanda, OANDA_WATCHLIST, type OandaOptions } from './source.ts';
 
 const token = 'secret-token-0123456789';
 const accountId = '101-004-1234567-001';
-const quick = { firstBackoff: 1, longestBackoff: 4 };
+const quick = { firstBackoff: 1, longestBackoff: 4, lag: 0 };
 const closers: (() => Promise<unknown>)[] = [];
 
 afterEach(async () => {
@@ -383,6 +383,25 @@ describe('the connection to OANDA', () => {
     fake.heartbeat();
     await feed.until(() => feed.count('alive') === 2);
     expect(feed.ticks).toEqual([]);
+  });
+
+  it('says of nothing that it was heard which may be on its way still', async () => {
+    const fake = await startFake();
+    let ahead = 0;
+    const feed = follow(fake, { timings: { lag: 1_000 }, now: () => Date.now() + ahead });
+    await fake.opened(1);
+    fake.heartbeat();
+    fake.push(price());
+    await feed.until(() => feed.ticks.length === 1);
+    const openedBy = Date.now();
+    expect(feed.covered).toEqual([]);
+    ahead = 60_000;
+    fake.heartbeat();
+    await feed.until(() => feed.covered.length === 1);
+    const [first] = feed.covered;
+    expect(Date.parse(first?.from ?? '')).toBeLessThanOrEqual(openedBy);
+    expect(Date.parse(first?.to ?? '')).toBeLessThanOrEqual(Date.now() + ahead - 1_000);
+    expect(Date.parse(first?.to ?? '')).toBeGreaterThanOrEqual(openedBy + ahead - 1_000);
   });
 
   it('is cut and opened again when it is silent, however open it is', async () => {

@@ -20,6 +20,7 @@ import { toSayAgain } from '../../tick.ts';
 import { fromEpochMilliseconds } from '../../time.ts';
 import { BadRequest, type Client, createClient, type OandaOptions } from './client.ts';
 import { type Message, readInstruments, readMessage, readPricing } from './messages.ts';
+import { repairFromCandles } from './repair.ts';
 
 export type { OandaOptions, OandaTimings } from './client.ts';
 
@@ -38,7 +39,8 @@ const LINE_LIMIT = 64 * 1_024;
 
 /**
  * OANDA's v20 price stream, or its prices asked for each second. Neither has a sequence or a replay: what happened
- * between two connections is missed, and of what happens between two polls nothing is said to be covered.
+ * between two connections is missed, and of what happens between two polls nothing is said to be covered. Of what was
+ * missed OANDA has the candles.
  * @throws {SourceError} for a token that cannot be one.
  */
 export function createOanda(options: OandaOptions): Source {
@@ -55,6 +57,7 @@ export function createOanda(options: OandaOptions): Source {
         const asked = { ...request, signal };
         return isPolled ? poll(client, asked, push) : listen(client, asked, push);
       }),
+    repair: (gap, request) => repairFromCandles(client, gap, request),
   };
 }
 
@@ -199,11 +202,16 @@ async function poll(client: Client, request: FollowRequest, push: Push): Promise
   let asked = '';
   let since: string | undefined;
   let newest: Tick | undefined;
+  /** By symbol, when it was asked for last with success, and why no answer came since. */
+  const answeredAt = new Map<string, string>();
+  let fault: string | undefined;
   /** By symbol, or what stands for one: said again it is no news. */
   let said = new Map<string, string>();
   while (!signal.aborted) {
-    const { symbols: wanted, changed } = request.wanted();
+    const { symbols: wanted, storedUntil, changed } = request.wanted();
     const symbols = roster.of(wanted);
+    for (const symbol of answeredAt.keys())
+      if (!symbols.includes(symbol)) answeredAt.delete(symbol);
     if (symbols.length === 0) {
       await untilAborted([signal, changed]);
       continue;
@@ -214,6 +222,7 @@ async function poll(client: Client, request: FollowRequest, push: Push): Promise
       said = new Map([...said].filter(([symbol]) => symbols.includes(symbol)));
     }
     let wait = client.timings.poll;
+    const askedAt = fromEpochMilliseconds(client.now());
     try {
       const json = await roster.ask(symbols, () => client.pricing(symbols, since, signal));
       const pricing = readPricing(json, new Set(symbols), client.now());
@@ -221,6 +230,17 @@ async function poll(client: Client, request: FollowRequest, push: Push): Promise
       if (!isConnected) await push(CONNECTED);
       isConnected = true;
       failures = 0;
+      for (const symbol of symbols) {
+        // Between two polls nothing is known to be missed; where there was none, all of it is.
+        const before = answeredAt.get(symbol);
+        const from = before ?? storedUntil.get(symbol);
+        if (from !== undefined && from < askedAt && (before === undefined || fault !== undefined)) {
+          const cause = fault ?? 'nobody asked for it';
+          await push({ kind: 'missed', symbols: [symbol], from, to: askedAt, cause });
+        }
+        answeredAt.set(symbol, askedAt);
+      }
+      fault = undefined;
       since = pricing.since;
       const fresh = pricing.messages.filter(({ text, message }) => {
         const symbol = symbolOf(message);
@@ -241,6 +261,7 @@ async function poll(client: Client, request: FollowRequest, push: Push): Promise
       if (!(error instanceof Hiccup)) throw error;
       failures += 1;
       isConnected = false;
+      fault = error.message;
       wait = Math.round(client.backoff(failures, error));
       await push(disconnected(error, wait));
     }
@@ -324,7 +345,7 @@ interface Line {
   readonly fault: Error | undefined;
   /** Begins to say what comes. */
   readonly read: (push: Push, onPriceOrHeartbeat: () => void) => void;
-  /** Ends after its next sign of life: what it has said and what its successor says then overlap. */
+  /** Ends with a sign of life after which what it has said and what its successor says overlap. */
   readonly retire: () => void;
   readonly close: () => void;
 }
@@ -341,7 +362,7 @@ async function openLine(
   const end = Promise.withResolvers<void>();
   void end.promise.then(() => stopped.removeEventListener('abort', close));
   let fault: Error | undefined;
-  let isRetired = false;
+  let retiredAt: string | undefined;
   const reader = await client.prices([...symbols], connection).catch((error: unknown) => {
     end.resolve();
     throw error;
@@ -355,7 +376,7 @@ async function openLine(
     while (!connection.signal.aborted) {
       const { value, done } = await patience.wait(() => reader.read());
       if (done) throw new Hiccup('the stream was closed by the other side');
-      const heardAt = fromEpochMilliseconds(client.now());
+      const heardUntil = fromEpochMilliseconds(client.now() - client.timings.lag);
       const messages = splitter
         .push(value)
         .filter(line => line.isTooLong || line.text.trim() !== '')
@@ -365,11 +386,11 @@ async function openLine(
       if (messages.some(isPriceOrHeartbeat)) onPriceOrHeartbeat();
       for (const item of sortOut(messages)) await push(item);
       if (!isAlive) continue;
-      if (heardAt >= saidUntil) {
-        await push({ kind: 'covered', symbols: [...symbols], from: saidUntil, to: heardAt });
-        saidUntil = heardAt;
+      if (heardUntil >= saidUntil) {
+        await push({ kind: 'covered', symbols: [...symbols], from: saidUntil, to: heardUntil });
+        saidUntil = heardUntil;
       }
-      if (isRetired) close();
+      if (retiredAt !== undefined && saidUntil >= retiredAt) close();
     }
   }
 
@@ -392,7 +413,7 @@ async function openLine(
         });
     },
     retire: () => {
-      isRetired = true;
+      retiredAt = fromEpochMilliseconds(client.now());
     },
     close,
   };
