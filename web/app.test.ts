@@ -180,6 +180,8 @@ test('the indicator page has verdict, rule, inputs and a table that links to the
   expect(words).toContain('31 of 31');
   expect(words).toContain('Charts by TradingView Lightweight Charts™');
   expect(text.match(/href="\/instruments\/EUR_USD\/ticks\?from=/g)).toHaveLength(20);
+  expect(words).toContain('238 ticks 8 reconstructed');
+  expect(words.match(/reconstructed/g)).toHaveLength(1);
   expect(text).toContain('<title>▲ bullish · EUR_USD MA cross 10/30 1m · Foresight</title>');
 });
 
@@ -262,6 +264,10 @@ test('the ticks behind a candle are shown up to a thousand, and it says when tha
     '/instruments/EUR_USD/ticks?from=2026-01-02T00:00:00Z&to=2026-01-02T00:01:00Z',
   );
   expect(readable(few.text)).toContain('3 ticks.');
+  expect(readable(few.text)).toContain(
+    "1 of 3 ticks are reconstructed from the provider's candles",
+  );
+  expect(readable(few.text).match(/ heard/g)).toHaveLength(2);
   const many = await get(
     '/instruments/EUR_USD/ticks?from=2020-01-02T00:00:00Z&to=2020-01-02T00:01:00Z',
   );

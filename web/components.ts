@@ -78,12 +78,22 @@ export function tabs(
 
 const seconds = (time: number) => new Date(time).toISOString().replace('.000Z', 'Z');
 
-/** The page with the ticks behind one candle. */
-export function ticksUrl(symbol: string, bucket: string, widthSeconds: number): string {
+/** What one candle is made of, which leads to the page with its ticks. */
+export function madeOf(
+  symbol: string,
+  bucket: string,
+  widthSeconds: number,
+  candle: { readonly tick_count: number; readonly reconstructed_count: number },
+): Html {
   const from = format.milliseconds(bucket);
   const query = new URLSearchParams({
     from: seconds(from),
     to: seconds(from + widthSeconds * 1_000),
   });
-  return `/instruments/${encodeURIComponent(symbol)}/ticks?${query}`;
+  const { tick_count: count, reconstructed_count: made } = candle;
+  return html`<a href="/instruments/${encodeURIComponent(symbol)}/ticks?${query}">${format.count(count)} ticks</a>${
+    made === 0
+      ? ''
+      : html` <em title="${format.count(made)} of its ticks are reconstructed from the provider's candles">${format.count(made)} reconstructed</em>`
+  }`;
 }

@@ -194,6 +194,8 @@ export interface ChartCandle {
   readonly low: number;
   readonly close: number;
   readonly tick_count: number;
+  /** So many of the ticks of its bucket are made of the provider's candles. */
+  readonly reconstructed_count: number;
   readonly is_closed: boolean;
 }
 
@@ -244,6 +246,8 @@ export interface Candle {
   readonly sum: number | null;
   readonly volume: number | null;
   readonly tick_count: number;
+  /** So many of the ticks of its bucket are made of the provider's candles. */
+  readonly reconstructed_count: number;
   readonly is_closed: boolean;
   readonly revision: number | null;
 }
@@ -257,6 +261,8 @@ export interface Tick {
   readonly last: number | null;
   readonly size: number | null;
   readonly received_at: string | null;
+  /** How we have it. */
+  readonly origin: 'heard' | 'fetched' | 'reconstructed';
 }
 
 /** What the operator sees of the whole pipeline. */

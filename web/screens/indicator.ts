@@ -4,10 +4,10 @@ import { assetUrl } from '../assets.ts';
 import {
   age,
   freshness,
+  madeOf,
   oldness,
   settling,
   simulatedBadge,
-  ticksUrl,
   verdictMark,
 } from '../components.ts';
 import type {
@@ -134,7 +134,7 @@ function historyRow(indicator: Indicator, chart: Chart, candle: ChartCandle): Ht
     })}
     <td>${signs === null ? format.none : html`<span class="verdict ${signs.tone}"><span class="arrow" aria-hidden="true">${signs.arrow}</span> ${signs.word} <span class="sign">${signs.sign}</span></span>`}</td>
     <td>${candle.is_closed ? 'closed' : html`<em>forming</em>`}</td>
-    <td class="num"><a href="${ticksUrl(indicator.symbol, bucket, indicator.width_seconds)}">${format.count(candle.tick_count)} ticks</a></td>
+    <td class="num">${madeOf(indicator.symbol, bucket, indicator.width_seconds, candle)}</td>
   </tr>`;
 }
 

@@ -4,11 +4,11 @@ import {
   age,
   deadFeed,
   freshness,
+  madeOf,
   oldness,
   quoteAge,
   simulatedBadge,
   tabs,
-  ticksUrl,
   verdictMark,
 } from '../components.ts';
 import { type Candle, type Dashboard, sides, type Tick, type WatchlistRow } from '../dashboard.ts';
@@ -104,7 +104,7 @@ function candleRow(candle: Candle, view: View, precision: number): Html {
     <td class="num">${format.value(candle.volume)}</td>
     <td>${candle.is_closed ? 'closed' : html`<em>forming</em>`}</td>
     <td class="num">${format.count(candle.revision)}</td>
-    <td class="num"><a href="${ticksUrl(view.symbol, candle.bucket, view.width)}">${format.count(candle.tick_count)} ticks</a></td>
+    <td class="num">${madeOf(view.symbol, candle.bucket, view.width, candle)}</td>
   </tr>`;
 }
 
@@ -177,13 +177,14 @@ function tickRow(tick: Tick, precision: number): Html {
     <td class="num">${format.price(tick.last, precision)}</td>
     <td class="num">${format.value(tick.size)}</td>
     <td>${format.utc(tick.received_at).replace(' UTC', '')}</td>
+    <td>${tick.origin === 'reconstructed' ? html`<em>reconstructed</em>` : tick.origin}</td>
   </tr>`;
 }
 
 function tickTable(ticks: readonly Tick[], precision: number): Html {
   if (ticks.length === 0) return html`<p>No ticks were observed in this time.</p>`;
   return html`<div class="grid" tabindex="0" role="region" aria-label="Ticks, scrolls sideways"><table>
-    <thead><tr><th scope="col">Observed (UTC)</th><th scope="col" class="num">Sequence</th><th scope="col" class="num">Bid</th><th scope="col" class="num">Ask</th><th scope="col" class="num">Last</th><th scope="col" class="num">Size</th><th scope="col">Received (UTC)</th></tr></thead>
+    <thead><tr><th scope="col">Observed (UTC)</th><th scope="col" class="num">Sequence</th><th scope="col" class="num">Bid</th><th scope="col" class="num">Ask</th><th scope="col" class="num">Last</th><th scope="col" class="num">Size</th><th scope="col">Received (UTC)</th><th scope="col">Origin</th></tr></thead>
     <tbody>${ticks.map(tick => tickRow(tick, precision))}</tbody>
   </table></div>`;
 }
@@ -201,6 +202,8 @@ async function showTicks(context: Context, dashboard: Dashboard, symbol: string)
   if (instrument === null) return context.notFound();
   const ticks = await dashboard.ticks(symbol, from, to, shownTicks + 1);
   const isCut = ticks.length > shownTicks;
+  const shown = ticks.slice(0, shownTicks);
+  const made = shown.filter(({ origin }) => origin === 'reconstructed').length;
   const title = `Ticks of ${symbol}`;
   return context.html(
     page({
@@ -213,7 +216,8 @@ async function showTicks(context: Context, dashboard: Dashboard, symbol: string)
             ? html`<strong>Cut: only the first ${format.count(shownTicks)} ticks of this time are shown.</strong>`
             : `${format.count(ticks.length)} ${ticks.length === 1 ? 'tick' : 'ticks'}.`
         }</p>
-        ${tickTable(ticks.slice(0, shownTicks), instrument.price_precision)}`,
+        ${made === 0 ? '' : html`<p class="detail">${format.count(made)} of ${format.count(shown.length)} ticks are reconstructed from the provider's candles: their prices are the provider's, their moments are not known.</p>`}
+        ${tickTable(shown, instrument.price_precision)}`,
     }),
   );
 }

@@ -543,6 +543,7 @@ function chartOf(row: WatchlistRow, indicator: IndicatorRow, from: number, count
       low: Math.min(open, close) * 0.9996,
       close,
       tick_count: 240 - back,
+      reconstructed_count: back === 2 ? 8 : 0,
       is_closed: back > 0,
     };
   }).filter(candle => candle.time >= from);
@@ -673,6 +674,7 @@ export function createFixture(): Fixture {
           last: null,
           size: null,
           received_at: iso(Date.parse(from) + index + 20),
+          origin: index === 1 ? 'reconstructed' : 'heard',
         })),
       ),
     beat: () => answer('beat', () => undefined),
