@@ -1,6 +1,6 @@
 /**
  * What of a candle a kind can read. `start` is its left edge in seconds since 1970 (UTC), `average` is
- * sum / tick_count, `volume` the sum of trade sizes, `spread` the last ask less the last bid, which only
+ * sum / tick_count, `typical` the mean of high, low and close, `volume` the sum of trade sizes, `spread` the last ask less the last bid, which only
  * candles of mid have.
  */
 export type ColumnName =
@@ -10,6 +10,7 @@ export type ColumnName =
   | 'low'
   | 'close'
   | 'average'
+  | 'typical'
   | 'volume'
   | 'tick_count'
   | 'spread';

@@ -1,4 +1,5 @@
 import type { ColumnName, Columns } from './kind.ts';
+import { typicalPrice } from './smoothing.ts';
 
 /** The candles of one series as columns that all its windows share, oldest first. */
 export interface Series {
@@ -7,7 +8,7 @@ export interface Series {
   readonly columns: Columns;
 }
 
-/** Those that are read; `start` is told by the buckets. */
+/** Those that are read; `start` is told by the buckets, `typical` by three of these. */
 export const storedColumns = [
   'open',
   'high',
@@ -52,9 +53,11 @@ export function seriesOf(candles: readonly Candle[]): Series {
   );
 }
 
-/** Adds `start`, which is read from the buckets only when a kind asks for it: few do. */
+/** Adds `start` and `typical`, which are made only when a kind asks for them: few do. */
 export function seriesWith(buckets: readonly string[], columns: StoredColumns): Series {
+  const { high, low, close } = columns;
   let start: Float64Array | undefined;
+  let typical: Float64Array | undefined;
   return {
     buckets,
     columns: {
@@ -62,6 +65,10 @@ export function seriesWith(buckets: readonly string[], columns: StoredColumns): 
       get start() {
         start ??= Float64Array.from(buckets, bucket => instantOf(bucket) / 1_000);
         return start;
+      },
+      get typical() {
+        typical ??= close.map((_, index) => typicalPrice(high, low, close, index));
+        return typical;
       },
     },
   };

@@ -9,7 +9,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   code constant text := '^[a-z][a-z0-9_]{0,39}$';
-  readable constant text[] := array['open', 'high', 'low', 'close', 'average', 'volume', 'tick_count', 'spread', 'start'];
+  readable constant text[] := array['open', 'high', 'low', 'close', 'average', 'typical', 'volume', 'tick_count', 'spread', 'start'];
   part jsonb;
   name text;
   names text[] := '{}';

@@ -39,6 +39,7 @@ const columnsOf = (bars: readonly Bar[]): Columns => {
     low,
     close,
     average: close,
+    typical: close,
     volume: close,
     tick_count: close,
     spread: close,

@@ -22,11 +22,18 @@ const folder = join(import.meta.dirname, '..');
 const read = (name: string) =>
   JSON.parse(readFileSync(join(folder, `golden/${name}.json`), 'utf8'));
 
-const bars: Readonly<Record<Exclude<ColumnName, 'average' | 'start'>, readonly number[]>> =
-  read('series');
+const bars: Readonly<
+  Record<Exclude<ColumnName, 'average' | 'start' | 'typical'>, readonly number[]>
+> = read('series');
 
 /** The made-up bars that all golden values are of, one each five minutes from a midnight on. */
-export const series = { ...bars, start: bars.close.map((_, bar) => 1_767_225_600 + 300 * bar) };
+export const series = {
+  ...bars,
+  start: bars.close.map((_, bar) => 1_767_225_600 + 300 * bar),
+  typical: bars.close.map(
+    (close, bar) => ((bars.high[bar] ?? Number.NaN) + (bars.low[bar] ?? Number.NaN) + close) / 3,
+  ),
+};
 
 /** The kinds of each family, which is the folder of their files. */
 export const families: ReadonlyMap<string, readonly Kind[]> = new Map(

@@ -19,6 +19,7 @@ const bars = (rows: readonly Bar[]) => {
     high: column(0),
     low: column(1),
     close: column(2),
+    typical: Float64Array.from(rows, ([high, low, close]) => (high + low + close) / 3),
     volume: column(3),
     tick_count: column(4),
   };
@@ -102,8 +103,16 @@ describe('rolling_vwap', () => {
     expect(rollingVwap.compute(rows, { period: 2 })).toEqual({
       outputs: [10.75, (100 * 2.25) / 10.75],
       verdict: 1,
-      strength: 0.45,
+      // The first typical price is 3 from the close.
+      strength: 0.75,
     });
+  });
+
+  it('is as strong as its distance is a part of the farthest price, a high or a low of the newest bar too', () => {
+    // A typical price of 10.5, which is one from the close.
+    const strength = (row: Bar) => rollingVwap.compute(bars([row]), { period: 1 })?.strength;
+    expect(strength([12, 8, 11.5, 1, 1])).toBeCloseTo(1 / 3.5, 12);
+    expect(strength([13, 9, 9.5, 1, 1])).toBeCloseTo(-1 / 3.5, 12);
   });
 
   it('is bearish with the close below it, neutral with the close at it', () => {

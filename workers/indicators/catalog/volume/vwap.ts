@@ -15,33 +15,32 @@ export function vwapOf(
     high,
     low,
     close,
+    typical,
     volume,
     tick_count,
-  }: Columns<'high' | 'low' | 'close' | 'volume' | 'tick_count'>,
+  }: Columns<'high' | 'low' | 'close' | 'typical' | 'volume' | 'tick_count'>,
   from = 0,
 ): Reading {
   // As an offset from the newest close, so that equal prices average to exactly that price.
   const origin = last(close);
-  let sum = 0;
-  let total = 0;
-  let highest = Number.NEGATIVE_INFINITY;
-  let lowest = Number.POSITIVE_INFINITY;
   const sizes = sizesOf(volume, tick_count, from);
-  for (let index = from; index < close.length; index++) {
+  let sum = 0;
+  // A sum that begins with 0 and has only whole sizes would be one of integers to the engine, which checks each of them.
+  let total = -0;
+  let farthest = Math.max(last(high) - origin, origin - last(low));
+  const end = typical.length;
+  for (let index = from; index < end; index++) {
     const size = sizeAt(sizes, index);
-    const top = high[index] ?? Number.NaN;
-    const bottom = low[index] ?? Number.NaN;
-    const middle = (close[index] ?? Number.NaN) - origin;
-    sum += (size * (top - origin + (bottom - origin) + middle)) / 3;
+    const distance = (typical[index] ?? Number.NaN) - origin;
+    sum += size * distance;
     total += size;
-    highest = Math.max(highest, top);
-    lowest = Math.min(lowest, bottom);
+    if (Math.abs(distance) > farthest) farthest = Math.abs(distance);
   }
   const offset = sum / total;
   const vwap = origin + offset;
   const isApart = Math.abs(offset) > rounding * Math.abs(origin);
   const verdict = !isApart ? neutral : offset < 0 ? bullish : bearish;
-  const share = -offset / (highest - lowest);
+  const share = -offset / farthest;
   return {
     outputs: [vwap, (-100 * offset) / vwap],
     verdict,
