@@ -442,7 +442,7 @@ create trigger _100_check after update on feed.storage referencing old table as 
 create trigger _200_want_maintenance after update of compress_after, retain_for on feed.storage for each statement
   execute function ops.tg_storage__want_maintenance();
 
--- Behind feed.newest_ticks: per instrument a row, and one more for each writer that was not finished when another came. Written by the trigger of feed.ticks: who adds a newer tick, or an older one than the first, adds a row and takes those away that it stands for, so that no writer waits for another.
+-- Behind feed.newest_ticks: per instrument a row, and one more for each writer that was not finished when another came. Written by the trigger of feed.ticks: who adds a newer tick puts it into the row; where another one that is not finished has it, or there are several, a row is added and those are taken away that it stands for, so that no writer waits for another.
 create table feed.tick_ends (
   instrument_id int not null,
   first_observed_at timestamptz not null,
@@ -453,9 +453,8 @@ create table feed.tick_ends (
   last double precision,
   size double precision,
   received_at timestamptz not null
-);
-create index tick_ends_instrument_id_observed_at_seq_idx on feed.tick_ends (instrument_id, observed_at desc,
-  seq desc);
+) with (fillfactor=50);
+create index tick_ends_instrument_id_idx on feed.tick_ends (instrument_id);
 
 -- Observed prices, stored once and never changed. mid is (bid + ask) / 2; last and size are a trade's.
 create table feed.ticks (

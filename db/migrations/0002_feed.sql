@@ -267,9 +267,9 @@ create table feed.tick_ends (
   last double precision,
   size double precision,
   received_at timestamptz not null
-);
-create index on feed.tick_ends (instrument_id, observed_at desc, seq desc);
-comment on table feed.tick_ends is 'Behind feed.newest_ticks: per instrument a row, and one more for each writer that was not finished when another came. Written by the trigger of feed.ticks: who adds a newer tick, or an older one than the first, adds a row and takes those away that it stands for, so that no writer waits for another.';
+) with (fillfactor = 50);
+create index on feed.tick_ends (instrument_id);
+comment on table feed.tick_ends is 'Behind feed.newest_ticks: per instrument a row, and one more for each writer that was not finished when another came. Written by the trigger of feed.ticks: who adds a newer tick puts it into the row; where another one that is not finished has it, or there are several, a row is added and those are taken away that it stands for, so that no writer waits for another.';
 
 create table feed.rejections (
   source text not null,

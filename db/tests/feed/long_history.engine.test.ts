@@ -8,6 +8,7 @@ import {
   computeAll,
   registerCatalog,
 } from '../../../tests/support/indicators.ts';
+import { withSessions } from '../../../tests/support/session.ts';
 import { collidingTick, iso, secondsAfter, tickOf } from '../../../tests/support/ticks.ts';
 import { createDashboard } from '../../../web/dashboard.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
@@ -63,6 +64,33 @@ describeOnEngine('feed.newest_ticks', ({ sql, as }) => {
         other.recordTicks('manual', batch((3 * round) % 13, 100 + round).reverse()),
       ]);
     }
+    await expectTrue();
+  });
+
+  it('has one row behind it again when those who wrote at once are done', async () => {
+    const symbol = await addInstrument(sql);
+    const write = (own: Sql, seconds: number) =>
+      createFeed(own).recordTicks('manual', [tickOf(symbol, secondsAfter(seconds), { bid: 1 })]);
+    const rows = async () => {
+      const found = await sql`
+        select from feed.tick_ends where instrument_id = feed.instrument_id(${symbol})`;
+      return found.length;
+    };
+    await write(sql, 1);
+    await write(sql, 2);
+    expect(await rows()).toBe(1);
+    await withSessions(sql, async first => {
+      await first.sql`begin`;
+      // Whoever has it is not finished.
+      await first.sql`
+        select from feed.tick_ends where instrument_id = feed.instrument_id(${symbol}) for update`;
+      await write(sql, 3);
+      expect(await rows()).toBe(2);
+      await expectTrue();
+      await first.sql`commit`;
+    });
+    await write(sql, 4);
+    expect(await rows()).toBe(1);
     await expectTrue();
   });
 
