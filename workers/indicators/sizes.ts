@@ -1,4 +1,8 @@
+import type { Columns } from './kind.ts';
+
 // What the kinds that weigh by volume are made of.
+
+type SizedPrice = 'high' | 'low' | 'close' | 'volume' | 'tick_count';
 
 /** Below this part of all that could have flowed, a difference is rounding: prices hardly differ in their first digits. */
 const rounding = 1e-9;
@@ -25,8 +29,27 @@ export function shareOf(sum: number, possible: number): number {
   return Math.abs(share) <= rounding ? 0 : share;
 }
 
+/**
+ * Chaikin's money flow: what each bar from one place on weighs, times where in its range it closed, summed; and the
+ * sum as a part of all that they weigh.
+ */
+export function moneyFlow(
+  { high, low, close, volume, tick_count }: Columns<SizedPrice>,
+  from: number,
+): { sum: number; share: number } {
+  const sizes = sizesOf(volume, tick_count, from);
+  let sum = 0;
+  let total = 0;
+  for (let index = from; index < close.length; index++) {
+    const size = sizeAt(sizes, index);
+    sum += size * closeLocation(high, low, close, index);
+    total += size;
+  }
+  return { sum, share: shareOf(sum, total) };
+}
+
 /** Where in its range a bar closed, from -1 at the low to 1 at the high; 0 of a bar without a range. */
-export function closeLocation(
+function closeLocation(
   high: Float64Array,
   low: Float64Array,
   close: Float64Array,

@@ -214,6 +214,17 @@ describe('worked out by hand', () => {
     expect(compute('rate_of_change', { period: 2 }, flat(0, 1, 2))).toBeNull();
     expect(compute('trix', { period: 2 }, flat(-1, -1, -1, -1, -2))).toBeNull();
   });
+
+  it('has no TRIX as long as one of the averages that it divides by is not above zero', () => {
+    const trixOf = (...closes: number[]) =>
+      compute('trix', { period: 2 }, flat(9, 9, 9, 9, ...closes));
+    // Smoothed three times, 8/27 of the way: from 9 to 0.41, and to -0.19.
+    expect(trixOf(-20, 300)).not.toBeNull();
+    expect(trixOf(-22, 300)).toBeNull();
+    // Its strength is a part of the change before, which has none.
+    expect(trixOf(-22, 300, 300)).toBeNull();
+    expect(trixOf(-22, 300, 300, 300)).not.toBeNull();
+  });
 });
 
 /** The last readings of a market, oldest first; each of exactly its window. */

@@ -1,5 +1,5 @@
 import { type Kind, neutral, type Verdict } from '../../kind.ts';
-import { closeLocation, shareOf, sizeAt, sizesOf } from '../../sizes.ts';
+import { moneyFlow } from '../../sizes.ts';
 import { last } from '../../smoothing.ts';
 
 /** Accumulation/Distribution: volume that closed near the highs less that near the lows, beside what the price did. */
@@ -24,17 +24,9 @@ export const accumulationDistribution: Kind<
   ],
   isClosedOnly: false,
   defaults: [],
-  compute({ high, low, close, volume, tick_count }, { period }) {
-    const sizes = sizesOf(volume, tick_count, 1);
-    let sum = 0;
-    let total = 0;
-    for (let index = 1; index < close.length; index++) {
-      const size = sizeAt(sizes, index);
-      sum += size * closeLocation(high, low, close, index);
-      total += size;
-    }
-    const share = shareOf(sum, total);
-    const move = last(close) - last(close, period);
+  compute(columns, { period }) {
+    const { sum, share } = moneyFlow(columns, 1);
+    const move = last(columns.close) - last(columns.close, period);
     if (Number.isNaN(move)) return null;
     const verdict = share * move > 0 ? neutral : (Math.sign(share) as Verdict);
     return { outputs: [sum, share], verdict, strength: verdict === neutral ? 0 : share };

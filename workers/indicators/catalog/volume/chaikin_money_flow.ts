@@ -1,5 +1,5 @@
 import { bearish, bullish, type Kind, neutral } from '../../kind.ts';
-import { closeLocation, shareOf, sizeAt, sizesOf } from '../../sizes.ts';
+import { moneyFlow } from '../../sizes.ts';
 
 const clear = 0.05;
 
@@ -21,16 +21,8 @@ export const chaikinMoneyFlow: Kind<
   outputs: [{ name: 'money_flow', unit: 'ratio', pane: 'own', thresholds: [-clear, 0, clear] }],
   isClosedOnly: false,
   defaults: [],
-  compute({ high, low, close, volume, tick_count }) {
-    const sizes = sizesOf(volume, tick_count);
-    let sum = 0;
-    let total = 0;
-    for (let index = 0; index < close.length; index++) {
-      const size = sizeAt(sizes, index);
-      sum += size * closeLocation(high, low, close, index);
-      total += size;
-    }
-    const share = shareOf(sum, total);
+  compute(columns) {
+    const { share } = moneyFlow(columns, 0);
     const verdict = share > clear ? bullish : share < -clear ? bearish : neutral;
     return { outputs: [share], verdict, strength: verdict === neutral ? 0 : share };
   },
