@@ -159,6 +159,22 @@ describe('What is kept of a live series', () => {
     expect(given).toBeGreaterThan(3_000);
   });
 
+  it('changes no window that was given', () => {
+    const live = new LiveSeries();
+    const mark = { revision: 1n, at: '1' };
+    const change = { ...mark, isKnown: true, withSpread: false, floorAt: '-infinity' };
+    const read = seriesFrom([
+      [0, 1],
+      [1, 2],
+    ]);
+    live.keep(key, { ...change, candles: seriesFrom([]) }, read, { bars: 2, isWhole: true });
+    const place = { fromBucket: bucketOf(1), toBucket: bucketOf(1), bars: 2 };
+    const given = live.window(key, place);
+    live.change(key, mark, { ...change, revision: 2n, candles: seriesFrom([[1, 3]]) });
+    expect([...(given?.columns.close ?? [])]).toEqual([1, 2]);
+    expect([...(live.window(key, place)?.columns.close ?? [])]).toEqual([1, 3]);
+  });
+
   it('lets go of what nobody asks for any more', () => {
     const live = new LiveSeries();
     const seen = { revision: 1n, at: '1' };

@@ -133,7 +133,7 @@ export class LiveSeries {
   }
 }
 
-/** Columns that grow. Windows of them are views: they see when a candle they hold changes, but no other candle ever. */
+/** Columns that grow. Windows are copies, as candles change while values are computed from them. */
 class Candles {
   #buckets: string[];
   #columns: StoredColumns;
@@ -200,7 +200,7 @@ class Candles {
     const end = Math.min(to, this.length);
     return seriesWith(
       this.#buckets.slice(from, end),
-      eachColumn(name => this.#columns[name].subarray(from, end)),
+      eachColumn(name => this.#columns[name].slice(from, end)),
     );
   }
 
