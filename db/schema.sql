@@ -1773,7 +1773,7 @@ create function indicator.candles_since(instrument_ids int[], timeframes text[],
   opens double precision[], highs double precision[], lows double precision[], closes double precision[],
   sums double precision[], volumes double precision[], tick_counts bigint[],
   spreads double precision[]) security definer;
-grant execute on function indicator.candles_since to foresight_indicators;
+grant execute on function indicator.candles_since to foresight_indicators, foresight_service;
 
 -- The complete parameters of an indicator kind, defaults filled in.
 create function indicator.checked_params(kind text, params jsonb) returns jsonb;

@@ -59,4 +59,4 @@ $$;
 
 comment on function indicator.candles_since(int[], text[], text[], bigint[], timestamptz[]) is
   'Captured candles of series (array i is series i, at position i) that changed since what was said of them before: captured_revision and captured_at (UTC) as this function gave them when they were read, both null for a series that was not. Arrays as indicator.candle_windows has them, oldest first, null when nothing changed. is_known is false where the series has to be read as a whole, with indicator.candle_windows after this. Candles before floor_at are given up and count as gone; with_spread says whether spreads are read of the series.';
-grant execute on function indicator.candles_since(int[], text[], text[], bigint[], timestamptz[]) to foresight_indicators;
+grant execute on function indicator.candles_since(int[], text[], text[], bigint[], timestamptz[]) to foresight_indicators, foresight_service;
