@@ -17,6 +17,7 @@ const steps = [
   'outbox.mark_sent',
   'indicator.accept_candles',
   'indicator.claim_pending',
+  'indicator.candles_since',
   'indicator.candle_windows',
   'indicator.record_values',
   'indicator.finish_pending',

@@ -19,12 +19,12 @@ export function kindOf(name: string): Kind {
   return kind;
 }
 
-/** One for each database and service, as in a process: it keeps what it has read. */
+/** One for each database and service, as in a process: it keeps whatever it has read. */
 const stores = new WeakMap<Sql, Map<string, ServiceStore>>();
 function storeOf(sql: Sql, service: string): ServiceStore {
   const own = stores.get(sql) ?? new Map<string, ServiceStore>();
   stores.set(sql, own);
-  const store = own.get(service) ?? createServiceStore(sql, service);
+  const store = own.get(service) ?? createServiceStore(sql, service, 0);
   own.set(service, store);
   return store;
 }

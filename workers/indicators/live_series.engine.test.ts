@@ -67,7 +67,7 @@ describeOnEngine('The window of a live series', ({ sql }) => {
   it('is read as a whole once, then only the candle that changed, and again when one changes that was long over', async () => {
     const symbol = await addInstrument(sql);
     await addIndicator(sql, symbol, { fast: 1, slow: 30 });
-    const store = createServiceStore(sql, 'classical');
+    const store = createServiceStore(sql, 'classical', 0);
     const tell = async (secondsAgo: readonly number[]) => {
       await record(symbol, secondsAgo);
       await accept(sql, await publish(sql));
@@ -129,7 +129,10 @@ describeOnEngine('The window of a live series', ({ sql }) => {
       );
     }
     let spread: number | undefined;
-    const stores = [createServiceStore(sql, 'classical'), createServiceStore(sql, 'classical')];
+    const stores = [
+      createServiceStore(sql, 'classical', 0),
+      createServiceStore(sql, 'classical', 0),
+    ];
     let compared = 0;
     for (const [round, { what, of, by, isToldLater, ago }] of rounds.entries()) {
       const symbol = symbols[of] ?? '';
@@ -153,7 +156,7 @@ describeOnEngine('The window of a live series', ({ sql }) => {
       }
       if (isToldLater === 0) continue;
       await accept(sql, await publish(sql));
-      for (const work of await claimed(stores[by] ?? createServiceStore(sql, ''))) {
+      for (const work of await claimed(stores[by] ?? createServiceStore(sql, '', 0))) {
         if (work.indicators.length === 0) continue;
         compared += 1;
         expect(contentOf(work), `round ${round}`).toEqual(await wholeWindow(work));

@@ -158,8 +158,18 @@ export function createSqlKindStore(sql: Sql): SqlKindStore {
   };
 }
 
-/** The SQL functions of schema indicator, for one service. */
-export function createServiceStore(sql: Sql, service: string): ServiceStore {
+/**
+ * Windows of so many candles together are read anew each time: that takes no longer than the way of a candle through a
+ * capture, and they hold what came in meanwhile.
+ */
+const fewCandles = 5_000;
+
+/**
+ * The SQL functions of schema indicator, for one service.
+ *
+ * @param few Candles of live windows that are read together rather than kept.
+ */
+export function createServiceStore(sql: Sql, service: string, few = fewCandles): ServiceStore {
   const live = new LiveSeries();
 
   /** After the claim was committed, so that it holds nobody up. */
@@ -216,6 +226,8 @@ export function createServiceStore(sql: Sql, service: string): ServiceStore {
 
   /** The windows of claimed candles: of what is live already, only what changed is read. */
   async function readLive(claims: readonly Claim[]): Promise<[Claim, Series][]> {
+    const candles = claims.reduce((sum, { bars }) => sum + (bars ?? 0), 0);
+    if (candles <= few) return readWindows(claims, { barsAfter: true });
     try {
       const changes = await readChanges(claims);
       const found: [Claim, Series][] = [];
