@@ -485,16 +485,17 @@ describeOnEngine('The track record', ({ sql }) => {
       await catchUp(sql);
       await sayInTime(id);
     };
-    await quotes(160, 10);
+    // So long that whatever the day of the week a whole chunk of values, a week, is over two days old.
+    await quotes(340, 10);
     await score();
     const before = await countsOf(id);
-    expect(before['said 1']?.[0]).toBeGreaterThan(140);
+    expect(before['said 1']?.[0]).toBeGreaterThan(320);
     await sql.unsafe(setting);
     await sql`call ops.apply_storage()`;
     const [left] =
       await sql`select count(*)::int as count from indicator.values where indicator_id = ${id}`;
-    // By whole days, and chunks of them.
-    expect(left?.count).toBeLessThan(100);
+    // Two days, the begin of that day, and a chunk.
+    expect(left?.count).toBeLessThanOrEqual(330 - (340 - 24 * (2 + 1 + 7)));
     await sql`select track.recount(${id})`;
     await score();
     expect(await countsOf(id)).toEqual(before);
