@@ -687,6 +687,12 @@ create function feed.keep_rejections(source text, symbols text[], reasons text[]
 create function feed.leave_alone(source text, alone_for interval) returns void security definer;
 grant execute on function feed.leave_alone to foresight_ingest;
 
+-- Candles of several timeframes of instruments and sides, as feed.read_candles has them: all of each timeframe from the one on that holds from_time (UTC), and some before; in no order.
+create function feed.newest_candles(timeframes text[], instrument_ids int[], sides text[], from_time timestamptz,
+  with_spread boolean default false) returns table(timeframe text, instrument_id int, side text, bucket timestamptz,
+  open double precision, high double precision, low double precision, close double precision, sum double precision,
+  volume double precision, tick_count bigint, spread double precision);
+
 -- Bid, ask and time (UTC) of the newest tick of an instrument that has one of them, of the 500 newest that were observed in the five minutes before until_time (UTC), it included.
 create function feed.newest_quote(instrument_id int, until_time timestamptz) returns table(bid double precision,
   ask double precision, observed_at timestamptz) security definer;
@@ -726,6 +732,9 @@ create function feed.prepare_bulk_delete() returns void;
 
 -- Make the tables of feed.storage ready to be compressed and dropped, as every deploy does.
 create function feed.prepare_levels() returns void;
+
+-- Prepare a statement in this session, if it is not yet; those of this purpose that were prepared long before are forgotten.
+create function feed.prepared(purpose text, argument_types text, statement text) returns text;
 
 -- Forget rejected ticks older than keep_ticks, their counts by hour older than keep_counts, and the closed gaps and the coverage of times of which neither ticks nor candles are kept (feed.storage).
 create function feed.purge(keep_ticks interval default '7 days'::interval,
@@ -848,6 +857,9 @@ grant execute on function feed.show_digits to foresight_ingest;
 -- Show the instruments of a source that never were, as their history is there now; returns how many.
 create function feed.show_instruments(source text) returns int security definer;
 grant execute on function feed.show_instruments to foresight_ingest;
+
+-- A row for each side of a candle c, with its prices as columns, as an item of FROM that is called s; null without sides.
+create function feed.side_rows(sides text[], with_spread boolean) returns text;
 
 -- [timescaledb]
 -- From when on (UTC) there is what the candles of a timeframe are made from, ticks or finer candles, in whole days; null when there is none.
@@ -1121,7 +1133,7 @@ create function outbox.capture_deltas(max_changes int default 500, out change_co
   returns record security definer;
 grant execute on function outbox.capture_deltas to foresight_publish;
 
--- The candles of every timeframe and side that somebody wants and that hold ticks of these marks, as they are now, to be stored: without revision, is_closed and captured_at.
+-- The candles of every timeframe and side that somebody wants and that hold ticks of these marks, as they are now, to be stored: without revision, is_closed and captured_at; one that holds old and new ticks may come twice.
 create function outbox.changed_candles(marks outbox.changes[]) returns setof outbox.candles;
 
 -- Take up to max_deliveries waiting candles of each subscription for 20 seconds, oldest first, with their newest state. claimed_at (UTC) is for outbox.mark_sent. except_queues: queues that somebody sends to right now.

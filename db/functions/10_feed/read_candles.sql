@@ -16,16 +16,9 @@ set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
 declare
-  side_rows text;
+  side_rows text := feed.side_rows(sides, with_spread);
 begin
   perform feed.timeframe_width(read_candles.timeframe);
-  -- A row for each side that is asked for: of a side that is not read, nothing is aggregated. Nor is a spread, which
-  -- needs the last prices of two more.
-  select string_agg(distinct replace(replace(
-      $row$('SIDE', c.SIDE_open, c.SIDE_high, c.SIDE_low, c.SIDE_close, c.SIDE_sum, c.SIDE_count, SPREAD)$row$,
-      'SPREAD', case when with_spread and s.side = 'mid' then 'c.ask_close - c.bid_close' else 'null::float8' end),
-      'SIDE', feed.checked_side(s.side)), ', ')
-  into side_rows from unnest(sides) as s(side);
   if side_rows is null then
     return;
   end if;
@@ -34,7 +27,7 @@ begin
     select c.instrument_id, s.side, c.bucket, s.open, s.high, s.low, s.close, s.sum, c.volume, s.tick_count, s.spread,
       c.reconstructed_count
     from feed.%1$I as c
-    cross join lateral (values %2$s) as s(side, open, high, low, close, sum, tick_count, spread)
+    cross join lateral %2$s
     where c.instrument_id = any (%3$L::int[]) and c.bucket >= %4$L and c.bucket < %5$L and s.tick_count > 0
     %6$s
     $statement$,

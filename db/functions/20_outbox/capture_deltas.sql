@@ -39,7 +39,10 @@ begin
     return;
   end if;
 
-  select array_agg(c) into candles from outbox.changed_candles(marks) as c;
+  select array_agg(c) into candles
+  from (
+    select distinct on (c.instrument_id, c.timeframe, c.side, c.bucket) c.* from outbox.changed_candles(marks) as c
+  ) as c;
   deltas := outbox.store_candles(candles, marks);
   delta_count := cardinality(deltas);
   -- All at once: queue_deliveries has an order in which it locks.

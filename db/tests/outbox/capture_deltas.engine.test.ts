@@ -6,6 +6,7 @@ import {
   capturedOf,
   captureOnce,
   marksOf,
+  quoteOfAge,
   subscribe,
   waitingFor,
 } from '../../../tests/support/outbox.ts';
@@ -53,6 +54,48 @@ describeOnEngine('outbox.capture_deltas', ({ sql }) => {
       values (feed.instrument_id(${symbol}), ${at('10:00:00')}, ${at('10:00:00')}, ${at('10:00:59')})`;
     expect(await capture(sql)).toBe(0);
     expect(await marksOf(sql, symbol)).toEqual([]);
+  });
+
+  it('captures a candle once that holds ticks of this moment and older ones', async () => {
+    const [symbol, other] = [await addInstrument(sql), await addInstrument(sql)];
+    const timeframes = ['1s', '1m', '1h', '1d'];
+    for (const timeframe of timeframes) {
+      await subscribe(sql, symbol, { timeframe });
+      await subscribe(sql, other, { timeframe, side: 'mid' });
+    }
+    const sent: Tick[] = [];
+    // In another order than that of their times, so that each capture has some of both.
+    for (const ages of [
+      ['9 minutes', '0.2 seconds'],
+      ['0.1 seconds'],
+      ['1 day', '70 seconds', '0'],
+    ]) {
+      const ticks = [];
+      for (const [index, age] of ages.entries()) {
+        ticks.push(await quoteOfAge(sql, symbol, age, 1 + sent.length + index));
+        ticks.push(await quoteOfAge(sql, other, age, 10 + sent.length + index));
+      }
+      await feed.recordTicks('manual', ticks);
+      sent.push(...ticks);
+      const { change_count } = await captureOnce(sql);
+      expect(change_count).toBe(2 * ages.length);
+      for (const [instrument, side] of [
+        [symbol, 'bid'],
+        [other, 'mid'],
+      ] as const) {
+        const captured = await capturedOf(sql, instrument);
+        for (const timeframe of timeframes) {
+          expect(
+            captured.filter(each => each.timeframe === timeframe),
+            timeframe,
+          ).toMatchObject(
+            oracleCandles(sent, instrument, timeframe, side).map(
+              ({ bucket, close, tick_count }) => ({ bucket, close, tick_count }),
+            ),
+          );
+        }
+      }
+    }
   });
 
   it('sees a trade size that was missing or changed although no price did', async () => {
