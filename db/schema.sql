@@ -1780,11 +1780,11 @@ grant execute on function indicator.candle_windows to foresight_indicators, fore
 
 -- Captured candles of series (array i is series i, at position i) that changed since what was said of them before: captured_revision and captured_at (UTC) as this function gave them when they were read, both null for a series that was not.
 create function indicator.candles_since(instrument_ids int[], timeframes text[], sides text[],
-  since_revisions bigint[], since_times timestamptz[]) returns table("position" int, captured_revision bigint,
-  captured_at timestamptz, floor_at timestamptz, with_spread boolean, is_known boolean, buckets timestamptz[],
-  opens double precision[], highs double precision[], lows double precision[], closes double precision[],
-  sums double precision[], volumes double precision[], tick_counts bigint[],
-  spreads double precision[]) security definer;
+  since_revisions bigint[], since_times timestamptz[], with_newest boolean default false)
+  returns table("position" int, captured_revision bigint, captured_at timestamptz, floor_at timestamptz,
+  with_spread boolean, is_known boolean, buckets timestamptz[], opens double precision[], highs double precision[],
+  lows double precision[], closes double precision[], sums double precision[], volumes double precision[],
+  tick_counts bigint[], spreads double precision[]) security definer;
 grant execute on function indicator.candles_since to foresight_indicators, foresight_service;
 
 -- The complete parameters of an indicator kind, defaults filled in.

@@ -173,7 +173,7 @@ const rights: readonly (readonly [statement: string, who: string])[] = [
   ['select indicator.absences(null)', ''],
   ["select indicator.lease_pending('{}')", 'cs'],
   ["select indicator.candle_windows('{}', '{}', '{}', '{}', '{}', '{}', '{}')", 'cs'],
-  ["select indicator.candles_since('{}', '{}', '{}', '{}', '{}')", 'cs'],
+  ["select indicator.candles_since('{}', '{}', '{}', '{}', '{}', true)", 'cs'],
   ["select indicator.finish_pending('{}')", 'cs'],
   ["select indicator.claim_backfill('nobody')", 'cs'],
   ['select indicator.finish_backfill(0, now())', 'cs'],

@@ -24,7 +24,7 @@ const stores = new WeakMap<Sql, Map<string, ServiceStore>>();
 function storeOf(sql: Sql, service: string): ServiceStore {
   const own = stores.get(sql) ?? new Map<string, ServiceStore>();
   stores.set(sql, own);
-  const store = own.get(service) ?? createServiceStore(sql, service, 0);
+  const store = own.get(service) ?? createServiceStore(sql, service);
   own.set(service, store);
   return store;
 }

@@ -158,18 +158,11 @@ export function createSqlKindStore(sql: Sql): SqlKindStore {
   };
 }
 
-/**
- * Windows of so many candles together are read anew each time: that takes no longer than the way of a candle through a
- * capture, and they hold what came in meanwhile.
- */
-const fewCandles = 5_000;
+/** The pace of what is computed with each change. */
+const atOnce = '00:00:00';
 
-/**
- * The SQL functions of schema indicator, for one service.
- *
- * @param few Candles of live windows that are read together rather than kept.
- */
-export function createServiceStore(sql: Sql, service: string, few = fewCandles): ServiceStore {
+/** The SQL functions of schema indicator, for one service. */
+export function createServiceStore(sql: Sql, service: string): ServiceStore {
   const live = new LiveSeries();
 
   /** After the claim was committed, so that it holds nobody up. */
@@ -205,7 +198,8 @@ export function createServiceStore(sql: Sql, service: string, few = fewCandles):
         ${asked.map(({ claim }) => claim.timeframe)}::text[],
         ${asked.map(({ claim }) => claim.side)}::text[],
         ${asked.map(({ since }) => since?.revision.toString() ?? null)}::text[]::bigint[],
-        ${asked.map(({ since }) => since?.at ?? null)}::text[]::timestamptz[])`;
+        ${asked.map(({ since }) => since?.at ?? null)}::text[]::timestamptz[],
+        with_newest => ${claims.some(claim => claim.forming_every === atOnce)})`;
     const changes = new Map<string, Change>();
     for (const row of rows) {
       const { key, since } = asked[row.position - 1] ?? {};
@@ -226,8 +220,6 @@ export function createServiceStore(sql: Sql, service: string, few = fewCandles):
 
   /** The windows of claimed candles: of what is live already, only what changed is read. */
   async function readLive(claims: readonly Claim[]): Promise<[Claim, Series][]> {
-    const candles = claims.reduce((sum, { bars }) => sum + (bars ?? 0), 0);
-    if (candles <= few) return readWindows(claims, { barsAfter: true });
     try {
       const changes = await readChanges(claims);
       const found: [Claim, Series][] = [];
