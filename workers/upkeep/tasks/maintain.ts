@@ -1,8 +1,11 @@
 import type { Logger } from '../../../db/runtime/logger.ts';
+import { sleep } from '../../../db/runtime/process.ts';
 import type { Upkeep } from '../upkeep.ts';
 
-/** A long history is scored over many minutes, so that the rest of each is for what is live. */
-const scoringMs = 10_000;
+/** A long history is scored over many minutes, and with rests after each step, so that what is live goes on beside it. */
+const scoringMs = 40_000;
+/** Times as long as the step took. */
+const restTimes = 3;
 
 /**
  * When something changed, at most once a minute: free dead workers, forget what is old, find what queues lost, score
@@ -46,7 +49,9 @@ export function maintain(parts: {
   async function score(): Promise<void> {
     const endsAt = performance.now() + scoringMs;
     while (!signal.aborted && performance.now() < endsAt) {
+      const begunAt = performance.now();
       if ((await upkeep.scoreSome()) === 0) return;
+      await sleep(restTimes * (performance.now() - begunAt), signal);
     }
   }
 
