@@ -1,13 +1,90 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Context } from '../db/runtime/process.ts';
 import { testLogger } from '../tests/support/database.ts';
-import { createAlarm, type Jobs, startWorkHeartbeat } from './jobs.ts';
+import { createAlarm, type Jobs, linger, startWorkHeartbeat } from './jobs.ts';
 
 beforeEach(() => {
   vi.useFakeTimers();
 });
 afterEach(() => {
   vi.useRealTimers();
+});
+
+describe('A job that lingers', () => {
+  /** Each task takes 10 ms. */
+  function lingering(options: { atMost?: number; lifeMs?: number } = {}) {
+    const stop = new AbortController();
+    const begun: number[] = [];
+    const startedAt = Date.now();
+    const { run, wake } = linger(
+      async () => {
+        begun.push(Date.now() - startedAt);
+        await new Promise(resolve => setTimeout(resolve, 10));
+      },
+      { atMost: 2, ...options, signal: stop.signal, forMs: 1_000 },
+    );
+    let ended = 0;
+    const start = () => {
+      void run().then(() => {
+        ended += 1;
+      });
+    };
+    return { start, wake, begun, ended: () => ended, stop };
+  }
+
+  it('is woken as often as there is more, and ends a while after', async () => {
+    const { start, wake, begun, ended } = lingering();
+    expect(wake()).toBe(false);
+    start();
+    expect(wake(), 'it is at work').toBe(false);
+    await vi.advanceTimersByTimeAsync(500);
+    expect(wake()).toBe(true);
+    expect(wake(), 'it is at work again').toBe(false);
+    await vi.advanceTimersByTimeAsync(900);
+    expect(wake()).toBe(true);
+    await vi.advanceTimersByTimeAsync(1_009);
+    expect([ended(), begun]).toEqual([0, [0, 500, 1_400]]);
+    await vi.advanceTimersByTimeAsync(2);
+    expect(ended()).toBe(1);
+    expect(wake()).toBe(false);
+    start();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(begun).toHaveLength(4);
+  });
+
+  it('takes the work of a job that comes meanwhile', async () => {
+    const { start, begun, ended } = lingering();
+    start();
+    await vi.advanceTimersByTimeAsync(100);
+    start();
+    await vi.advanceTimersByTimeAsync(1);
+    expect([ended(), begun]).toEqual([1, [0, 100]]);
+  });
+
+  it('is one of a few', async () => {
+    const { start, wake, begun, ended } = lingering();
+    for (let job = 0; job < 3; job++) start();
+    await vi.advanceTimersByTimeAsync(11);
+    expect([ended(), begun]).toEqual([1, [0, 0, 0]]);
+    expect([wake(), wake(), wake()]).toEqual([true, true, false]);
+  });
+
+  it('ends at the stop, and does not live for ever', async () => {
+    const { start, wake, begun, ended, stop } = lingering({ lifeMs: 3_000 });
+    start();
+    for (let time = 0; time < 5; time++) {
+      await vi.advanceTimersByTimeAsync(900);
+      wake();
+    }
+    await vi.advanceTimersByTimeAsync(11);
+    expect([ended(), begun]).toEqual([1, [0, 900, 1_800, 2_700, 3_600]]);
+    start();
+    await vi.advanceTimersByTimeAsync(100);
+    stop.abort();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(ended()).toBe(2);
+    expect(wake()).toBe(false);
+  });
 });
 
 describe('The alarm', () => {

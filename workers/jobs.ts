@@ -8,7 +8,7 @@ import {
 } from 'graphile-worker';
 import type pg from 'pg';
 import type { Logger } from '../db/runtime/logger.ts';
-import { type Context, startHeartbeat } from '../db/runtime/process.ts';
+import { type Context, sleep, startHeartbeat } from '../db/runtime/process.ts';
 
 export interface Jobs {
   /** The graphile-worker ids that jobs run under, for the heartbeat. */
@@ -109,6 +109,65 @@ export async function runJobs(options: {
       isStopping = true;
       return runner.stop();
     },
+  };
+}
+
+/** A task that waits for more when it is done. */
+export interface Lingering {
+  /** The task, as graphile-worker runs it. */
+  run(): Promise<void>;
+  /** Has it run at once; false: none of its jobs waits, it needs a nudge. */
+  wake(): boolean;
+}
+
+/**
+ * While one job's work follows the other's, they need no job each: to add one, to be told of it, to take it and to strike
+ * it off takes several statements, and longer than the work of a moment. So a job stays for a while when its task is done.
+ *
+ * @param options.atMost So many jobs at a time; others do their task and go.
+ * @param options.forMs How long it waits for more.
+ * @param options.lifeMs After so long a job ends even so: the next one is another.
+ */
+export function linger(
+  task: () => Promise<void>,
+  options: { atMost: number; signal: AbortSignal; forMs?: number; lifeMs?: number },
+): Lingering {
+  const { atMost, signal, forMs = 1_000, lifeMs = 60_000 } = options;
+  let jobs = 0;
+  const waiting: AbortController[] = [];
+  signal.addEventListener('abort', () => {
+    for (const job of waiting.splice(0)) job.abort();
+  });
+
+  function wake(): boolean {
+    const job = waiting.pop();
+    job?.abort();
+    return job !== undefined;
+  }
+
+  /** Says whether it was woken. */
+  async function wait(): Promise<boolean> {
+    const job = new AbortController();
+    waiting.push(job);
+    await sleep(forMs, job.signal);
+    if (job.signal.aborted) return !signal.aborted;
+    waiting.splice(waiting.indexOf(job), 1);
+    return false;
+  }
+
+  return {
+    async run() {
+      if (wake()) return;
+      const endsAt = performance.now() + lifeMs;
+      jobs += 1;
+      try {
+        do await task();
+        while (!signal.aborted && jobs <= atMost && performance.now() < endsAt && (await wait()));
+      } finally {
+        jobs -= 1;
+      }
+    },
+    wake,
   };
 }
 

@@ -4,14 +4,14 @@ import { command } from '../../db/runtime/arguments.ts';
 import { requireDatabaseUrl } from '../../db/runtime/config.ts';
 import { openDatabase, openPgPool, waitForDatabase } from '../../db/runtime/database.ts';
 import { type Context, runProcess } from '../../db/runtime/process.ts';
-import { createAlarm, runJobs, startWorkHeartbeat } from '../jobs.ts';
+import { createAlarm, linger, runJobs, startWorkHeartbeat } from '../jobs.ts';
 import { openQueue } from '../queue.ts';
 import { watchCalls } from '../watch.ts';
 import { catalog, services, sqlService } from './catalog.ts';
 import { consume } from './consumer.ts';
 import { createSandbox, createSqlComputation, sandboxTimeoutMs } from './sandbox.ts';
 import { createHeart, createServiceStore, createSqlKindStore, type Service } from './service.ts';
-import { computeValuesTask } from './tasks/compute_values.ts';
+import { computeValuesTask, maxRuns } from './tasks/compute_values.ts';
 
 /** A window of candles is read in milliseconds. */
 const statementTimeout = 20_000;
@@ -46,7 +46,7 @@ async function start(context: Context): Promise<void> {
   await waitForDatabase(sql, { ...connection, signal });
   if (signal.aborted) return;
   // Enough that no service takes all of them.
-  const concurrency = 2 * served.length;
+  const concurrency = maxRuns * served.length;
   const pool = openPgPool({
     ...connection,
     maxConnections: Math.max(4, concurrency),
@@ -84,25 +84,36 @@ async function start(context: Context): Promise<void> {
   }
   const alarm = createAlarm({
     nextWorkIn: heart.nextWorkIn,
-    nudge: async () => void (await Promise.all(stores.map(({ store }) => store.nudge()))),
+    nudge: async () => void (await Promise.all(computing.map(({ wake }) => wake()))),
     logger,
   });
   onStop(() => alarm.stop());
+  const computing = stores.map(({ store, ...service }) => {
+    const task = linger(
+      computeValuesTask({
+        service: service.service,
+        store,
+        kinds: catalog,
+        ...(service.service === sqlService.service ? { compute: computeSqlValues } : {}),
+        logger,
+        signal,
+        onRest: alarm.lookAhead,
+      }),
+      { atMost: maxRuns, signal },
+    );
+    return {
+      service,
+      store,
+      run: task.run,
+      wake: async () => {
+        if (!task.wake()) await store.nudge();
+      },
+    };
+  });
   const jobs = await runJobs({
     pool,
     tasks: Object.fromEntries(
-      stores.map(({ service, store }) => [
-        `compute_values.${service}`,
-        computeValuesTask({
-          service,
-          store,
-          kinds: catalog,
-          ...(service === sqlService.service ? { compute: computeSqlValues } : {}),
-          logger,
-          signal,
-          onRest: alarm.lookAhead,
-        }),
-      ]),
+      computing.map(({ service, run }) => [`compute_values.${service.service}`, run]),
     ),
     concurrency,
     logger,
@@ -110,7 +121,7 @@ async function start(context: Context): Promise<void> {
   });
   onStop(() => jobs.stop());
 
-  for (const { store, ...service } of stores) {
+  for (const { service, store, wake } of computing) {
     onStop(
       consume({
         queue,
@@ -119,7 +130,7 @@ async function start(context: Context): Promise<void> {
         signal,
         handle: async candles => {
           const accepted = await store.acceptCandles(candles);
-          if (accepted > 0) await store.nudge();
+          if (accepted > 0) await wake();
         },
         refuse: store.setAside,
       }),

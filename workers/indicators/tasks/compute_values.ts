@@ -15,7 +15,7 @@ const claimMs = 5_000;
 /** After so long the process does something else in between, such as its heartbeat. */
 const breathMs = 20;
 /** Claims that are worked on at the same time: one computes while the other waits for the database. */
-const maxRuns = 2;
+export const maxRuns = 2;
 
 interface Options {
   readonly service: string;
