@@ -9,7 +9,7 @@ import { readiness } from './health.ts';
 import { inTransaction, stubbornly } from './operator.ts';
 import type { Random } from './random.ts';
 import { hold } from './told.ts';
-import type { World } from './world.ts';
+import type { Query, World } from './world.ts';
 
 /** Deaths, pauses and bad networks. */
 export function faultsOf({ roles }: Roster): Action[] {
@@ -47,7 +47,12 @@ function freezeOf(role: Role): Action {
         const ms = isLong ? random.int(19_000, 25_000) : random.int(1_000, 6_000);
         // A process of several threads does not stand still at once; one may be dead by then.
         await waitFor('they stand still', () => pids.every(isFrozen)).catch(() => undefined);
-        const held = await hold(ms, () => pids.length > 0 && pids.every(isFrozen));
+        const held = await hold(
+          ms,
+          () => pids.length > 0 && pids.every(isFrozen),
+          // What it said before comes in when the network goes on.
+          async () => (world.postgresProxy.fault() === 'stall' ? undefined : 0),
+        );
         // Another one that has the role goes on with the work.
         if (!isLong || pids.length < role.holders.length) return;
         const step = stepOf(role);
@@ -176,16 +181,14 @@ const faults: readonly Action[] = [
       world.queues.gate.set(queue, fault);
       try {
         const ms = isLong ? random.int(19_000, 23_000) : random.int(1_000, 6_000);
-        const held = await hold(ms, () => world.queues.gate.faultOf(queue) === fault);
+        const { gate } = world.queues;
+        const held = await hold(
+          ms,
+          () => gate.faultOf(queue) === fault,
+          async () => gate.keptSince(queue),
+        );
         const signs = { fault: new RegExp(`subscription ${queue} |process publish is not`), queue };
-        // While nothing is to be sent, as nothing can be stored, nothing shows.
-        const from = world.queues.gate.keptSince(queue);
-        if (isLong && from !== undefined) {
-          health.expectShown(`queue ${fault}s`, signs, {
-            ...held,
-            from: Math.max(from, held.from),
-          });
-        }
+        if (isLong) health.expectShown(`queue ${fault}s`, signs, held);
       } finally {
         world.queues.gate.set(queue, undefined);
       }
@@ -227,7 +230,11 @@ const faults: readonly Action[] = [
     run: async ({ world, random, queues: [queue = ''], health }) => {
       await world.queues.stop();
       try {
-        const held = await hold(random.int(19_000, 23_000), () => !world.queues.isRunning());
+        const held = await hold(
+          random.int(19_000, 23_000),
+          () => !world.queues.isRunning(),
+          () => oldestDelivery(world.query, queue),
+        );
         const fault = /subscription soak-all |process publish is not/;
         health.expectShown('queue server down', { fault, queue }, held);
       } finally {
@@ -266,7 +273,9 @@ const faults: readonly Action[] = [
         await client.query(`set local lock_timeout = '5s'`);
         await client.query(`select pg_advisory_xact_lock(hashtext('outbox.capture_deltas'))`);
         // A server that dies takes the session with it, and the lock.
-        const held = await hold(random.int(19_000, 23_000), isOpen);
+        const held = await hold(random.int(19_000, 23_000), isOpen, () =>
+          oldestChange(world.query),
+        );
         const signs = { fault: /^changes of |process publish is not/m, step: 'tick to delta' };
         health.expectShown('captures wait', signs, held);
       }),
@@ -275,7 +284,8 @@ const faults: readonly Action[] = [
     kind: 'price source silent for long',
     weight: 0.7,
     group: 'stream',
-    run: async ({ world: { oanda, pids, roster }, random, health }) => {
+    run: async ({ world, random, health }) => {
+      const { oanda, pids, roster } = world;
       const listeners = (): string =>
         holdersOf(roster, 'ingest')
           .map(name => pids().get(name))
@@ -284,7 +294,11 @@ const faults: readonly Action[] = [
       oanda.goSilent(true);
       try {
         // One that was started again has listened for a shorter time.
-        const held = await hold(random.int(19_000, 23_000), () => listeners() === before);
+        const held = await hold(
+          random.int(19_000, 23_000),
+          () => listeners() === before,
+          silence(world.query, 'oanda'),
+        );
         const signs = { fault: /source oanda |process ingest is not/ };
         health.expectShown('source silent', signs, held);
       } finally {
@@ -364,6 +378,43 @@ async function restartQueueServer(world: World, random: Random, losesState: bool
   } finally {
     await world.queues.start({ losesState });
   }
+}
+
+/** Since when the oldest change waits to be captured; undefined: none does. */
+export const oldestChange = (query: Query): Promise<number | undefined> =>
+  oldestOf(query, 'select min(marked_at) as since from outbox.changes');
+
+/** Since when the oldest delivery of a subscription could be sent; undefined: none waits. */
+export const oldestDelivery = (query: Query, subscription: string): Promise<number | undefined> =>
+  oldestOf(
+    query,
+    `select min(greatest(d.changed_at, d.due_at)) as since
+     from outbox.deliveries as d join outbox.subscriptions as s using (subscription_id)
+     where s.name = $1 and d.due_at <= now()`,
+    subscription,
+  );
+
+async function oldestOf(query: Query, text: string, ...values: string[]) {
+  const [row] = await query<{ ms: number | null }>(
+    `select extract(epoch from o.since)::float8 * 1000 as ms from (${text}) as o`,
+    values,
+  );
+  return row?.ms ?? undefined;
+}
+
+/** For `hold`: nothing to be told while prices still come in that were heard before. */
+export function silence(query: Query, source: string): () => Promise<number | undefined> {
+  let stored: string | undefined;
+  return async () => {
+    const [row] = await query<{ at: string }>(
+      `select max(n.received_at)::text as at
+       from feed.newest_ticks as n join feed.instruments as i using (instrument_id) where i.source = $1`,
+      [source],
+    );
+    const isQuiet = row?.at === stored;
+    stored = row?.at;
+    return isQuiet ? 0 : undefined;
+  };
 }
 
 async function sessions(world: World): Promise<number[]> {

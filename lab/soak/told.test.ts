@@ -143,4 +143,69 @@ describe('a fault that is held', () => {
     const { from, to } = await hold(60_000, () => false);
     expect(to).toBe(from);
   });
+
+  it('that shows only by what it holds up has held from when that waits', async () => {
+    const asked = Date.now();
+    const looks = async () => (Date.now() < asked + 500 ? undefined : asked + 600);
+    const { from, to } = await hold(1_200, () => true, looks);
+    expect(from).toBe(asked + 600);
+    expect(to - from).toBeGreaterThanOrEqual(600);
+  });
+
+  it('has not held from before anybody could see what waits', async () => {
+    const asked = Date.now();
+    const looks = async () => (Date.now() < asked + 500 ? undefined : asked - 10_000);
+    const { from, to } = await hold(1_200, () => true, looks);
+    expect(from).toBeGreaterThan(asked);
+    expect(from).toBeLessThan(to);
+    expect((await hold(300, () => true, looks)).from).toBeGreaterThan(from);
+  });
+
+  it('has held anew when what waited is gone and something else waits', async () => {
+    const asked = Date.now();
+    const looks = async () => {
+      const now = Date.now();
+      if (now < asked + 300) return asked;
+      return now < asked + 700 ? undefined : asked + 750;
+    };
+    expect((await hold(1_400, () => true, looks)).from).toBe(asked + 750);
+  });
+
+  it('has not held at all without anything that waits', async () => {
+    const { from, to } = await hold(
+      300,
+      () => true,
+      async () => undefined,
+    );
+    expect(to).toBe(from);
+  });
+
+  it('has held though nobody answers any more what waits', async () => {
+    const asked = Date.now();
+    const looks = async () => {
+      if (Date.now() < asked + 200) return asked + 100;
+      throw new Error('the server is away');
+    };
+    const held = await hold(700, () => true, looks);
+    expect(held.from).toBe(asked + 100);
+    const never = await hold(
+      700,
+      () => true,
+      () => new Promise(() => undefined),
+    );
+    expect(never.from).toBe(never.to);
+  });
+
+  it('is missed when something waited for long enough and nobody told it', async () => {
+    const begunAt = Date.now();
+    const held = await hold(
+      900,
+      () => true,
+      async () => (Date.now() < begunAt + 300 ? undefined : begunAt + 250),
+    );
+    const asked = { ...seen(0), askedAt: held.to, at: held.to };
+    const own = { fault: /^changes of /, withinMs: 50 };
+    expect(judgeTelling([asked], own, held).told).toBe('missed');
+    expect(judgeTelling([asked], { ...own, withinMs: 500 }, held).told).toBe('brief');
+  });
 });

@@ -56,16 +56,42 @@ const lagSeconds = 5;
 /**
  * Lets a fault hold for so long, or until `holds` says that another one has ended it: a server that was killed
  * keeps no lock, and a process that was started again listens anew.
+ *
+ * @param waitsSince Of a fault that shows only by what it holds up: since when the oldest of that waits, in
+ * milliseconds since 1970; undefined: nothing waits. It has held from then on, though not from before anybody
+ * could see that, and without anything that waits not at all.
  */
-export async function hold(ms: number, holds: () => boolean): Promise<Held> {
-  const from = Date.now();
-  let to = from;
+export async function hold(
+  ms: number,
+  holds: () => boolean,
+  waitsSince: () => Promise<number | undefined> = async () => 0,
+): Promise<Held> {
+  const begin = Date.now();
+  let to = begin;
+  let from: number | undefined;
+  let isOver = false;
+  const look = async (): Promise<void> => {
+    // What a transaction marked that went on is seen when it has ended.
+    for (let unseenAt = begin; !isOver; await sleep(200)) {
+      const askedAt = Date.now();
+      try {
+        const since = await waitsSince();
+        if (isOver || !holds()) return;
+        if (since === undefined) unseenAt = askedAt;
+        from = since === undefined ? undefined : Math.max(since, unseenAt);
+      } catch {
+        // A server that is away says nothing.
+      }
+    }
+  };
+  void look();
   // The last moment at which it was seen to hold, not the first at which it was not.
-  while (holds() && to < from + ms) {
-    await sleep(Math.min(50, from + ms - to));
+  while (holds() && to < begin + ms) {
+    await sleep(Math.min(50, begin + ms - to));
     if (holds()) to = Date.now();
   }
-  return { from, to };
+  isOver = true;
+  return { from: Math.min(from ?? to, to), to };
 }
 
 /** Whether a fault was told while it held, by the observations of then. */
