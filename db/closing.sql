@@ -26,6 +26,13 @@ begin
   for private in
     select c.oid::regclass as name from pg_class as c
     where c.relnamespace = 'graphile_worker'::regnamespace and c.relrowsecurity
+      -- One that is there already is left alone: to make it anew locks out who works.
+      and not exists (
+        select from pg_policies as p
+        where p.schemaname = 'graphile_worker' and p.tablename = c.relname and p.policyname = 'foresight_workers'
+          and p.roles = '{foresight_indicators,foresight_publish,foresight_upkeep}' and p.cmd = 'ALL'
+          and p.permissive = 'PERMISSIVE' and p.qual = 'true' and p.with_check = 'true'
+      )
   loop
     execute format('drop policy if exists foresight_workers on %s', private.name);
     execute format(

@@ -45,11 +45,14 @@ describeOnEngine('A deploy', ({ sql, url }) => {
           pg_get_functiondef(p.oid) || coalesce(p.proacl::text, '') || coalesce(obj_description(p.oid), '') as content
         from pg_proc as p where p.pronamespace = any (${schemas}::regnamespace[])
         union all
-        select c.relkind::text, c.oid::regclass::text, concat(c.relacl, obj_description(c.oid),
+        select c.relkind::text, c.oid::regclass::text, concat(c.relacl, obj_description(c.oid), c.reloptions,
+          case c.relkind when 'v' then pg_get_viewdef(c.oid) end,
           (select string_agg(concat(a.attname, a.atttypid::regtype), ',' order by a.attnum) from pg_attribute as a where a.attrelid = c.oid))
         from pg_class as c where c.relnamespace = any (${schemas}::regnamespace[])
         union all
-        select 'trigger', t.tgname || ' on ' || t.tgrelid::regclass, pg_get_triggerdef(t.oid) from pg_trigger as t
+        select 'trigger', t.tgname || ' on ' || t.tgrelid::regclass, concat(pg_get_triggerdef(t.oid), t.tgenabled) from pg_trigger as t
+        union all
+        select 'policy', p.policyname || ' on ' || p.tablename, concat(p.roles, p.cmd, p.qual, p.with_check) from pg_policies as p
         union all
         select 'migration', m.name, '' from migration.migrations as m
         order by 1, 2, 3`),
@@ -74,24 +77,65 @@ describeOnEngine('A deploy', ({ sql, url }) => {
     });
   });
 
-  it('that ends in a deadlock with a reader is tried again', async () => {
-    const reader = new pg.Client({ connectionString: url });
-    await reader.connect();
-    // The deploy notices the deadlock first, and in any case later than the reader has begun to wait.
-    await sql.unsafe(
-      `alter database ${new URL(url).pathname.slice(1)} set deadlock_timeout = '4s'`,
-    );
-    await reader.query("set deadlock_timeout = '1h'; begin; select from ops.queues");
-    const deployed = migrate({ url, logger });
-    await waitFor(
-      'the deploy waits for the reader',
+  it('makes anew what was changed by hand', async () => {
+    const right = await catalogue();
+    await sql.unsafe(`
+      alter table feed.ticks disable trigger _050_refuse_change;
+      drop trigger _100_check on feed.storage;
+      create or replace trigger _120_note_shown after insert on feed.instruments
+        for each statement execute function feed.tg_instruments__note_shown();
+      alter view ops.queues set (security_barrier = true);
+      create or replace view feed.fault_limits as
+        select i as silence, i as wait, i as refusals, i as acceptance, i as clock_error, i as clock_skew, i as removal, i as loss
+        from (select interval '1 hour' as i) as one;
+      drop policy foresight_workers on graphile_worker._private_jobs;
+      alter policy foresight_workers on graphile_worker._private_tasks to foresight_web`);
+    expect(await catalogue()).not.toEqual(right);
+    await migrate({ url, logger });
+    expect(await catalogue()).toEqual(right);
+  });
+
+  /** Whatever was done in it is undone. */
+  async function inTransaction(work: string, meanwhile: (client: pg.Client) => Promise<void>) {
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    try {
+      await client.query(`begin; ${work}`);
+      await meanwhile(client);
+    } finally {
+      await client.end();
+    }
+  }
+
+  const untilItWaits = () =>
+    waitFor(
+      'the deploy waits for a lock',
       () => sql`
         select from pg_stat_activity where datname = current_database()
           and application_name = 'foresight migrate' and wait_event_type = 'Lock'`,
       { until: rows => rows.length > 0 },
     );
-    await reader.query('select from feed.rejection_reasons');
-    await reader.end();
+
+  it('that has nothing to change waits for nobody who reads or writes', async () => {
+    const [row] = await sql<{ tables: string; views: string }[]>`
+      select string_agg(c.oid::regclass::text, ', ') filter (where c.relkind = 'r') as tables,
+        string_agg(c.oid::regclass::text, ', ') filter (where c.relkind = 'v') as views
+      from pg_class as c where c.relnamespace = any (${[...schemas, 'graphile_worker']}::regnamespace[])`;
+    await inTransaction(
+      `lock table ${row?.tables} in row exclusive mode; lock table ${row?.views} in access share mode`,
+      () => migrate({ url, logger }),
+    );
+  }, 30_000);
+
+  it('lets a reader go on who would end with it in a deadlock', async () => {
+    await sql`alter view feed.rejection_reasons set (security_barrier = true)`;
+    await sql`alter view ops.queues set (security_barrier = true)`;
+    let deployed: Promise<void> | undefined;
+    await inTransaction("set deadlock_timeout = '1h'; select from ops.queues", async reader => {
+      deployed = migrate({ url, logger });
+      await untilItWaits();
+      await reader.query('select from feed.rejection_reasons');
+    });
     await deployed;
   }, 60_000);
 
@@ -110,6 +154,7 @@ describeOnEngine('A deploy', ({ sql, url }) => {
   it('that is cut off while it replaces functions leaves the old ones, and can be run again', async () => {
     const right = await catalogue();
     await sql`comment on function feed.engine_version() is 'as of an older version'`;
+    await sql`alter table feed.ticks disable trigger _050_refuse_change`;
     const old = await catalogue();
     await cutOff(url, 'lock table feed.ticks in row exclusive mode');
     expect((await catalogue()).filter(isNoMark)).toEqual(old.filter(isNoMark));
