@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { runMigrations } from 'graphile-worker';
 import { runner } from 'node-pg-migrate';
@@ -13,8 +14,13 @@ const folder = fileURLToPath(new URL('./migrations', import.meta.url));
 /** Any constant number that nothing else in the database locks. */
 const deployLock = 7_305_126_402;
 
-/** Processes that run meanwhile lock views in an order of their own; a try in which nobody does so comes soon. */
-const attempts = 5;
+/**
+ * Whoever comes after a deploy that waits for a lock waits as well, also for what the deploy has changed already. So
+ * it gives way soon, all of it, and comes back: this is shorter than it takes others to notice a deadlock.
+ */
+const lockTimeout = '500ms';
+const attempts = 20;
+const restMs = 2_000;
 
 interface Deploy {
   readonly url: string;
@@ -29,17 +35,25 @@ interface Deploy {
  *
  * @param options.passwords Of the roles that are to log in as themselves.
  * @throws {ConfigError} when there is no such database, it is of another version or not restored whole, or its user lacks a right.
- * @throws the database's error; nothing of the failed deploy is left behind.
+ * @throws when others hold what is to be changed in all attempts, and the database's error; nothing of the failed
+ * deploy is left behind.
  */
 export async function migrate(options: Deploy): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await deploy(options);
     } catch (error) {
-      const isDeadlock = (error as pg.DatabaseError).code === '40P01';
-      if (!isDeadlock || attempt === attempts) throw error;
-      options.logger.warn('others read what is being replaced, in another order; once more');
+      if (!isHeldUp(error)) throw error;
+      const { message: reason } = error;
+      if (attempt === attempts) {
+        throw new Error(
+          `others hold what is to be changed, such as a transaction that is open (pg_stat_activity): ${reason}`,
+          { cause: error },
+        );
+      }
+      options.logger.warn({ reason, attempt }, 'others hold what is to be changed; once more');
     }
+    await sleep(restMs);
   }
 }
 
@@ -65,6 +79,7 @@ async function deploy(options: Deploy): Promise<void> {
     await refuseUnknown(client);
     await client.query(readFileSync(new URL('./opening.sql', import.meta.url), 'utf8'));
     await runMigrations({ connectionString: options.url });
+    await client.query(`set lock_timeout = '${lockTimeout}'`);
     await forgetFunctions(client);
     const applied = await runner({
       dbClient: client,
@@ -124,6 +139,11 @@ async function setPasswords(client: pg.Client, passwords: Partial<Passwords> = {
     const role = client.escapeIdentifier(`foresight_${process}`);
     await client.query(`alter role ${role} login password ${client.escapeLiteral(password)}`);
   }
+}
+
+/** Somebody has a lock, or waits for one of ours with one that we need. */
+function isHeldUp(error: unknown): error is pg.DatabaseError {
+  return ['55P03', '40P01'].includes((error as pg.DatabaseError).code ?? '');
 }
 
 /** As one line with what to do, when a person has to do something about it. */

@@ -127,6 +127,21 @@ describeOnEngine('A deploy', ({ sql, url }) => {
     );
   }, 30_000);
 
+  it('that has to wait lets those go on who wait for it, and comes back', async () => {
+    const right = await catalogue();
+    const symbol = await addInstrument(sql);
+    await sql`alter table feed.ticks disable trigger _050_refuse_change`;
+    await sql`alter view ops.queues set (security_barrier = true)`;
+    let deployed: Promise<void> | undefined;
+    await inTransaction('select from ops.queues', async () => {
+      deployed = migrate({ url, logger });
+      await untilItWaits();
+      await createFeed(sql).recordTicks('manual', [tickOf(symbol, at('10:00:00'), { bid: 1 })]);
+    });
+    await deployed;
+    expect(await catalogue()).toEqual(right);
+  }, 30_000);
+
   it('lets a reader go on who would end with it in a deadlock', async () => {
     await sql`alter view feed.rejection_reasons set (security_barrier = true)`;
     await sql`alter view ops.queues set (security_barrier = true)`;
