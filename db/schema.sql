@@ -61,7 +61,7 @@ create table feed.candles_<timeframe> (
 
 -- [timescaledb]
 -- For each timeframe: 1s, 1m, 5m, 15m, 1h, 4h, 1d.
--- Candles of <width> (continuous aggregate): a row per instrument and UTC bucket that has ticks; bucket is the left edge.
+-- Candles of <width>: a row per instrument and UTC bucket that has ticks; bucket is the left edge.
 create view feed.candles_<timeframe> (
   instrument_id int,
   bucket timestamptz,
@@ -93,7 +93,6 @@ create view feed.candles_<timeframe> (
   last_sum double precision,
   last_count bigint
 );
--- continuous aggregate, real-time
 
 -- Holidays and early closings: times of a market's own clock in which it is closed though feed.sessions has it open.
 create table feed.closures (
@@ -442,6 +441,42 @@ create trigger _100_check after update on feed.storage referencing old table as 
 create trigger _200_want_maintenance after update of compress_after, retain_for on feed.storage for each statement
   execute function ops.tg_storage__want_maintenance();
 
+-- [timescaledb]
+-- For each timeframe: 1s, 1m, 5m, 15m, 1h, 4h, 1d.
+-- What is stored of feed.candles_<timeframe>, which is to be read (continuous aggregate): feed.refresh_candles refreshes it.
+create view feed.stored_candles_<timeframe> (
+  instrument_id int,
+  bucket timestamptz,
+  tick_count bigint,
+  volume double precision,
+  reconstructed_count bigint,
+  bid_open double precision,
+  bid_high double precision,
+  bid_low double precision,
+  bid_close double precision,
+  bid_sum double precision,
+  bid_count bigint,
+  ask_open double precision,
+  ask_high double precision,
+  ask_low double precision,
+  ask_close double precision,
+  ask_sum double precision,
+  ask_count bigint,
+  mid_open double precision,
+  mid_high double precision,
+  mid_low double precision,
+  mid_close double precision,
+  mid_sum double precision,
+  mid_count bigint,
+  last_open double precision,
+  last_high double precision,
+  last_low double precision,
+  last_close double precision,
+  last_sum double precision,
+  last_count bigint
+);
+-- continuous aggregate, materialised only
+
 -- Behind feed.newest_ticks: per instrument a row, and one more for each writer that was not finished when another came. Written by the trigger of feed.ticks: who adds a newer tick puts it into the row; where another one that is not finished has it, or there are several, a row is added and those are taken away that it stands for, so that no writer waits for another.
 create table feed.tick_ends (
   instrument_id int not null,
@@ -512,8 +547,6 @@ create table feed.timeframes (
   constraint width_divides_a_day check (width >= '00:00:01'::interval
     and (86400::bigint % extract(epoch from width)::bigint) = 0)
 );
-create trigger _100_add_storage after insert on feed.timeframes for each row
-  execute function feed.tg_timeframes__add_storage();
 create trigger _110_forget_work before delete on feed.timeframes for each row
   execute function indicator.tg_timeframes__forget();
 create trigger _120_forget_deltas before delete on feed.timeframes for each row
@@ -865,6 +898,9 @@ create function feed.side_rows(sides text[], with_spread boolean) returns text;
 -- From when on (UTC) there is what the candles of a timeframe are made from, ticks or finer candles, in whole days; null when there is none.
 create function feed.source_start(timeframe text) returns timestamptz;
 
+-- The name of the relation that the candles of a timeframe are stored in.
+create function feed.stored_relation(timeframe text) returns text;
+
 -- The stored ticks of some instruments at some times (UTC): element i of both arrays is one key without its seq, which may come twice and is asked once.
 create function feed.stored_ticks(instrument_ids int[], observed_ats timestamptz[]) returns setof feed.ticks;
 
@@ -902,9 +938,6 @@ create function feed.tg_ticks__refuse_delete() returns trigger;
 -- [postgres]
 -- Keep the candles equal to the ticks: runs once per statement that inserts ticks.
 create function feed.tg_ticks__roll_up() returns trigger security definer;
-
--- Keep the candles of a new timeframe for ever, until an operator says otherwise.
-create function feed.tg_timeframes__add_storage() returns trigger security definer;
 
 -- Why a tick cannot be stored: a reason of feed.rejection_reasons and a sentence; both are null for a good one. instrument_source: whose the symbol is, null when it is in no instrument; allows_negative: whether it has prices of zero and below. latest and oldest: the newest and the oldest observed_at allowed (UTC). seq: null for a tick without an id.
 create function feed.tick_fault(source text, symbol text, instrument_source text, allows_negative boolean,

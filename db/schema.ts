@@ -286,22 +286,25 @@ async function readHypertables(sql: Sql): Promise<Map<string, string[]>> {
 async function foldCandles(sql: Sql, tables: readonly Entry[]): Promise<Entry[]> {
   const timeframes = await sql<{ timeframe: string; width: string }[]>`
     select t.timeframe, t.width::text as width from feed.timeframes as t order by t.width`;
-  const folded = new Map<string, string[]>();
-  for (const { timeframe, width } of timeframes) {
-    const { lines = [] } = tables.find(each => each.name === `feed.candles_${timeframe}`) ?? {};
-    const text = lines
-      .join('\n')
-      .replaceAll(`candles_${timeframe}`, 'candles_<timeframe>')
-      .replaceAll(width, '<width>');
-    folded.set(text, [...(folded.get(text) ?? []), timeframe]);
-  }
-  const candles = [...folded].map(([text, of]) => ({
-    name: 'feed.candles_<timeframe>',
-    lines: [`-- For each timeframe: ${of.join(', ')}.`, ...text.split('\n')],
-  }));
-  const others = tables.filter(each => !each.name.startsWith('feed.candles_'));
-  const place = others.findIndex(each => each.name > 'feed.candles_');
-  return others.toSpliced(place, 0, ...candles);
+  const relations = ['feed.candles_', 'feed.stored_candles_'];
+  const others = tables.filter(({ name }) => !relations.some(each => name.startsWith(each)));
+  const candles = relations.flatMap(relation => {
+    const folded = new Map<string, string[]>();
+    for (const { timeframe, width } of timeframes) {
+      const entry = tables.find(each => each.name === relation + timeframe);
+      if (entry === undefined) continue;
+      const text = entry.lines
+        .join('\n')
+        .replaceAll(`candles_${timeframe}`, 'candles_<timeframe>')
+        .replaceAll(width, '<width>');
+      folded.set(text, [...(folded.get(text) ?? []), timeframe]);
+    }
+    return [...folded].map(([text, of]) => ({
+      name: `${relation}<timeframe>`,
+      lines: [`-- For each timeframe: ${of.join(', ')}.`, ...text.split('\n')],
+    }));
+  });
+  return [...others, ...candles].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 async function readFunctions(sql: Sql): Promise<Entry[]> {

@@ -119,7 +119,7 @@ describeOnEngine('A service beside one', database => {
     await sql`truncate outbox.changes`;
     if (engine === 'timescaledb') {
       const levels = await sql<{ name: string }[]>`
-        select format('feed.candles_%s', timeframe) as name from feed.timeframes order by width`;
+        select feed.stored_relation(timeframe) as name from feed.timeframes order by width`;
       // All at once: a day at a time takes minutes.
       for (const { name } of levels)
         await sql`call public.refresh_continuous_aggregate(

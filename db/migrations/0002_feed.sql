@@ -224,8 +224,6 @@ comment on column feed.storage.dropped_to is 'Older (UTC) may be gone: nothing i
 
 insert into feed.storage (level, relation, time_column, compress_after)
 values ('ticks', 'feed.ticks', 'observed_at', '7 days');
-insert into feed.storage (level, timeframe, relation, time_column)
-select t.timeframe, t.timeframe, format('feed.%I', 'candles_' || t.timeframe), 'bucket' from feed.timeframes as t;
 
 create type feed.tick_origin as enum ('heard', 'fetched', 'reconstructed');
 comment on type feed.tick_origin is 'How we have a tick: heard, when it happened; fetched, later, from a record of it, the provider''s own or a file; reconstructed, from the provider''s finest candle, so its prices are the provider''s, while its moment is made up.';

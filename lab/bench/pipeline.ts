@@ -118,7 +118,7 @@ async function copyYears(sql: Sql, years: number): Promise<void> {
   const [row] = await sql<[{ engine: Engine }]>`select engine from ops.installation`;
   if (row.engine !== 'timescaledb') return;
   const levels = await sql<{ name: string }[]>`
-    select format('feed.candles_%s', timeframe) as name from feed.timeframes order by width`;
+    select feed.stored_relation(timeframe) as name from feed.timeframes order by width`;
   await inYears(sql, years, async (from, to) => {
     // As one batch: feed.advance_candles takes a day at a time.
     for (const { name } of levels)

@@ -63,7 +63,7 @@ async function candleFigures({ sql, engine }: Database): Promise<Figure[]> {
             select public.hypertable_size(format('%I.%I', a.materialization_hypertable_schema,
               a.materialization_hypertable_name)::regclass) as bytes
             from timescaledb_information.continuous_aggregates as a
-            where a.view_schema = 'feed' and a.view_name = ${table}`;
+            where a.view_schema = 'feed' and a.view_name = ${`stored_${table}`}`;
     const [row] = await sql<{ count: number }[]>`
       select count(*)::float8 as count from ${sql(`feed.${table}`)}`;
     const value = Number(size?.bytes) / (row?.count ?? Number.NaN);

@@ -14,6 +14,9 @@ begin
     order by t.width
   loop
     perform feed.create_candles(missing.timeframe, missing.width, missing.built_from);
+    -- Kept for ever, until an operator says otherwise.
+    insert into feed.storage (level, timeframe, relation, time_column)
+    values (missing.timeframe, missing.timeframe, feed.stored_relation(missing.timeframe), 'bucket');
     created := created + 1;
   end loop;
   perform feed.define_roll_up();

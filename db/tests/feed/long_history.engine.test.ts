@@ -248,7 +248,7 @@ describeOnEngine('With a long history', ({ sql, engine }) => {
     // All at once: a day at a time takes minutes.
     if (engine === 'timescaledb') {
       const levels = await sql<{ name: string }[]>`
-        select format('feed.candles_%s', timeframe) as name from feed.timeframes order by width`;
+        select feed.stored_relation(timeframe) as name from feed.timeframes order by width`;
       for (const { name } of levels)
         await sql`call public.refresh_continuous_aggregate(
           ${name}::text::regclass, null, now() - interval '2 days', options => '{"buckets_per_batch": 0}')`;

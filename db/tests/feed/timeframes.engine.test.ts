@@ -231,7 +231,7 @@ describeOnEngine('feed.add_timeframe while late ticks are refreshed', ({ sql, en
       if (engine === 'timescaledb') {
         const [stored] = await sql<{ name: string }[]>`
           select format('%I.%I', materialization_hypertable_schema, materialization_hypertable_name) as name
-          from timescaledb_information.continuous_aggregates where view_name = 'candles_1s'`;
+          from timescaledb_information.continuous_aggregates where view_name = 'stored_candles_1s'`;
         await holding.sql`begin`;
         // Reading goes on, a refresh of the seconds waits.
         await holding.sql.unsafe(`lock table ${stored?.name} in share mode`);
@@ -241,7 +241,7 @@ describeOnEngine('feed.add_timeframe while late ticks are refreshed', ({ sql, en
       if (engine === 'timescaledb') await untilBlocked(sql, refreshing);
       await sql`select feed.add_timeframe('20s')`;
       if (engine === 'timescaledb') {
-        await sql`call public.refresh_continuous_aggregate('feed.candles_20s', null, '2026-03-03Z')`;
+        await sql`call public.refresh_continuous_aggregate('feed.stored_candles_20s', null, '2026-03-03Z')`;
         await holding.sql`rollback`;
       }
       await refresh;

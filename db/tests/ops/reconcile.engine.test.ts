@@ -25,7 +25,7 @@ describeOnEngine('ops.reconcile', ({ sql, engine }) => {
     if (engine === 'postgres') return `feed.candles_${timeframe}`;
     const [row] = await sql<{ name: string }[]>`
       select format('%I.%I', materialization_hypertable_schema, materialization_hypertable_name) as name
-      from timescaledb_information.continuous_aggregates where view_name = ${`candles_${timeframe}`}`;
+      from timescaledb_information.continuous_aggregates where view_name = ${`stored_candles_${timeframe}`}`;
     return row?.name ?? '';
   }
 

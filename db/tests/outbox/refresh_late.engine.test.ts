@@ -136,7 +136,7 @@ describeOnEngine('A long history that is stored for the first time', ({ sql, eng
       const [row] = await sql<{ watermark: string }[]>`
         select w.watermark from _timescaledb_catalog.continuous_agg as c
         join _timescaledb_catalog.continuous_aggs_watermark as w using (mat_hypertable_id)
-        where c.user_view_name = 'candles_1s'`;
+        where c.user_view_name = 'stored_candles_1s'`;
       return row?.watermark ?? '';
     };
     const before = await watermark();
@@ -214,9 +214,50 @@ describeOnEngine('A late tick while candles are being stored', ({ sql, engine })
       select format('%I.%I', h.schema_name, h.table_name) as name
       from _timescaledb_catalog.continuous_agg as c
       join _timescaledb_catalog.hypertable as h on h.id = c.mat_hypertable_id
-      where c.user_view_name = 'candles_1s'`;
+      where c.user_view_name = 'stored_candles_1s'`;
     await barrier.unsafe(`lock table ${table?.name ?? ''} in share mode`);
   }
+
+  it.runIf(isMaterialised)(
+    'is in a candle that is stored further than the finer ones',
+    async () => {
+      const symbol = await addInstrument(sql);
+      const first = tickOf(symbol, '2026-05-05T10:00:00Z', { bid: 1 });
+      const late = tickOf(symbol, '2026-05-05T10:45:00Z', { bid: 2 });
+      await feed.recordTicks('manual', [first]);
+      await capture(sql);
+      await sql`call feed.advance_candles(now() - '2026-05-05 10:30Z')`;
+      // Somebody who stores the hour by hand.
+      await sql`call public.refresh_continuous_aggregate('feed.stored_candles_1h', null, '2026-05-05 11:00Z')`;
+      await feed.recordTicks('manual', [late]);
+      await capture(sql);
+      await expectCandlesOf(sql, symbol, [first, late]);
+    },
+  );
+
+  it.runIf(isMaterialised)(
+    'is not what a tick is that comes before the end of a minute',
+    async () => {
+      const symbol = await addInstrument(sql);
+      const ticks = ['10:00:00', '10:00:59.7'].map((time, n) =>
+        tickOf(symbol, `2026-05-06T${time}Z`, { bid: 1 + n }),
+      );
+      await feed.recordTicks('manual', ticks);
+      await capture(sql);
+      await withSessions(sql, async (barrier, storing) => {
+        await barrier.sql`begin`;
+        await holdUp(barrier.sql);
+        // While the seconds wait, the minute ends.
+        const advance =
+          storing.sql`call feed.advance_candles(now() - '2026-05-06 10:00:59.5Z')`.execute();
+        await untilBlocked(sql, storing);
+        await barrier.sql`select pg_sleep(1)`;
+        await barrier.sql`rollback`;
+        await advance;
+      });
+      await expectCandlesOf(sql, symbol, ticks);
+    },
+  );
 
   it('is captured after them, and is in every candle then', async () => {
     const symbol = await addInstrument(sql);

@@ -8,6 +8,8 @@ language plpgsql
 as $$
 declare
   level record;
+  -- One for all, though each has a transaction of its own: nothing may be stored up to later than what it is made of.
+  until_time constant timestamptz := now() - lag;
   oldest timestamptz;
   start_at timestamptz;
   end_at timestamptz;
@@ -19,7 +21,7 @@ begin
     from feed.timeframes as t join feed.watermarks() as w using (timeframe)
     order by t.width
   loop
-    end_at := feed.bucket(level.width, now() - lag);
+    end_at := feed.bucket(level.width, until_time);
     -- Most levels have nothing to store: first what costs nothing to know.
     continue when end_at <= level.stored_until;
     oldest := feed.source_start(level.timeframe);
@@ -27,7 +29,7 @@ begin
     start_at := feed.bucket(level.width, greatest(level.stored_until, oldest));
     if end_at > start_at then
       call public.refresh_continuous_aggregate(
-        format('feed.%I', 'candles_' || level.timeframe)::regclass, start_at, end_at,
+        feed.stored_relation(level.timeframe)::regclass, start_at, end_at,
         options => feed.refresh_options(level.width)
       );
     end if;

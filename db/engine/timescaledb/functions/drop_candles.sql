@@ -10,7 +10,8 @@ declare
 begin
   loop
     begin
-      execute format('drop materialized view feed.%I', 'candles_' || timeframe);
+      execute format('drop view feed.%I', 'candles_' || timeframe);
+      execute format('drop materialized view %s', feed.stored_relation(timeframe));
       return;
     exception when internal_error or deadlock_detected then
       attempts := attempts + 1;
@@ -23,4 +24,4 @@ begin
 end
 $$;
 
-comment on function feed.drop_candles(text) is 'Drop the candles of one timeframe. TimescaleDB: the continuous aggregate, in spite of refreshes that run.';
+comment on function feed.drop_candles(text) is 'Drop the candles of one timeframe. TimescaleDB: the view and its continuous aggregate, in spite of refreshes that run.';

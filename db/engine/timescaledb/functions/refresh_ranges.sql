@@ -4,10 +4,11 @@
 -- Runs in its own transactions, so it must be a statement of its own. A refresh of an overlapping
 -- range that runs now makes it fail with 55P03: try again later, nothing is lost.
 --
--- A window ends where the level is, or is being, materialised: what lies above is computed when it
--- is read. Past that point it would raise the watermark, of a day to the end of the day, and every
--- tick until then would be a late one. Up to there nothing is jumped over, as below a watermark what
--- was not materialised is missing.
+-- A window ends where the level, or a coarser one that may be made of it, is or is being materialised: what lies above is
+-- computed when it is read. Past that point it would raise the watermark, of a day to the end of the day, and every
+-- tick until then would be a late one. Short of it a coarser one would be made without what is not stored: the watermark
+-- of a day stands at its end, that of a second after the day's last tick. Up to there nothing is jumped over, as below a
+-- watermark what was not materialised is missing.
 --
 -- One refresh costs the more the coarser the level, however few candles it makes; ten buckets between two
 -- windows cost less. So each level joins its own windows.
@@ -32,7 +33,7 @@ begin
   -- The finest that was not done yet, asked anew each time: a timeframe that is added meanwhile may have been
   -- stored from finer candles before their refresh, and nobody else would refresh it.
   loop
-    select t.timeframe, t.width, format('feed.%I', 'candles_' || t.timeframe)::regclass as candles,
+    select t.timeframe, t.width, feed.stored_relation(t.timeframe)::regclass as candles,
       feed.refresh_options(t.width) as options
     into level
     from feed.timeframes as t where t.timeframe <> all (done) order by t.width limit 1;
@@ -51,8 +52,9 @@ begin
         where pg_catalog.upper(r.range) >= greatest(oldest, final_until)
       )) as w("window")
     loop
-      select w.stored_until, w.storing_until into stored_until, storing_until
-      from feed.watermarks() as w where w.timeframe = level.timeframe;
+      select max(w.stored_until) filter (where w.timeframe = level.timeframe), max(w.storing_until)
+      into stored_until, storing_until
+      from feed.watermarks() as w join feed.timeframes as t using (timeframe) where t.width >= level.width;
       end_at := least(piece.end_at, feed.bucket(level.width, storing_until));
       below_at := feed.bucket(level.width, greatest(stored_until, oldest));
       if end_at > piece.start_at and piece.start_at > below_at then

@@ -14,7 +14,7 @@ begin
     _timescaledb_functions.to_timestamp(greatest(w.watermark, i.watermark))
   from feed.timeframes as t
   join _timescaledb_catalog.continuous_agg as a
-    on a.user_view_schema = 'feed' and a.user_view_name = 'candles_' || t.timeframe
+    on format('%I.%I', a.user_view_schema, a.user_view_name) = feed.stored_relation(t.timeframe)
   left join _timescaledb_catalog.continuous_aggs_watermark as w on w.mat_hypertable_id = a.mat_hypertable_id
   left join _timescaledb_catalog.continuous_aggs_invalidation_threshold as i on i.hypertable_id = a.raw_hypertable_id;
 end
