@@ -169,9 +169,10 @@ async function allSeen(
 
 /** What was left to do in the moment in which the last tick was due. */
 async function backlogFigures(sql: Sql, part: string, schedule: Schedule): Promise<Figure[]> {
+  // Known when it is planned: so old chunks stay closed.
   const from = new Date(schedule.startsAt).toISOString();
   const [row] = await sql<{ stored: number; deliveries: number; pending: number }[]>`
-    select (select count(*) from feed.ticks where observed_at >= ${from}::text::timestamptz)::float8 as stored,
+    select (select count(*) from feed.ticks where observed_at >= ${from}::timestamptz)::float8 as stored,
       (select count(*) from outbox.deliveries)::float8 as deliveries,
       (select count(*) from indicator.pending)::float8 as pending`;
   const dueCount = Math.min(
@@ -202,7 +203,7 @@ async function storedFigures(
   const [row] = await sql<{ waits: number[] | null }[]>`
     select percentile_disc(array[0.5, 0.99]) within group (order by
       extract(epoch from t.received_at - t.observed_at)::float8 * 1000) as waits
-    from feed.ticks as t where t.observed_at >= ${from}::text::timestamptz`;
+    from feed.ticks as t where t.observed_at >= ${from}::timestamptz`;
   const [half, most] = row?.waits ?? [];
   return [
     { part, name: 'due -> tick stored, median', unit: 'ms', value: half ?? Number.NaN },

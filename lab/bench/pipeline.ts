@@ -143,7 +143,7 @@ export async function addOldValues(sql: Sql, years: number): Promise<void> {
 }
 
 /** A year at a time, the oldest first, as midnights: one transaction for all would hold more locks than there are. */
-async function inYears(
+export async function inYears(
   sql: Sql,
   years: number,
   use: (from: string, to: string) => Promise<void>,
