@@ -110,7 +110,8 @@ begin
   values (record_ticks.source, clock_timestamp(), record_ticks.stored_count, record_ticks.duplicate_count,
     record_ticks.conflicting_count, record_ticks.rejected_count)
   on conflict on constraint source_states_pkey do update set
-    alive_at = excluded.alive_at,
+    -- What a repair fetches is no sign that the stream beside it lives.
+    alive_at = case when record_ticks.origin = 'heard' or s.state is distinct from 'connected' then excluded.alive_at else s.alive_at end,
     stored_count = s.stored_count + excluded.stored_count,
     duplicate_count = s.duplicate_count + excluded.duplicate_count,
     conflicting_count = s.conflicting_count + excluded.conflicting_count,

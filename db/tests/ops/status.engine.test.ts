@@ -45,14 +45,18 @@ describeOnEngine('ops.status', ({ sql }) => {
     await sql`delete from feed.rejections where source = 'oanda'`;
   });
 
-  it('counts no connection as a sign of life, but after an orderly stop', async () => {
-    await addInstrument(sql, 'oanda');
+  it('counts neither a connection as a sign of life, save after an orderly stop, nor what is fetched', async () => {
+    const symbol = await addInstrument(sql, 'oanda');
     const silent = expect.stringMatching(/^source oanda has been silent since /);
     await feed.recordState('oanda', 'connected', null);
     await sql`update feed.source_states set alive_at = now() - interval '15 seconds' where source = 'oanda'`;
     expect(await faults()).toContainEqual(silent);
     await feed.recordState('oanda', 'disconnected', 'nothing came for 10 s');
     await feed.recordState('oanda', 'connected', null);
+    expect(await faults()).toContainEqual(silent);
+    // A repair goes on beside a stream that says nothing.
+    const fetched = await quoteOfAge(sql, symbol, '20 s', 1);
+    await feed.recordTicks('oanda', [fetched], undefined, 'fetched');
     expect(await faults()).toContainEqual(silent);
     await feed.recordState('oanda', 'stopped', null);
     expect(await faults()).toEqual([]);
