@@ -62,8 +62,11 @@ const options = command(
   )
   .addOption(new Option('--only <part>', 'one part instead of all').choices(Object.keys(parts)))
   .option('--quick', 'fewer ticks and shorter runs: to see that it works, not for figures', false)
-  .option('--json <file>', 'where the figures are written; default: a file in the temporary folder')
-  .option('--markdown <file>', 'where a report is written, as docs/benchmark.md is')
+  .option(
+    '--json <file>',
+    'where the figures are written, after each part; default: a file in the temporary folder',
+  )
+  .option('--markdown <file>', 'where a report is written at the end, as docs/benchmark.md is')
   .parse()
   .opts<{
     engine: 'both' | Engine;
@@ -73,8 +76,14 @@ const options = command(
     markdown?: string;
   }>();
 
-/** Undefined when the engine is not on this machine. */
-async function measure(engine: Engine): Promise<EngineResult | undefined> {
+/**
+ * @param keep Is given what there is after each part: a run is long, and may be interrupted.
+ * @returns undefined when the engine is not on this machine.
+ */
+async function measure(
+  engine: Engine,
+  keep: (result: EngineResult) => Promise<void>,
+): Promise<EngineResult | undefined> {
   const server = await startServer(engine, 'given');
   if (server === undefined) {
     say(`${engine} is not here: set TEST_TIMESCALE_URL, or install it locally`);
@@ -85,6 +94,10 @@ async function measure(engine: Engine): Promise<EngineResult | undefined> {
     const settings = await withDatabase(server, describeServer);
     const figures: Figure[] = [];
     const failures: Failure[] = [];
+    const resultNow = (): EngineResult => ({
+      ...{ engine, settings, figures, failures },
+      load: [loadBefore, loadavg()[0] ?? Number.NaN],
+    });
     for (const [name, run] of Object.entries(parts)) {
       if (options.only !== undefined && options.only !== name) continue;
       say(`${engine}: ${name}`);
@@ -99,8 +112,9 @@ async function measure(engine: Engine): Promise<EngineResult | undefined> {
       }
       const seconds = (performance.now() - startedAt) / 1_000;
       figures.push({ part: 'benchmark', name: `part ${name} took`, unit: 's', value: seconds });
+      await keep(resultNow());
     }
-    return { engine, settings, figures, failures, load: [loadBefore, loadavg()[0] ?? Number.NaN] };
+    return resultNow();
   } finally {
     await server.stop();
   }
@@ -113,30 +127,41 @@ function say(text: string): void {
 const startedAt = new Date().toISOString();
 const engines: Engine[] =
   options.engine === 'both' ? ['timescaledb', 'postgres'] : [options.engine];
+const machine = await describeMachine();
+const file =
+  options.json ?? join(tmpdir(), `foresight-bench-${startedAt.replaceAll(/[:.]/g, '-')}.json`);
+
+async function writeFigures(results: readonly EngineResult[], isWhole: boolean): Promise<Report> {
+  const report: Report = {
+    startedAt,
+    command: [
+      'npm run bench',
+      ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : []),
+    ].join(' '),
+    isQuick: options.quick,
+    isWhole,
+    machine,
+    results,
+  };
+  await writeFile(file, `${JSON.stringify(report, undefined, 2)}\n`);
+  return report;
+}
+
 const results: EngineResult[] = [];
 try {
   for (const engine of engines) {
-    const result = await measure(engine);
+    const result = await measure(engine, async soFar => {
+      await writeFigures([...results, soFar], false);
+    });
     if (result !== undefined) results.push(result);
   }
 } catch (error) {
   say(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  say(`the parts that ran, if any, are in ${file}`);
   // A measurement that was interrupted may still hold timers and children: they end with us.
   process.exit(1);
 }
-const report: Report = {
-  startedAt,
-  command: [
-    'npm run bench',
-    ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : []),
-  ].join(' '),
-  isQuick: options.quick,
-  machine: await describeMachine(),
-  results,
-};
-const file =
-  options.json ?? join(tmpdir(), `foresight-bench-${startedAt.replaceAll(/[:.]/g, '-')}.json`);
-await writeFile(file, `${JSON.stringify(report, undefined, 2)}\n`);
+const report = await writeFigures(results, true);
 if (options.markdown !== undefined) await writeFile(options.markdown, formatMarkdown(report));
 process.stdout.write(`${formatText(report)}\nwritten to ${file}\n`);
 // A part that failed, or an engine that is not here though it was asked for.

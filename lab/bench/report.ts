@@ -6,6 +6,8 @@ export interface Report {
   readonly startedAt: string;
   readonly command: string;
   readonly isQuick: boolean;
+  /** False while parts are left, and for good when it was interrupted. */
+  readonly isWhole: boolean;
   readonly machine: Readonly<Record<string, string>>;
   readonly results: readonly EngineResult[];
 }
