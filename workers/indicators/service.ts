@@ -2,8 +2,8 @@ import { type Sql, unflushed } from '../../db/runtime/database.ts';
 import type { CandleDelta, Refusal } from '../messages.ts';
 import { apart } from './apart.ts';
 import type { Kind, Params, Reading } from './kind.ts';
-import { type Change, LiveSeries } from './live_series.ts';
-import { type Series, seriesWith } from './window.ts';
+import { type CandleColumns, type Series, seriesFrom, seriesOf } from './window.ts';
+import { createWindowReader, type Placed } from './window_reader.ts';
 
 /** What computes a set of kinds, with a queue and work of its own. */
 export interface Service {
@@ -163,93 +163,7 @@ const atOnce = '00:00:00';
 
 /** The SQL functions of schema indicator, for one service. */
 export function createServiceStore(sql: Sql, service: string): ServiceStore {
-  const live = new LiveSeries();
-
-  /** After the claim was committed, so that it holds nobody up. */
-  async function readWindows<Read extends Placed>(
-    claims: readonly Read[],
-    { barsAfter }: { barsAfter: boolean },
-  ): Promise<[Read, Series][]> {
-    const before = claims.map(({ bars }) => (bars ?? 1) - 1);
-    const rows = await sql<(Window & { position: number })[]>`
-      select * from indicator.candle_windows(
-        ${claims.map(claim => claim.instrument_id)}::int[],
-        ${claims.map(claim => claim.timeframe)}::text[],
-        ${claims.map(claim => claim.side)}::text[],
-        ${claims.map(claim => claim.from_bucket)}::text[]::timestamptz[],
-        ${claims.map(claim => claim.to_bucket)}::text[]::timestamptz[],
-        ${before}::int[], ${before.map(bars => (barsAfter ? bars : 0))}::int[])`;
-    return rows.flatMap(row => {
-      const claim = claims[row.position - 1];
-      return claim === undefined ? [] : [[claim, toSeries(row)]];
-    });
-  }
-
-  /** What changed in the series of these claims since they were read last. */
-  async function readChanges(claims: readonly Claim[]): Promise<Map<string, Change>> {
-    const asked = [...new Map(claims.map(claim => [keyOf(claim), claim]))].map(([key, claim]) => ({
-      key,
-      claim,
-      since: live.mark(key),
-    }));
-    const rows = await sql<ChangedSeries[]>`
-      select * from indicator.candles_since(
-        ${asked.map(({ claim }) => claim.instrument_id)}::int[],
-        ${asked.map(({ claim }) => claim.timeframe)}::text[],
-        ${asked.map(({ claim }) => claim.side)}::text[],
-        ${asked.map(({ since }) => since?.revision.toString() ?? null)}::text[]::bigint[],
-        ${asked.map(({ since }) => since?.at ?? null)}::text[]::timestamptz[],
-        with_newest => ${claims.some(claim => claim.forming_every === atOnce)})`;
-    const changes = new Map<string, Change>();
-    for (const row of rows) {
-      const { key, since } = asked[row.position - 1] ?? {};
-      if (key === undefined) continue;
-      const change = {
-        revision: BigInt(row.captured_revision),
-        at: row.captured_at,
-        isKnown: row.is_known,
-        candles: toSeries(row),
-        floorAt: row.floor_at,
-        withSpread: row.with_spread,
-      };
-      live.change(key, since, change);
-      changes.set(key, change);
-    }
-    return changes;
-  }
-
-  /** The windows of claimed candles: of what is live already, only what changed is read. */
-  async function readLive(claims: readonly Claim[]): Promise<[Claim, Series][]> {
-    try {
-      const changes = await readChanges(claims);
-      const found: [Claim, Series][] = [];
-      const unread: Claim[] = [];
-      for (const claim of claims) {
-        const series = live.window(keyOf(claim), placeOf(claim));
-        if (series === undefined) unread.push(claim);
-        else found.push([claim, series]);
-      }
-      if (unread.length === 0) return found;
-      for (const [claim, series] of await readWindows(unread, { barsAfter: true })) {
-        found.push([claim, series]);
-        const change = changes.get(keyOf(claim));
-        if (change !== undefined) keepLive(claim, change, series);
-      }
-      return found;
-    } catch (error) {
-      live.clear();
-      throw error;
-    }
-  }
-
-  function keepLive(claim: Claim, change: Change, series: Series): void {
-    const { fromBucket, toBucket, bars } = placeOf(claim);
-    const hasAll = (beyond: readonly string[]) => beyond.length < bars - 1;
-    // Else there may be newer ones.
-    if (!hasAll(series.buckets.filter(bucket => bucket > toBucket))) return;
-    const isWhole = hasAll(series.buckets.filter(bucket => bucket < fromBucket));
-    live.keep(keyOf(claim), change, series, { bars, isWhole });
-  }
+  const reader = createWindowReader(sql);
 
   async function failPending(workIds: readonly string[], detail: string): Promise<number> {
     const [row] = await sql<{ count: number }[]>`
@@ -303,8 +217,11 @@ export function createServiceStore(sql: Sql, service: string): ServiceStore {
           indicator.claim_pending(${service}, max_candles => ${maxCandles}) as c`;
       const windows = new Map<Claim, Series>();
       const wanted = claims.filter(({ bars }) => bars !== null);
+      // After the claim was committed, so that it holds nobody up.
       const unreadable = await apart(wanted, async some => {
-        for (const [claim, series] of await readLive(some)) windows.set(claim, series);
+        const withNewest = some.some(({ forming_every }) => forming_every === atOnce);
+        const found = await reader.readLive(some, { withNewest });
+        for (const [claim, series] of found) windows.set(claim, series);
       });
       for (const { item, error } of unreadable) await failPending(item.work_ids, error.message);
       const failed = new Set(unreadable.map(({ item }) => item));
@@ -317,7 +234,7 @@ export function createServiceStore(sql: Sql, service: string): ServiceStore {
       return claims
         .filter(claim => !failed.has(claim))
         .map(claim => ({
-          ...toWork(claim, windows.get(claim) ?? toSeries(empty)),
+          ...toWork(claim, windows.get(claim) ?? seriesOf([])),
           isHistory: false,
           workIds: claim.work_ids,
           pace: claim.forming_every,
@@ -336,10 +253,10 @@ export function createServiceStore(sql: Sql, service: string): ServiceStore {
       await sql`select ${unflushed(sql)}, indicator.finish_pending(${workIds as string[]}::bigint[])`;
     },
     async claimBackfill(maxCandles) {
-      const [row] = await sql<(Stretch & Window & { work_id: string })[]>`
+      const [row] = await sql<(Stretch & CandleColumns & { work_id: string })[]>`
         select * from indicator.claim_backfill(${service}, max_candles => ${maxCandles})`;
       if (row === undefined) return undefined;
-      return { ...toWork(row, toSeries(row)), isHistory: true, workIds: [row.work_id] };
+      return { ...toWork(row, seriesFrom(row)), isHistory: true, workIds: [row.work_id] };
     },
     async finishBackfill(work, reachedBucket) {
       await sql`select indicator.finish_backfill(
@@ -366,7 +283,7 @@ export function createServiceStore(sql: Sql, service: string): ServiceStore {
         select *, bars_window as bars, bucket as from_bucket, bucket as to_bucket
         from indicator.draw_values(${service}, ${maxValues}, ${everyMs}::int * interval '1 ms')`;
       if (drawn.length === 0) return [];
-      return (await readWindows(drawn, { barsAfter: false })).map(([value, series]) => ({
+      return (await reader.read(drawn, { barsAfter: false })).map(([value, series]) => ({
         definition: value,
         bucket: value.bucket,
         revision: value.revision,
@@ -394,16 +311,6 @@ export function createServiceStore(sql: Sql, service: string): ServiceStore {
   };
 }
 
-/** Whose candles are read, and how many of them at least. */
-interface Placed {
-  readonly instrument_id: number;
-  readonly timeframe: string;
-  readonly side: string;
-  readonly from_bucket: string;
-  readonly to_bucket: string;
-  readonly bars: number | null;
-}
-
 type Drawn = Definition &
   Placed & {
     readonly bucket: string;
@@ -423,31 +330,6 @@ function columnsOf(readings: readonly (Reading | null)[]) {
   };
 }
 
-/** Candles as columns, oldest first; null when there are none. */
-interface Window {
-  readonly buckets: string[] | null;
-  readonly opens: number[] | null;
-  readonly highs: number[] | null;
-  readonly lows: number[] | null;
-  readonly closes: number[] | null;
-  readonly sums: number[] | null;
-  readonly volumes: (number | null)[] | null;
-  readonly tick_counts: string[] | null;
-  readonly spreads: (number | null)[] | null;
-}
-
-const empty: Window = {
-  buckets: null,
-  opens: null,
-  highs: null,
-  lows: null,
-  closes: null,
-  sums: null,
-  volumes: null,
-  tick_counts: null,
-  spreads: null,
-};
-
 interface Stretch {
   readonly instrument_id: number;
   readonly timeframe: string;
@@ -466,25 +348,6 @@ type Claim = Stretch & {
   readonly forming_every: string;
 };
 
-/** A row of `indicator.candles_since`. */
-type ChangedSeries = Window & {
-  readonly position: number;
-  readonly captured_revision: string;
-  readonly captured_at: string;
-  readonly floor_at: string;
-  readonly with_spread: boolean;
-  readonly is_known: boolean;
-};
-
-const keyOf = ({ instrument_id, timeframe, side }: Placed) =>
-  `${instrument_id} ${timeframe} ${side}`;
-
-const placeOf = ({ from_bucket, to_bucket, bars }: Placed) => ({
-  fromBucket: from_bucket,
-  toBucket: to_bucket,
-  bars: bars ?? 1,
-});
-
 function toWork(stretch: Stretch, series: Series) {
   return {
     timeframe: stretch.timeframe,
@@ -495,25 +358,4 @@ function toWork(stretch: Stretch, series: Series) {
     indicators: stretch.indicators,
     series,
   };
-}
-
-function toSeries(window: Window): Series {
-  const buckets = window.buckets ?? [];
-  const numbers = (column: readonly (number | string | null)[] | null) =>
-    Float64Array.from(column ?? [], number => (number === null ? Number.NaN : Number(number)));
-  const average = numbers(window.sums);
-  const tickCount = numbers(window.tick_counts);
-  for (let index = 0; index < average.length; index++) {
-    average[index] = (average[index] ?? Number.NaN) / (tickCount[index] ?? Number.NaN);
-  }
-  return seriesWith(buckets, {
-    open: numbers(window.opens),
-    high: numbers(window.highs),
-    low: numbers(window.lows),
-    close: numbers(window.closes),
-    average,
-    volume: numbers(window.volumes),
-    tick_count: tickCount,
-    spread: numbers(window.spreads),
-  });
 }

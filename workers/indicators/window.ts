@@ -53,6 +53,39 @@ export function seriesOf(candles: readonly Candle[]): Series {
   );
 }
 
+/** Candles of a series as the database's functions have them, oldest first; each null when there are none. */
+export interface CandleColumns {
+  readonly buckets: readonly string[] | null;
+  readonly opens: readonly number[] | null;
+  readonly highs: readonly number[] | null;
+  readonly lows: readonly number[] | null;
+  readonly closes: readonly number[] | null;
+  readonly sums: readonly number[] | null;
+  readonly volumes: readonly (number | null)[] | null;
+  readonly tick_counts: readonly string[] | null;
+  readonly spreads: readonly (number | null)[] | null;
+}
+
+export function seriesFrom(candles: CandleColumns): Series {
+  const numbers = (column: readonly (number | string | null)[] | null) =>
+    Float64Array.from(column ?? [], number => (number === null ? Number.NaN : Number(number)));
+  const average = numbers(candles.sums);
+  const tickCount = numbers(candles.tick_counts);
+  for (let index = 0; index < average.length; index++) {
+    average[index] = (average[index] ?? Number.NaN) / (tickCount[index] ?? Number.NaN);
+  }
+  return seriesWith(candles.buckets ?? [], {
+    open: numbers(candles.opens),
+    high: numbers(candles.highs),
+    low: numbers(candles.lows),
+    close: numbers(candles.closes),
+    average,
+    volume: numbers(candles.volumes),
+    tick_count: tickCount,
+    spread: numbers(candles.spreads),
+  });
+}
+
 /** Adds `start` and `typical`, which are made only when a kind asks for them: few do. */
 export function seriesWith(buckets: readonly string[], columns: StoredColumns): Series {
   const { high, low, close } = columns;
