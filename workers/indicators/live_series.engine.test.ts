@@ -99,6 +99,35 @@ describeOnEngine('The window of a live series', ({ sql }) => {
     for (const work of works) expect(contentOf(work)).toEqual(await wholeWindow(work));
   });
 
+  it('keeps its spreads when history of it is told to somebody else, which has none', async () => {
+    const symbol = await addInstrument(sql);
+    // Neither of the newest candle nor of one that is long over.
+    await record(symbol, [75]);
+    await publish(sql);
+    await addIndicator(sql, symbol, { period: 5 }, { kind: 'spread', side: 'mid' });
+    await sql`select outbox.subscribe(${symbol}, ${symbol}, ${symbol}, '1m', 'mid',
+      from_time => now() - interval '1 hour')`;
+    const store = createServiceStore(sql, 'classical');
+    const tell = async () => {
+      await record(symbol, [0]);
+      await accept(sql, await publish(sql));
+      return claimed(store);
+    };
+    expect(await tell()).not.toEqual([]);
+
+    await sql`select outbox.continue_backfills()`;
+    const history = await sql`
+      select from outbox.candles
+      where instrument_id = feed.instrument_id(${symbol}) and is_of_backfill and spread is null`;
+    expect(history).toHaveLength(1);
+    const works = await tell();
+    expect(works).not.toEqual([]);
+    for (const work of works) {
+      expect(work.series.buckets.length).toBeGreaterThan(1);
+      expect(contentOf(work)).toEqual(await wholeWindow(work));
+    }
+  });
+
   it('is the one that a whole read gives, whoever computes, whatever comes late or meanwhile, is added, removed, or given up', async () => {
     const rounds = fc.sample(
       fc.record({

@@ -1,8 +1,9 @@
 -- All in one statement, so that what it says of captures is true of the candles. What is not told here of a
 -- series that was read before has not changed since: a capture changes candles that are not long over, which are looked at
--- from then on, or says in outbox.late_changes that it changed another one. Captured candles are a plain table: a read
--- of a continuous aggregate takes longer to plan than this to run. A capture is older than the message about it: with_newest
--- reads the newest candles with what came in since, which a later capture brings again.
+-- from then on, or says in outbox.late_changes that it changed another one. One of a backfill is no change, and has no
+-- spread. Captured candles are a plain table: a read of a continuous aggregate takes longer to plan than this to run. A
+-- capture is older than the message about it: with_newest reads the newest candles with what came in since, which a later
+-- capture brings again.
 create or replace function indicator.candles_since(
   instrument_ids int[], timeframes text[], sides text[], since_revisions bigint[], since_times timestamptz[],
   with_newest boolean default false
