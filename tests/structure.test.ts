@@ -46,6 +46,11 @@ describe('TypeScript', () => {
     expect(wrong).toEqual([]);
   });
 
+  it('imports nothing of the lab from elsewhere, into tests neither', () => {
+    const wrong = arrows.filter(({ from, to }) => roomOf(to) === 'lab' && roomOf(from) !== 'lab');
+    expect(wrong).toEqual([]);
+  });
+
   it('imports no test and no support of one into what runs', () => {
     const wrong = inProduction.filter(({ from, to }) => isTest(to) && stepOf(from) > 1);
     expect(wrong).toEqual([]);

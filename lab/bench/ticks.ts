@@ -3,6 +3,7 @@ import { finished } from 'node:stream/promises';
 import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import type { Sql } from '../../db/runtime/database.ts';
+import { createRandom } from '../../tests/support/random.ts';
 import type { Tick } from '../../workers/ingest/source.ts';
 import { fromEpochMicroseconds } from '../../workers/ingest/time.ts';
 
@@ -21,34 +22,23 @@ export interface MarketOptions {
  * spread of 0.00010 to 0.00019. The same options always give the same ticks.
  */
 export function marketTicks({ symbols, from, count, perSecond }: MarketOptions): Tick[] {
-  const random = generator(7);
+  const random = createRandom(7);
   const points = symbols.map((_, index) => 40_000 + 1_000 * index);
   const step = 1_000_000 / (perSecond * symbols.length);
   return Array.from({ length: count }, (_, index) => {
     const place = index % symbols.length;
-    const bid = Math.max(1, (points[place] ?? 0) + Math.floor(random() * 7) - 3);
+    const bid = Math.max(1, (points[place] ?? 0) + Math.floor(random.next() * 7) - 3);
     points[place] = bid;
     return {
       symbol: symbols[place] ?? '',
       observedAt: fromEpochMicroseconds(from + Math.round(index * step)),
       seq: 0,
       bid: bid / 100_000,
-      ask: (bid + 10 + Math.floor(random() * 10)) / 100_000,
+      ask: (bid + 10 + Math.floor(random.next() * 10)) / 100_000,
       last: null,
       size: null,
     };
   });
-}
-
-/** Mulberry32: from 0 to less than 1. */
-function generator(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
 
 /** Adds `count` instruments of the source `manual`; returns their ids by symbol. */

@@ -1,5 +1,5 @@
+import type { Random } from '../../tests/support/random.ts';
 import type { Health } from './health.ts';
-import type { Random } from './random.ts';
 import type { World } from './world.ts';
 
 /** What an action is given. */

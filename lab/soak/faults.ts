@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DeleteQueueCommand, GetQueueUrlCommand } from '@aws-sdk/client-sqs';
 import type { FaultProxy, ProxyFault } from '../../tests/support/proxy.ts';
+import type { Random } from '../../tests/support/random.ts';
 import { waitFor } from '../../tests/support/wait.ts';
 import { holdersOf, type Role, type Roster } from '../harness/roster.ts';
 import type { Action } from './actions.ts';
 import { readiness } from './health.ts';
 import { inTransaction, stubbornly } from './operator.ts';
-import type { Random } from './random.ts';
 import { hold } from './told.ts';
 import type { Query, World } from './world.ts';
 

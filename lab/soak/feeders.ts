@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openDatabase, type Sql } from '../../db/runtime/database.ts';
 import { testLogger } from '../../tests/support/database.ts';
+import type { Random } from '../../tests/support/random.ts';
 import { type Counts, createFeed } from '../../workers/ingest/feed.ts';
 import type { Tick } from '../../workers/ingest/source.ts';
 import type { FakeOanda } from '../../workers/ingest/sources/oanda/fake.ts';
@@ -8,7 +9,6 @@ import { epochMicroseconds } from '../../workers/ingest/time.ts';
 import type { Generator } from './generator.ts';
 import type { Ledger } from './ledger.ts';
 import { noiseOf } from './noise.ts';
-import type { Random } from './random.ts';
 
 const everyMs = 120;
 

@@ -1,7 +1,7 @@
+import type { Random } from '../../tests/support/random.ts';
 import type { Tick } from '../../workers/ingest/source.ts';
 import { epochMicroseconds, fromEpochMicroseconds } from '../../workers/ingest/time.ts';
 import type { Ledger, TickKind } from './ledger.ts';
-import type { Random } from './random.ts';
 
 export interface Instrument {
   readonly symbol: string;

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Random } from '../../tests/support/random.ts';
 import type { Tick } from '../../workers/ingest/source.ts';
 import { push, startDirectFeeder, startStreamFeeder } from './feeders.ts';
 import { createGenerator, type Instrument } from './generator.ts';
 import type { Ledger } from './ledger.ts';
-import type { Random } from './random.ts';
 import type { World } from './world.ts';
 
 /** By source. */

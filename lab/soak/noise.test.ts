@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
+import { createRandom } from '../../tests/support/random.ts';
 import { createLineSplitter } from '../../workers/ingest/lines.ts';
 import { readMessage } from '../../workers/ingest/sources/oanda/messages.ts';
 import { checkTick } from '../../workers/ingest/tick.ts';
 import { noiseOf } from './noise.ts';
-import { createRandom } from './random.ts';
 
 it('the noise of a provider is whole lines, never a price that is stored, and nothing of the future', () => {
   const random = createRandom(14);

@@ -1,4 +1,4 @@
-import type { Random } from './random.ts';
+import type { Random } from '../../tests/support/random.ts';
 
 /**
  * Something that a provider should not send, as one line with its end: never a price that is stored, nor of the future, which

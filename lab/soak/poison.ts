@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GetQueueUrlCommand, SendMessageBatchCommand } from '@aws-sdk/client-sqs';
+import type { Random } from '../../tests/support/random.ts';
 import type { Action } from './actions.ts';
 import { poisoned } from './health.ts';
 import { stubbornly } from './operator.ts';
-import type { Random } from './random.ts';
 import { hold } from './told.ts';
 import type { Query, World } from './world.ts';
 

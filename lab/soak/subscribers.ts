@@ -6,8 +6,8 @@ import {
   ReceiveMessageCommand,
   type SQSClient,
 } from '@aws-sdk/client-sqs';
+import type { Random } from '../../tests/support/random.ts';
 import { type CandleDelta, decodeMessage } from '../../workers/messages.ts';
-import type { Random } from './random.ts';
 
 /** A service of somebody else that reads a queue: it keeps the highest revision of each candle. */
 export interface Watcher {

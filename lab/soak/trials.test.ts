@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
+import { createRandom } from '../../tests/support/random.ts';
 import { waitFor } from '../../tests/support/wait.ts';
-import { createRandom } from './random.ts';
 import { type Door, type Outcome, startTrials } from './trials.ts';
 
 /** A door whose inputs are the seeds, and what it was given. */

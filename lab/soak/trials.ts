@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Random } from './random.ts';
+import type { Random } from '../../tests/support/random.ts';
 
 /** A way into the running system, and what is tried there. */
 export interface Door<Input> {

@@ -1,5 +1,4 @@
 import { expect, it } from 'vitest';
-import { createRandom, type Random } from '../../../lab/soak/random.ts';
 import { expectCandlesOf } from '../../../tests/support/candles.ts';
 import {
   capture,
@@ -7,6 +6,7 @@ import {
   type TestDatabase,
 } from '../../../tests/support/database.ts';
 import { oracleDays, oracleFilled, sides } from '../../../tests/support/oracle.ts';
+import { createRandom, type Random } from '../../../tests/support/random.ts';
 import { createFeed, type Feed } from '../../../workers/ingest/feed.ts';
 import type { Tick } from '../../../workers/ingest/source.ts';
 import { MAX_SEQ } from '../../../workers/ingest/tick.ts';

@@ -1,9 +1,9 @@
 import { beforeAll, expect, it } from 'vitest';
-import { createRandom } from '../../../lab/soak/random.ts';
 import { expectCandlesOf } from '../../../tests/support/candles.ts';
 import { addInstrument, capture, describeOnEngine } from '../../../tests/support/database.ts';
 import { catchUp, registerCatalog } from '../../../tests/support/indicators.ts';
 import { subscribe } from '../../../tests/support/outbox.ts';
+import { createRandom } from '../../../tests/support/random.ts';
 import { secondsAfter, tickOf } from '../../../tests/support/ticks.ts';
 import { catalog } from '../../../workers/indicators/catalog.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { createRandom } from '../../../lab/soak/random.ts';
 import { addInstrument, capture, describeOnEngine } from '../../../tests/support/database.ts';
 import { oracleCandles } from '../../../tests/support/oracle.ts';
+import { createRandom } from '../../../tests/support/random.ts';
 import { tickOf } from '../../../tests/support/ticks.ts';
 import { createFeed } from '../../../workers/ingest/feed.ts';
 import type { Prices, ProviderCandle, Tick } from '../../../workers/ingest/source.ts';

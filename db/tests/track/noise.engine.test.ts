@@ -1,6 +1,7 @@
 import { beforeAll, expect, it } from 'vitest';
 import { addInstrument, describeOnEngine } from '../../../tests/support/database.ts';
 import { registerCatalog } from '../../../tests/support/indicators.ts';
+import { createRandom } from '../../../tests/support/random.ts';
 import { defineMany, type Said, storeBlocks } from './blocks.ts';
 
 const horizons = [1, 5, 20];
@@ -13,19 +14,9 @@ const plantedCandles = 5_000;
 /** Indicators that are looked at together. */
 const familySize = 10;
 
-/** Numbers from 0 to 1 that look like chance and are the same each time: mulberry32. */
-function chance(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-const random = chance(20_260_301);
-const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+const random = createRandom(20_260_301);
+const normal = () =>
+  Math.sqrt(-2 * Math.log(1 - random.next())) * Math.cos(2 * Math.PI * random.next());
 
 /** A walk in which what is said follows where the price came from, as people look at it: it knows nothing. */
 function noise(): { verdicts: number[]; levels: number[] } {
@@ -43,7 +34,7 @@ function drift(): { verdicts: number[]; levels: number[] } {
   const verdicts: number[] = [];
   let verdict = 1;
   for (let index = 0; index < plantedCandles + 20; index++) {
-    if (random() < 0.05) verdict = -verdict;
+    if (random.next() < 0.05) verdict = -verdict;
     if (index < plantedCandles) verdicts.push(verdict);
     levels.push((levels.at(-1) ?? 0) + normal() + 0.1 * verdict);
   }

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createRandom } from '../../../lab/soak/random.ts';
 import { expectCandlesOf } from '../../../tests/support/candles.ts';
 import {
   addInstrument,
@@ -11,6 +10,7 @@ import {
   describeOnEngine,
   testLogger,
 } from '../../../tests/support/database.ts';
+import { createRandom } from '../../../tests/support/random.ts';
 import { ticksOf } from '../../../tests/support/tick_series.ts';
 import { createFeed } from '../feed.ts';
 import type { Tick } from '../source.ts';

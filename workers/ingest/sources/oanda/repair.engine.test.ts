@@ -1,7 +1,7 @@
 import { afterEach, expect, it } from 'vitest';
-import { createRandom } from '../../../../lab/soak/random.ts';
 import { capture, describeOnEngine, testLogger } from '../../../../tests/support/database.ts';
 import { toldCandles } from '../../../../tests/support/oracle.ts';
+import { createRandom } from '../../../../tests/support/random.ts';
 import { createFeed, type Feed } from '../../feed.ts';
 import { ingest } from '../../ingest.ts';
 import type { Tick } from '../../source.ts';

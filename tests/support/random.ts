@@ -1,4 +1,4 @@
-/** Numbers that a seed determines, so that a schedule can be had again. */
+/** Numbers that a seed determines, so that what they drew can be had again. */
 export interface Random {
   /** From 0 up to 1. */
   next(): number;
