@@ -5,7 +5,8 @@ import { expect, it } from 'vitest';
 import { printable } from '../db/runtime/logger.ts';
 import { createFeed } from '../workers/ingest/feed.ts';
 import { ingest } from '../workers/ingest/ingest.ts';
-import { type FakeOanda, startFakeOanda, toLine } from '../workers/ingest/sources/oanda/fake.ts';
+import { type FakeOanda, startFakeOanda } from '../workers/ingest/sources/oanda/fake.ts';
+import { toLine } from '../workers/ingest/sources/oanda/fake_prices.ts';
 import { createOanda } from '../workers/ingest/sources/oanda/source.ts';
 import { describeOnEngine } from './support/database.ts';
 import {

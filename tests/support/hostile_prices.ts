@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { Reason } from '../../workers/ingest/rejection.ts';
-import { toLine } from '../../workers/ingest/sources/oanda/fake.ts';
+import { toLine } from '../../workers/ingest/sources/oanda/fake_prices.ts';
 
 /** What must become of a line: it is refused for this reason, or means nothing, or is this price. */
 export type Fate = Reason | 'nothing' | 'stored' | 'duplicate';

@@ -9,6 +9,15 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { constants, createGzip, gzipSync } from 'node:zlib';
 import { chopWrites } from '../../fake_exchange.ts';
+import { candlesOf, GRANULARITIES } from './fake_candles.ts';
+import {
+  FAKE_INSTRUMENTS,
+  type FakePrice,
+  type LoggedPrice,
+  timeNow,
+  toLine,
+} from './fake_prices.ts';
+import { CANDLES_PATH, findFault, type Refusal, refuse } from './fake_refusals.ts';
 
 export interface FakeOandaOptions {
   readonly token: string;
@@ -21,16 +30,6 @@ export interface FakeOandaOptions {
   readonly heartbeatMs?: number;
   /** Compress streams too, flushed after each line. */
   readonly gzipStreams?: boolean;
-}
-
-export interface FakePrice {
-  readonly instrument: string;
-  /** Null empties that ladder. */
-  readonly bid: string | null;
-  readonly ask: string | null;
-  /** RFC 3339 with nine decimals; now when absent. */
-  readonly time?: string | undefined;
-  readonly tradeable?: boolean;
 }
 
 export interface FakeOanda {
@@ -93,49 +92,6 @@ export interface FakeOanda {
   readonly close: () => Promise<void>;
 }
 
-export type LoggedPrice = FakePrice & { readonly time: string };
-
-interface Instrument {
-  readonly name: string;
-  readonly type: 'CURRENCY' | 'CFD' | 'METAL';
-  readonly displayName: string;
-  readonly pipLocation: number;
-  readonly displayPrecision: number;
-  readonly tradeUnitsPrecision: number;
-  readonly tags: readonly { readonly type: string; readonly name: string }[];
-}
-
-const instrument = (
-  name: string,
-  type: Instrument['type'],
-  displayPrecision: number,
-  pipLocation: number,
-  assetClass = type === 'METAL' ? 'COMMODITY' : 'CURRENCY',
-): Instrument => {
-  const displayName = name.replace('_', '/');
-  const tags = [{ type: 'ASSET_CLASS', name: assetClass }];
-  return { name, type, displayName, pipLocation, displayPrecision, tradeUnitsPrecision: 0, tags };
-};
-
-export const FAKE_INSTRUMENTS: readonly Instrument[] = [
-  instrument('EUR_USD', 'CURRENCY', 5, -4),
-  instrument('GBP_USD', 'CURRENCY', 5, -4),
-  instrument('USD_JPY', 'CURRENCY', 3, -2),
-  instrument('AUD_USD', 'CURRENCY', 5, -4),
-  instrument('USD_CAD', 'CURRENCY', 5, -4),
-  instrument('USD_CHF', 'CURRENCY', 5, -4),
-  instrument('XAU_USD', 'METAL', 3, -2),
-  instrument('SPX500_USD', 'CFD', 1, 0, 'INDEX'),
-];
-
-const CANDLES_PATH = /^\/v3\/instruments\/([^/]+)\/candles$/;
-/** Seconds. */
-const GRANULARITIES: Readonly<Record<string, number>> = { S5: 5, M1: 60 };
-const MOST_CANDLES = 5_000;
-const ACCOUNT_PATH = /^\/v3\/accounts\/([^/]+)\/(instruments|pricing|pricing\/stream)$/;
-const ACCOUNT_ID = /^\d+-\d+-\d+-\d+$/;
-const MOST_STREAMS = 20;
-
 interface Stream {
   readonly instruments: ReadonlySet<string>;
   readonly write: (text: string | Uint8Array) => void;
@@ -143,12 +99,6 @@ interface Stream {
   readonly offer: (price: FakePrice) => void;
   readonly end: () => void;
   readonly reset: () => void;
-}
-
-interface Refusal {
-  readonly status: number;
-  readonly message: string;
-  readonly headers?: Record<string, string>;
 }
 
 export async function startFakeOanda(options: FakeOandaOptions): Promise<FakeOanda> {
@@ -356,125 +306,6 @@ async function listen(server: Server, port: number): Promise<void> {
   await once(server, 'listening');
 }
 
-/** What OANDA would refuse, in the order in which it looks. */
-function findFault(
-  request: IncomingMessage,
-  { token, accountId }: FakeOandaOptions,
-  openStreams: number,
-  isOffered: (name: string) => boolean,
-  now: string,
-): Refusal | null {
-  const url = new URL(request.url ?? '/', 'http://fake');
-  const [, candles] = CANDLES_PATH.exec(url.pathname) ?? [];
-  const [, account, resource] = ACCOUNT_PATH.exec(url.pathname) ?? [];
-  if (account === undefined && candles === undefined)
-    return { status: 404, message: 'The resource does not exist' };
-  if (request.method !== 'GET') return { status: 405, message: 'Method Not Allowed' };
-  if (request.headers.authorization !== `Bearer ${token}`) {
-    return { status: 401, message: 'Insufficient authorization to perform request.' };
-  }
-  if (candles !== undefined) {
-    return isOffered(candles) ? findCandlesFault(url.searchParams, now) : invalid('instrument');
-  }
-  if (account === undefined || !ACCOUNT_ID.test(account)) return invalid('accountID');
-  if (account !== accountId) {
-    return { status: 403, message: 'The provided account is not yours to see.' };
-  }
-  if (resource === 'instruments') return null;
-  const asked = url.searchParams.get('instruments')?.split(',') ?? [];
-  if (asked.length === 0 || !asked.every(isOffered)) return invalid('instruments');
-  if (resource === 'pricing') {
-    const since = url.searchParams.get('since');
-    return since === null || TIME.test(since) ? null : invalid('since');
-  }
-  if (openStreams >= MOST_STREAMS) return { status: 429, message: 'Too many streams' };
-  return null;
-}
-
-const TIME = /^\d{4}-\d\d-\d\dT[\d:]{8}(\.\d{1,9})?Z$/;
-
-function findCandlesFault(asked: URLSearchParams, now: string): Refusal | null {
-  const [from, to, count] = ['from', 'to', 'count'].map(name => asked.get(name));
-  const width = GRANULARITIES[asked.get('granularity') ?? 'S5'];
-  if (width === undefined) return invalid('granularity');
-  if (!/^[MBA]+$/.test(asked.get('price') ?? 'M')) return invalid('price');
-  for (const [name, time] of Object.entries({ from, to })) {
-    if (time === null || time === undefined) continue;
-    if (!TIME.test(time)) return invalid(name);
-    if (Date.parse(time) > Date.parse(now))
-      return {
-        status: 400,
-        message: `Invalid value specified for '${name}'. Time is in the future`,
-      };
-  }
-  if (from && to && count) {
-    return { status: 400, message: "'count' cannot be specified when 'to' and 'from' are set" };
-  }
-  const between = from && to ? (Date.parse(to) - Date.parse(from)) / 1_000 / width : 0;
-  return between > MOST_CANDLES || Number(count ?? 0) > MOST_CANDLES
-    ? { status: 400, message: "Maximum value for 'count' exceeded" }
-    : null;
-}
-
-interface FakeCandle {
-  readonly time: string;
-  readonly complete: boolean;
-  readonly volume: number;
-  readonly bid?: object;
-  readonly ask?: object;
-}
-
-/**
- * None of a time without prices. The last one is complete only when its time is over and the next price has come; prices
- * are as they were sent.
- */
-function candlesOf(
-  log: readonly LoggedPrice[],
-  now: string,
-  asked: { width: number; sides: string; from: string; to: string; count: number },
-): FakeCandle[] {
-  const startOf = (time: string) => {
-    const at = Math.floor(Date.parse(time) / 1_000 / asked.width) * asked.width * 1_000;
-    return new Date(at).toISOString().replace('Z', '000000Z');
-  };
-  const ohlc = (prices: readonly (string | null)[]) => {
-    const own = prices.filter(price => price !== null);
-    const sorted = own.toSorted((one, other) => Number(one) - Number(other));
-    return own.length === 0
-      ? undefined
-      : { o: own[0], h: sorted.at(-1), l: sorted[0], c: own.at(-1) };
-  };
-  const buckets = [...Map.groupBy(log, ({ time }) => startOf(time))];
-  const candles = buckets.flatMap(([time, prices], index): FakeCandle[] => {
-    const isOver = Date.parse(time) + asked.width * 1_000 <= Date.parse(now);
-    const [bid, ask] = [ohlc(prices.map(each => each.bid)), ohlc(prices.map(each => each.ask))];
-    if (bid === undefined && ask === undefined) return [];
-    return [
-      {
-        time,
-        complete: isOver && index < buckets.length - 1,
-        volume: prices.length,
-        ...(asked.sides.includes('B') && bid && { bid }),
-        ...(asked.sides.includes('A') && ask && { ask }),
-      },
-    ];
-  });
-  const first = asked.from === '' ? '' : startOf(asked.from);
-  const found = candles.filter(
-    ({ time }) => time >= first && Date.parse(time) < Date.parse(asked.to),
-  );
-  return asked.from === '' ? found.slice(-asked.count) : found;
-}
-
-function invalid(field: string): Refusal {
-  return { status: 400, message: `Invalid value specified for '${field}'` };
-}
-
-function refuse(response: ServerResponse, { status, message, headers }: Refusal): void {
-  response.writeHead(status, { 'Content-Type': 'application/json', RequestID: '1', ...headers });
-  response.end(JSON.stringify({ errorMessage: message }));
-}
-
 function sendInstruments(
   request: IncomingMessage,
   response: ServerResponse,
@@ -532,33 +363,6 @@ function createStream(
     reset: () => response.socket?.destroySoon(),
   };
 }
-
-/** A price as OANDA writes it, with its line end. */
-export function toLine({ instrument, bid, ask, time, tradeable = true }: FakePrice): string {
-  const ladder = (price: string | null) =>
-    price === null ? [] : [{ price, liquidity: 1_000_000 }];
-  const message = {
-    type: 'PRICE',
-    time: time ?? timeNow(),
-    bids: ladder(bid),
-    asks: ladder(ask),
-    closeoutBid: bid ?? ask,
-    closeoutAsk: ask ?? bid,
-    status: tradeable ? 'tradeable' : 'non-tradeable',
-    tradeable,
-    instrument,
-  };
-  return `${JSON.stringify(message)}\n`;
-}
-
-let times = 0;
-/** Never the same twice. */
-const timeNow = (skewed = 0) => {
-  times += 1;
-  return new Date(Date.now() + skewed)
-    .toISOString()
-    .replace('Z', `${String(times % 1_000_000).padStart(6, '0')}Z`);
-};
 
 function createCounter() {
   let count = 0;

@@ -6,7 +6,8 @@ import { createFeed, type Feed } from '../../feed.ts';
 import { ingest } from '../../ingest.ts';
 import type { Tick } from '../../source.ts';
 import { toMicroseconds } from '../../time.ts';
-import { type LoggedPrice, startFakeOanda } from './fake.ts';
+import { startFakeOanda } from './fake.ts';
+import type { LoggedPrice } from './fake_prices.ts';
 import { createOanda } from './source.ts';
 
 const access = { token: 'secret-token-0123456789', accountId: '101-004-1234567-001' };
