@@ -20,7 +20,7 @@ const notes: Readonly<Record<string, string>> = {
   ingest:
     'Ticks a second. Every call is one durable commit; ticks are new, in the past four hours, 20 instruments in turn; one connection, or two with ten instruments each. Bare: the same columns and key, no checks, no triggers. One-row inserts: `insert into feed.ticks ... on conflict do nothing`, prepared, one a commit, with key, dedupe and change tracking. Medians of rounds in which every way has its turn.',
   files:
-    'Lines a second of files of one instrument, new and in the past, as npm run replay stores them: read in this process, stored over one connection. Plain: half a million lines, in turns with a COPY of the same ticks into feed.ticks. Bad: of each layout one file, of whose lines so many are to be refused; every count has to be what the writer of the file says. Memory, of the longest: the most that was in use beside what was before.',
+    'Lines a second of files of one instrument, new and in the past, as npm run replay stores them: read in this process, stored over one connection. Plain: a quarter of a million lines, in turns with a COPY of the same ticks into feed.ticks. Bad: of each layout one file, of whose lines so many are to be refused; every count has to be what the writer of the file says. Memory, of the longest: the most that was in use beside what was before.',
   storage:
     'Ticks of one closed day, quotes only (no last, no size). Two ticks a second and instrument; candles have all four sides, so one of a second costs for each tick half of what is shown.',
   publish:
