@@ -77,7 +77,12 @@ async function measure(
   const startedAt = performance.now();
   const budgetMs = isQuick ? 30_000 : 300_000;
   const pipeline = await preparePipeline(database, { hours, years, budgetMs });
-  if (years > 0) await addOldValues(sql, years);
+  if (years > 0) {
+    await addOldValues(sql, years);
+    // A history of years was compressed while it came, and what was said in it is scored.
+    await sql`call ops.apply_storage()`;
+    await sql`delete from indicator.unscored`;
+  }
   const fill = (performance.now() - startedAt) / 1_000;
   const figures = await measureOneRate(database, pipeline, isQuick);
   const [row] = await sql<{ values: number }[]>`

@@ -16,6 +16,9 @@ declare
 begin
   -- As in feed.refresh_ranges.
   perform set_config('jit', 'off', false);
+  -- There is nothing yet where it stores: it looks, and inserts. Else it would delete first, which is planned over every
+  -- chunk that there is of these candles.
+  perform set_config('timescaledb.enable_merge_on_cagg_refresh', 'on', false);
   for level in
     select t.timeframe, t.width, w.stored_until
     from feed.timeframes as t join feed.watermarks() as w using (timeframe)

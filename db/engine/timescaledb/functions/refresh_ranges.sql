@@ -30,6 +30,8 @@ begin
   -- For the rest of the session, as a procedure that commits cannot have it as its own: compiling each
   -- batch took minutes for what runs in seconds.
   perform set_config('jit', 'off', false);
+  -- As feed.advance_candles leaves it to the session: here candles are there, which are deleted and made anew.
+  perform set_config('timescaledb.enable_merge_on_cagg_refresh', 'off', false);
   -- The finest that was not done yet, asked anew each time: a timeframe that is added meanwhile may have been
   -- stored from finer candles before their refresh, and nobody else would refresh it.
   loop
