@@ -36,7 +36,7 @@ const notes: Readonly<Record<string, string>> = {
   models:
     'Medians, in one thread, of windows of made-up prices that end one after the other. A value of ARIMA takes a fit of each order to the window and to its first half; one of logistic regression eleven fits, ten of them to a part of the window.',
   history:
-    'At 1,000 ticks/s: two hours of ticks and candles (one tick each two seconds and instrument), and a hundred times of it, or as much as could be filled in five minutes. Values of the history are computed for three minutes at most; then the database is vacuumed, with a checkpoint. Years: before two hours like these, ten years with a tick a day of each instrument, its candles in all timeframes, and a value a week of each indicator and that it was said: few rows, in as many chunks as a real history has.',
+    'At 1,000 ticks/s: two hours of ticks and candles (one tick each two seconds and instrument), and a hundred times of it, or as much as could be filled in five minutes. Values of the history are computed for three minutes at most; then the database is vacuumed, with a checkpoint. Years: before two hours like these, ten years with a tick a day of each instrument, its candles in all timeframes, and a value a week of each indicator and that it was said: few rows, in as many chunks as a real history has, and compressed as that is.',
   start:
     'The command of `npm start` in an empty data folder, with a day of made-up prices, right after what `npm ci` does at its end; seconds until its page, looked at ten times a second, shows what is named. Medians of five.',
   '100 ticks/s': latencyNote,
