@@ -13,7 +13,7 @@ declare
   view_name text := 'candles_' || timeframe;
   stored_name text := 'stored_' || view_name;
   measures text;
-  -- The candles of a relation (%1$I) whose time (%2$s) a condition (%3$s) chooses.
+  -- A query of the candles of a relation of feed (%I), of the rows that a WHERE (%s, or nothing) leaves.
   aggregate text;
   source_time text := case when built_from is null then 'observed_at' else 'bucket' end;
   watermark text;
